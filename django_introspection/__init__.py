@@ -1,0 +1,29 @@
+"""OAuth 2.0 token introspection for Django (RFC 7662): the authorization server's side and the resource server's."""
+
+from __future__ import annotations
+
+from .backends.registry import token_backends
+from .protocol.token_info import TokenInfo
+
+__all__ = ["TokenInfo", "aintrospect", "introspect", "token_backends"]
+__version__ = "0.1.0.dev0"
+
+
+def introspect(token: str, *, using: str = "default") -> TokenInfo | None:
+    """Return what an access token means here, None where it is not good.
+
+    The same judgement as a view with IntrospectionAuthentication: kind, binding, times, issuer and audience included.
+    Raises IntrospectionUnavailable where it could not be found out.
+    """
+    from .resource_server.acceptance import validate
+
+    answer = validate(token, using)
+    return answer.info if answer else None
+
+
+async def aintrospect(token: str, *, using: str = "default") -> TokenInfo | None:
+    """Return like `introspect`, without blocking the event loop."""
+    from .resource_server.acceptance import avalidate
+
+    answer = await avalidate(token, using)
+    return answer.info if answer else None

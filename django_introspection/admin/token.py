@@ -1,0 +1,65 @@
+"""The admin of tokens: to look at and to revoke. Their values are nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from ..authorization_server.revoking import revoke
+from ..models import Token
+from ..models.fields import now
+
+if TYPE_CHECKING:  # generic for the type checker alone
+    _ModelAdmin = admin.ModelAdmin[Token]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+class TokenAdmin(_ModelAdmin):
+    """List tokens with their state, and revoke them."""
+
+    list_display = ("id", "kind", "client", "user", "scope", "issued_at", "expires_at", "state")
+    list_filter = ("kind", "client")
+    list_select_related = ("client", "user")
+    search_fields = ("id__exact", "client__client_id__exact", "grant_id__exact")
+    search_help_text = _("Search by the ID of a token, a grant or a client.")
+    ordering = ("-id",)
+    show_full_result_count = False
+    actions = ("revoke_tokens",)
+    fields = (
+        "id", "state", "kind", "client", "user", "scope", "audience", "members",
+        "grant_id", "issued_at", "not_before", "expires_at", "revoked_at",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    @admin.display(description=_("state"))
+    def state(self, token: Token) -> str:
+        """Say whether the token is good now, and why not."""
+        return str(token.inactive_reason(now()) or _("active"))
+
+    @admin.action(description=_("Revoke the selected tokens"), permissions=["revoke"])
+    def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
+        """Revoke tokens; a refresh token takes its whole grant with it."""
+        tokens = list(queryset.filter(revoked_at=None))
+        for token in tokens:
+            revoke(token, by=None)
+            self.log_change(request, token, "Revoked.")
+        text = ngettext("%(count)d token was revoked.", "%(count)d tokens were revoked.", len(tokens))
+        self.message_user(request, text % {"count": len(tokens)}, messages.SUCCESS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission to change tokens."""
+        return request.user.has_perm("introspection.change_token")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: a token is issued, not typed."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
+        """Refuse: a token is revoked, not edited."""
+        return False

@@ -1,0 +1,22 @@
+"""The full app: both sides, with models and admin."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class IntrospectionConfig(AppConfig):
+    """Install models, admin, checks and the security log."""
+
+    name = "django_introspection"
+    label = "introspection"
+    verbose_name = _("Token introspection")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks and connect the log."""
+        from . import checks, security_log
+
+        checks.register()
+        security_log.connect()

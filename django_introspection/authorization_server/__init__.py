@@ -1,0 +1,1 @@
+"""The side that answers: endpoints, client authentication, policy, issuing and revoking."""

@@ -1,0 +1,135 @@
+"""Who calls our endpoints: client authentication, the same at each (RFC 6749 §2.3, RFC 7662 §2.1)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import NoReturn
+
+from django.db import DatabaseError
+from django.db.models import Q
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from ..backends.database import find
+from ..conf import introspection_settings
+from ..models import Client, ClientSecret, Token, TokenKind
+from ..models.fields import now
+from ..protocol.answer import Reason
+from ..protocol.challenge import challenge
+from ..protocol.credentials import (
+    BearerCredentials,
+    SecretCredentials,
+    invalid_caller,
+    parse_credentials,
+)
+from ..protocol.errors import InsufficientCaller, InvalidClient, OAuthError
+from ..protocol.form import Form
+from ..protocol.opaque import digest, may_be_token
+from ..signals import client_authentication_failed
+
+logger = logging.getLogger("django_introspection")
+
+INTROSPECTION_SCOPE = "introspection"
+LAST_USE_EVERY = timedelta(minutes=1)
+
+
+def authenticate_client(request: HttpRequest, form: Form) -> Client:
+    """Return the client that calls, by its own credentials; raises OAuthError."""
+    credentials = _credentials(request, form)
+    if isinstance(credentials, BearerCredentials):
+        _refuse(request, InvalidClient("Client authentication is required.", detail="bearer token sent"))
+    return _by_secret(request, credentials)
+
+
+def authenticate_caller(request: HttpRequest, form: Form) -> Client:
+    """Return the client that asks about tokens, by its credentials or by an access token of its own.
+
+    Raises OAuthError; always 401 for a token that is not good or lacks the scope (RFC 7662 §2.3).
+    """
+    credentials = _credentials(request, form)
+    if isinstance(credentials, SecretCredentials):
+        return _by_secret(request, credentials)
+    return _by_bearer(request, credentials, form)
+
+
+def _credentials(request: HttpRequest, form: Form) -> SecretCredentials | BearerCredentials:
+    try:
+        return parse_credentials(request.META.get("HTTP_AUTHORIZATION", ""), form)
+    except InvalidClient as refusal:
+        _refuse(request, refusal, form.get("client_id") or "")
+
+
+@sensitive_variables("credentials")
+def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
+    """Look with one statement, so that an unknown client and a wrong secret are the same work."""
+    found = ClientSecret.objects.matching(credentials.client_id, digest(credentials.client_secret)).first()
+    if found is None or (problem := _secret_problem(found, credentials)):
+        detail = "unknown client or wrong secret" if found is None else problem
+        _refuse(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
+    _note_use(found)
+    return found.client
+
+
+def _secret_problem(found: ClientSecret, credentials: SecretCredentials) -> str:
+    client = found.client
+    if client.client_id != credentials.client_id:  # a collation may see fewer differences than we do
+        return "unknown client or wrong secret"
+    if not client.is_active:
+        return "client inactive"
+    if not found.is_live(now()):
+        return "secret expired"
+    if client.token_endpoint_auth_method != credentials.method:
+        return f"not its registered method: {credentials.method}"
+    return ""
+
+
+def _note_use(secret: ClientSecret) -> None:
+    """Keep the last use, at most once a minute: the only write, and never a reason to refuse."""
+    at = now()
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=at - LAST_USE_EVERY)
+    if secret.last_used_at is None or secret.last_used_at < at - LAST_USE_EVERY:
+        try:
+            ClientSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=at)
+        except DatabaseError as error:
+            logger.warning("last use of a secret not kept: %s", type(error).__name__)
+
+
+@sensitive_variables("credentials")
+def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
+    if credentials.token == form.get("token"):
+        _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
+    found = find(digest(credentials.token)) if may_be_token(credentials.token) else None
+    if found is None or (problem := _bearer_problem(found)):
+        detail = "unknown token" if found is None else problem
+        _refuse(request, invalid_caller("The access token is not good here.", detail=detail))
+    if INTROSPECTION_SCOPE not in found.scope.split():
+        lacking = challenge("Bearer", error="insufficient_scope", scope=INTROSPECTION_SCOPE)
+        refusal = InsufficientCaller(f"The access token lacks the scope {INTROSPECTION_SCOPE}.", challenges=(lacking,))
+        _refuse(request, refusal, found.client.client_id)
+    return found.client
+
+
+def _bearer_problem(token: Token) -> str:
+    """Say why a token is not a client's own for this server: every kind but the plain machine token is out."""
+    if reason := token.inactive_reason(now()):
+        return reason
+    if token.kind != TokenKind.ACCESS:
+        return Reason.NOT_AN_ACCESS_TOKEN
+    if "cnf" in token.members:
+        return Reason.BOUND_TO_A_KEY
+    if token.user_id is not None:
+        return "issued for a user"
+    if introspection_settings.ISSUER is None or introspection_settings.ISSUER not in token.audience:
+        return Reason.WRONG_AUDIENCE
+    return ""
+
+
+def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
+    client_authentication_failed.send_robust(
+        Client,
+        client_id=client_id,
+        reason=refusal.detail or refusal.description,
+        remote_address=request.META.get("REMOTE_ADDR", ""),
+    )
+    raise refusal

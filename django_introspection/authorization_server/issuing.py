@@ -1,0 +1,154 @@
+"""Making clients, secrets and tokens: the only place where their values exist in the clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from ..conf import introspection_settings
+from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
+from ..models.fields import now, uuid7, validate_resources, validate_scope
+from ..protocol import opaque
+from ..protocol.scope import format_scope, parse_scope
+from ..signals import token_issued
+
+COMPUTED_MEMBERS = frozenset(
+    {
+        "active",
+        "scope",
+        "client_id",
+        "username",
+        "token_type",
+        "exp",
+        "iat",
+        "nbf",
+        "sub",
+        "aud",
+        "iss",
+        "jti",
+    }
+)
+_PREFIXES = {TokenKind.ACCESS: opaque.ACCESS_TOKEN, TokenKind.REFRESH: opaque.REFRESH_TOKEN}
+
+
+class Registration(NamedTuple):
+    """A new client and its first secret."""
+
+    client: Client
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"<Registration {self.client.client_id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """New tokens; `expires_in` in seconds."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_in: int
+    scope: str
+    token: Token
+
+
+@sensitive_variables()
+def register(*, client_secret: str | None = None, **metadata: Any) -> Registration:
+    """Register a client from the fields of `Client`, with a generated secret or a provisioned one.
+
+    `introspection_policy` is `audience` for a client that serves `resources`, else `own`. Raises ValidationError for
+    wrong metadata and for a provisioned secret of fewer than 32 characters.
+    """
+    if metadata.get("resources"):
+        metadata.setdefault("introspection_policy", IntrospectionPolicy.AUDIENCE)
+    client = Client(**metadata)
+    client.full_clean()
+    with transaction.atomic(using=Client.objects.db):
+        client.save()
+        secret = add_secret(client, client_secret)
+    return Registration(client, secret)
+
+
+@sensitive_variables("value")
+def add_secret(client: Client, value: str | None = None, *, expires_at: datetime | None = None) -> str:
+    """Add a secret to a client, beside the ones it has, and return it.
+
+    Raises ValidationError for a provisioned one of fewer than 32 characters: only its fast digest is kept, so it
+    must not be guessable.
+    """
+    if value is None:
+        value = opaque.generate(opaque.CLIENT_SECRET)
+    elif len(value) < opaque.MIN_PROVISIONED_SECRET or opaque.has_control_characters(value):
+        raise ValidationError(
+            f"A provisioned secret has at least {opaque.MIN_PROVISIONED_SECRET} characters, no control characters."
+        )
+    ClientSecret.objects.create(
+        client=client, digest=opaque.digest(value), hint=opaque.hint(value), expires_at=expires_at
+    )
+    return value
+
+
+@sensitive_variables("access_token", "refresh_token")
+def issue(
+    *,
+    client: Client,
+    user: Any = None,
+    scope: str = "",
+    audience: Iterable[str] = (),
+    refresh: bool = False,
+    lifetime: timedelta | None = None,
+    not_before: datetime | None = None,
+    members: Mapping[str, Any] | None = None,
+) -> IssuedToken:
+    """Issue tokens of one new grant.
+
+    `lifetime` is the access token's, ACCESS_TOKEN_LIFETIME by default; `members` are further members of the answer.
+    Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
+    computed here, and a client or user that is not active.
+    """
+    _check(client, user, members or {}, lifetime)
+    validate_scope(scope)
+    audience = list(audience)
+    validate_resources(audience)
+    issued_at = now()
+    access_lifetime = lifetime or timedelta(seconds=introspection_settings.ACCESS_TOKEN_LIFETIME)
+    grant = {
+        "client": client,
+        "user": user,
+        "scope": format_scope(parse_scope(scope)),
+        "audience": audience,
+        "members": dict(members or {}),
+        "grant_id": uuid7(),
+        "issued_at": issued_at,
+        "not_before": not_before,
+    }
+    refresh_lifetime = timedelta(seconds=introspection_settings.REFRESH_TOKEN_LIFETIME)
+    with transaction.atomic(using=Token.objects.db):
+        token, access_token = _create(TokenKind.ACCESS, issued_at + access_lifetime, grant)
+        refresh_token = None
+        if refresh:
+            _, refresh_token = _create(TokenKind.REFRESH, issued_at + refresh_lifetime, grant)
+    return IssuedToken(access_token, refresh_token, int(access_lifetime.total_seconds()), token.scope, token)
+
+
+@sensitive_variables("value")
+def _create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
+    value = opaque.generate(_PREFIXES[kind])
+    token = Token.objects.create(kind=kind, digest=opaque.digest(value), expires_at=expires_at, **grant)
+    token_issued.send_robust(Token, token=token, client=token.client)
+    return token, value
+
+
+def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: timedelta | None) -> None:
+    if not client.is_active or (user is not None and not user.is_active):
+        raise ValidationError("No tokens are issued for a client or user that is not active.")
+    if lifetime is not None and lifetime < timedelta(seconds=1):
+        raise ValidationError("A lifetime is one second or more.")
+    if computed := COMPUTED_MEMBERS & members.keys():
+        raise ValidationError(f"Computed here, not given: {', '.join(sorted(computed))}.")

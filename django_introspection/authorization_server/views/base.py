@@ -1,0 +1,123 @@
+"""The frame of every endpoint: DRF without anything that a project's settings could change."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from ...protocol.challenge import BASIC
+from ...protocol.errors import (
+    IntrospectionUnavailable,
+    InvalidRequest,
+    OAuthError,
+    TemporarilyUnavailable,
+)
+from ...protocol.form import MAX_BODY, Form, parse_form
+
+logger = logging.getLogger("django_introspection")
+
+RETRY_AFTER = 5
+"""Seconds after which a caller may try again when we could not answer."""
+
+
+class ProtocolView(APIView):
+    """Serve one endpoint of the standards the same way in every project.
+
+    Every policy that an APIView takes from REST_FRAMEWORK is set here, nothing of the request but its form body
+    and its `Authorization` header is read, and every answer is JSON. Not in ATOMIC_REQUESTS: an error answer must
+    not undo the revocation that caused it.
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = ()
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = DefaultContentNegotiation
+    versioning_class = None
+    metadata_class = None
+
+    http_method_names = ("get", "head", "post")
+
+    challenges: ClassVar[tuple[str, ...]] = (BASIC,)
+    """How a caller may authenticate, for the 401 answers."""
+    repeatable: ClassVar[tuple[str, ...]] = ()
+    """Parameters that may come more than once."""
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, outside of every database's ATOMIC_REQUESTS."""
+        view = super().as_view(**initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Run none of DRF's steps; hide the parameters from error reports."""
+        vars(self.http_request)["sensitive_post_parameters"] = "__ALL__"
+
+    @property
+    def http_request(self) -> HttpRequest:
+        """Django's own request: DRF's would parse and authenticate on access."""
+        return self.request._request
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Add no headers of DRF's."""
+        return {}
+
+    def form(self) -> Form:
+        """Read the parameters from the body; raises InvalidRequest."""
+        meta = self.http_request.META
+        try:
+            if int(meta.get("CONTENT_LENGTH") or 0) > MAX_BODY:
+                raise RequestDataTooBig
+            body = self.http_request.body
+        except RequestDataTooBig:
+            raise InvalidRequest("The body is too large.", status=413) from None
+        except (ValueError, UnreadablePostError):
+            raise InvalidRequest("The body cannot be read.") from None
+        return parse_form(meta.get("CONTENT_TYPE", ""), body, repeatable=self.repeatable)
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """Answer an error in the form of RFC 6749 §5.2; what is a bug is raised on."""
+        match exc:
+            case OAuthError():
+                return self.refuse(exc)
+            case MethodNotAllowed():
+                response = self.refuse(InvalidRequest("The method is not allowed.", status=405))
+                response["Allow"] = ", ".join(self.allowed_methods)
+                return response
+            case SuspiciousOperation():
+                return self.refuse(InvalidRequest("The request is malformed."))
+            case DatabaseError() | InterfaceError() | IntrospectionUnavailable():
+                logger.error("%s cannot answer: %s", type(self).__name__, type(exc.__cause__ or exc).__name__)
+                return self.refuse(TemporarilyUnavailable("The server cannot answer at the moment."))
+        raise exc
+
+    def refuse(self, refusal: OAuthError) -> HttpResponse:
+        """Return the error answer, with a challenge on every 401."""
+        response = json_response(refusal.to_dict(), status=refusal.status)
+        if refusal.status == 401:
+            response["WWW-Authenticate"] = ", ".join(refusal.challenges or self.challenges)
+        if refusal.status == 503:
+            response["Retry-After"] = str(RETRY_AFTER)
+        return response
+
+
+def json_response(members: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """Return a JSON answer that no cache keeps (RFC 6749 §5.1)."""
+    body = json.dumps(members, separators=(",", ":"))
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)

@@ -1,0 +1,32 @@
+"""The introspection endpoint (RFC 7662 §2)."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from ...backends.database import look_up
+from ...models import IntrospectionPolicy, Token
+from ...protocol.challenge import BASIC, BEARER
+from ...protocol.errors import UnauthorizedClient
+from ...protocol.introspection import render_response
+from ...signals import token_introspected
+from .. import policy
+from ..clients import authenticate_caller
+from .base import ProtocolView, json_response
+
+
+class IntrospectView(ProtocolView):
+    """Say what a token means to the caller who asks."""
+
+    challenges = (BASIC, BEARER)
+
+    def post(self, request: Request) -> HttpResponse:
+        """Answer an authenticated caller; a token that is not good is no error."""
+        form = self.form()
+        caller = authenticate_caller(self.http_request, form)
+        if caller.introspection_policy == IntrospectionPolicy.NONE:
+            raise UnauthorizedClient("This client may not introspect tokens.", status=403)
+        answer = policy.for_caller(look_up(form.require("token")), caller)
+        token_introspected.send_robust(Token, answer=answer, caller=caller)
+        return json_response(render_response(answer))

@@ -1,0 +1,46 @@
+"""Authorization server metadata (RFC 8414)."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.urls import NoReverseMatch, reverse
+from rest_framework.request import Request
+
+from ...conf import introspection_settings
+from ...models import GrantType
+from ...protocol.errors import InvalidRequest
+from ...protocol.identifiers import on_host_of, path_of
+from ...protocol.metadata import server_metadata
+from ..clients import INTROSPECTION_SCOPE
+from .base import ProtocolView, json_response
+
+MAX_AGE = 3600
+
+
+class MetadataView(ProtocolView):
+    """Describe this authorization server, from its configured issuer and never from the Host of a request."""
+
+    def get(self, request: Request, issuer_path: str = "") -> HttpResponse:
+        """Answer where the path is the issuer's (RFC 8414 §3.1)."""
+        issuer = introspection_settings.ISSUER
+        if issuer is None or issuer_path.strip("/") != path_of(issuer):
+            raise InvalidRequest("There is no such issuer here.", status=404)
+        members = server_metadata(
+            issuer,
+            token_endpoint=_endpoint(issuer, "token"),
+            introspection_endpoint=_endpoint(issuer, "introspect"),
+            revocation_endpoint=_endpoint(issuer, "revoke"),
+            grant_types=list(GrantType.values),
+            introspection_scope=INTROSPECTION_SCOPE,
+        )
+        response = json_response(members)
+        response["Cache-Control"] = f"public, max-age={MAX_AGE}"
+        del response["Pragma"]
+        return response
+
+
+def _endpoint(issuer: str, name: str) -> str | None:
+    try:
+        return on_host_of(issuer, reverse(f"introspection:{name}"))
+    except NoReverseMatch:  # the project serves this document without our endpoints
+        return None

@@ -1,0 +1,28 @@
+"""The token endpoint (RFC 6749 §3.2)."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from ..clients import authenticate_client
+from ..grants import grant_tokens
+from .base import ProtocolView, json_response
+
+
+class TokenView(ProtocolView):
+    """Give a client a token for its own credentials."""
+
+    repeatable = ("resource",)
+
+    def post(self, request: Request) -> HttpResponse:
+        """Answer a token request."""
+        form = self.form()
+        issued = grant_tokens(authenticate_client(self.http_request, form), form)
+        members = {
+            "access_token": issued.access_token,
+            "token_type": "Bearer",
+            "expires_in": issued.expires_in,
+            "scope": issued.scope,
+        }
+        return json_response({name: value for name, value in members.items() if value != ""})

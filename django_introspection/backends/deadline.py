@@ -1,0 +1,104 @@
+"""A total deadline for blocking HTTP: the timeouts of a client bound each wait, not their sum."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore2
+import httpx2
+
+_ends_at: ContextVar[float] = ContextVar("ends_at")
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Let every wait of a DeadlineTransport inside end by the same moment."""
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def _seconds_left() -> float:
+    left = _ends_at.get() - time.monotonic()
+    if left <= 0:
+        raise httpcore2.ReadTimeout("the deadline has passed")
+    return left
+
+
+class DeadlineTransport(httpx2.HTTPTransport):
+    """An HTTP transport that must be used within `deadline()`."""
+
+    def __init__(self, ssl_context: ssl.SSLContext) -> None:
+        # Only the pool takes a network backend, and the parent makes its pool without one.
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=ssl_context,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=30,
+            network_backend=_Network(),
+        )
+
+
+class _Network(httpcore2.NetworkBackend):
+    def __init__(self) -> None:
+        self._inner = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Try each address of the host with its share of what is left."""
+        addresses = _addresses(host, port)
+        for remaining in range(len(addresses), 1, -1):
+            try:
+                return self._connect(addresses[-remaining], port, _seconds_left() / remaining, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return self._connect(addresses[-1], port, _seconds_left(), socket_options)
+
+    def _connect(
+        self, address: str, port: int, timeout: float, socket_options: Iterable[Any] | None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._inner.connect_tcp(address, port, timeout, None, socket_options))
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore2.ConnectError("the host name cannot be resolved") from error
+    return [str(address[0]) for *_, address in found]
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _seconds_left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _seconds_left())
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _seconds_left()))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)

@@ -1,0 +1,81 @@
+"""The token backends of this process, by alias."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from threading import RLock
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from ..conf import NAME, introspection_settings
+from ..exceptions import InvalidBackend, UnknownBackend
+from .base import TokenBackend
+
+ALIAS_KEYS = frozenset({"BACKEND", "OPTIONS"})
+
+
+class TokenBackends:
+    """Make each backend on first use, once per process; like `storages`, not like `connections`."""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def __getitem__(self, alias: str) -> TokenBackend:
+        backend = self._backends.get(alias)
+        if backend is None:
+            with self._lock:
+                backend = self._backends.get(alias) or self._backends.setdefault(alias, self.create(alias))
+        return backend
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(introspection_settings.BACKENDS)
+
+    def create(self, alias: str) -> TokenBackend:
+        """Make a backend from its settings; raises InvalidBackend that names the place."""
+        place = f"{NAME}['BACKENDS'][{alias!r}]"
+        if alias not in introspection_settings.BACKENDS:
+            raise UnknownBackend(f"{place}: there is no such alias")
+        entry = introspection_settings.BACKENDS[alias]
+        if not isinstance(entry, dict) or "BACKEND" not in entry:
+            raise InvalidBackend(f"{place}: a dictionary with 'BACKEND' is expected")
+        if unknown := sorted(entry.keys() - ALIAS_KEYS):
+            raise InvalidBackend(f"{place}: unknown: {', '.join(map(repr, unknown))}")
+        return _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}))
+
+    def close(self) -> None:
+        """Close every backend and forget it."""
+        backends = list(self._backends.values())
+        self._forget()
+        for backend in backends:
+            backend.close()
+
+    def _forget(self) -> None:
+        """Start anew: after a fork the sockets are the parent's, and a lock may be held by no one."""
+        self._lock = RLock()
+        self._backends: dict[str, TokenBackend] = {}
+
+
+def _backend_class(place: str, path: Any) -> type[TokenBackend]:
+    try:
+        backend_class = import_string(path)
+    except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
+        raise InvalidBackend(f"{place}['BACKEND']: cannot be imported: {type(error).__name__}") from error
+    if not (isinstance(backend_class, type) and issubclass(backend_class, TokenBackend)):
+        raise InvalidBackend(f"{place}['BACKEND']: not a TokenBackend")
+    return backend_class
+
+
+token_backends = TokenBackends()
+
+
+def _settings_changed(*, setting: str, **_: Any) -> None:
+    if setting == NAME:
+        token_backends.close()
+
+
+setting_changed.connect(_settings_changed)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=token_backends._forget)

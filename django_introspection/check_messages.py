@@ -1,0 +1,26 @@
+"""The one table of system check ids; an id is never used for anything else."""
+
+from __future__ import annotations
+
+from django.core import checks
+
+TAG = "introspection"
+
+HINTS = {
+    "E001": "Remove it or mend its spelling; the documentation lists every setting.",
+    "E002": "The documentation lists every setting with the values that it takes.",
+    "E003": "The documentation lists every option of each backend.",
+    "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
+    "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
+    "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
+}
+
+
+def error(number: str, text: str) -> checks.Error:
+    """Return an error of the table."""
+    return checks.Error(text, hint=HINTS[number], id=f"{TAG}.{number}")
+
+
+def warning(number: str, text: str) -> checks.Warning:
+    """Return a warning of the table."""
+    return checks.Warning(text, hint=HINTS[number], id=f"{TAG}.{number}")

@@ -1,0 +1,86 @@
+"""What is wrong with the settings, at start-up: a message that names the place, never a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.core import checks
+from rest_framework.settings import api_settings
+
+from .backends.base import TokenBackend
+from .backends.registry import token_backends
+from .check_messages import TAG, error, warning
+from .conf import KEYS, NAME, introspection_settings
+from .exceptions import InvalidSetting
+
+Messages = list[checks.CheckMessage]
+
+
+def register() -> None:
+    """Register every check; both apps call this, and a second call changes nothing."""
+    for check in (check_settings, check_backends, check_anonymous_user):
+        checks.register(check, TAG)
+    for deploy_check in (check_deployed_backends, check_issuer):
+        checks.register(deploy_check, TAG, deploy=True)
+
+
+def check_settings(**_: Any) -> Messages:
+    """Look for unknown keys (E001) and wrong values (E002)."""
+    try:
+        unknown = sorted(map(str, introspection_settings.values.keys() - KEYS))
+    except InvalidSetting as invalid:
+        return [error("E002", str(invalid))]
+    messages: Messages = [error("E001", f"{NAME}[{key!r}]: there is no such setting") for key in unknown]
+    for key in sorted(KEYS):
+        try:
+            getattr(introspection_settings, key)
+        except InvalidSetting as invalid:
+            messages.append(error("E002", str(invalid)))
+    return messages
+
+
+def check_backends(**_: Any) -> Messages:
+    """Look for a token backend that cannot be made (E003)."""
+    return [error("E003", str(made)) for made in _made_backends() if isinstance(made, InvalidSetting)]
+
+
+def check_deployed_backends(**_: Any) -> Messages:
+    """Ask each token backend what is risky in its settings."""
+    return [message for made in _made_backends() if isinstance(made, TokenBackend) for message in made.check()]
+
+
+def check_anonymous_user(**_: Any) -> Messages:
+    """Look for the anonymous user of a contrib.auth that is not installed (E004)."""
+    if apps.is_installed("django.contrib.auth"):
+        return []
+    path = api_settings.user_settings.get("UNAUTHENTICATED_USER", api_settings.defaults["UNAUTHENTICATED_USER"])
+    if path != api_settings.defaults["UNAUTHENTICATED_USER"]:
+        return []
+    return [error("E004", "rest_framework needs django.contrib.auth for requests without a user")]
+
+
+def check_issuer(**_: Any) -> Messages:
+    """Look for an authorization server without a name (W002)."""
+    named = "ISSUER" in introspection_settings.values
+    if named or not apps.is_installed("django_introspection"):
+        return []
+    return [warning("W002", f"{NAME}['ISSUER'] is not set")]
+
+
+def _made_backends() -> list[TokenBackend | InvalidSetting]:
+    """Make a backend of each alias, apart from those in use, and close it again."""
+    made: list[TokenBackend | InvalidSetting] = []
+    try:
+        aliases = list(token_backends)
+    except InvalidSetting:  # E002 says so
+        return []
+    for alias in aliases:
+        try:
+            backend = token_backends.create(alias)
+        except InvalidSetting as invalid:
+            made.append(invalid)
+        else:
+            backend.close()
+            made.append(backend)
+    return made

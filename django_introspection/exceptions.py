@@ -1,0 +1,30 @@
+"""Every exception that a user of the package may meet."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+
+from .protocol.errors import IntrospectionError, IntrospectionUnavailable, InvalidResponse
+
+__all__ = [
+    "IntrospectionError",
+    "IntrospectionUnavailable",
+    "InvalidBackend",
+    "InvalidResponse",
+    "InvalidSetting",
+    "UnknownBackend",
+]
+
+
+class InvalidSetting(ImproperlyConfigured):
+    """A setting under TOKEN_INTROSPECTION is wrong; the message names the place, never the value."""
+
+
+class InvalidBackend(InvalidSetting):
+    """A token backend cannot be made from its settings."""
+
+
+class UnknownBackend(InvalidBackend, KeyError):
+    """No token backend has this alias."""
+
+    __str__ = Exception.__str__

@@ -1,0 +1,111 @@
+"""A registered client (RFC 7591 §2 names)."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .fields import InstantField, now, validate_resources, validate_scope
+from .querysets import ClientQuerySet
+
+
+class AuthMethod(models.TextChoices):
+    """How a client authenticates at our endpoints (RFC 7591 §2)."""
+
+    BASIC = "client_secret_basic", _("Secret in the Authorization header (client_secret_basic)")
+    POST = "client_secret_post", _("Secret in the request body (client_secret_post)")
+
+
+class GrantType(models.TextChoices):
+    """What a client may exchange for a token (RFC 7591 §2)."""
+
+    CLIENT_CREDENTIALS = "client_credentials", _("Its own credentials (client_credentials)")
+
+
+class IntrospectionPolicy(models.TextChoices):
+    """Which tokens a client may be told about; each value includes the ones above it."""
+
+    NONE = "none", _("No tokens")
+    OWN = "own", _("Its own tokens")
+    AUDIENCE = "audience", _("Its own, and access tokens for the resources it serves")
+    ANY = "any", _("Its own, and every access token")
+
+
+def generate_client_id() -> str:
+    """Make a client identifier that cannot be taken for the identifier of a user (RFC 9700 §4.15)."""
+    return f"client-{secrets.token_hex(8)}"
+
+
+class Client(models.Model):
+    """A program known to this authorization server.
+
+    What it *may ask for* (`scope`, `allowed_resources`) is apart from what it *serves* (`resources`,
+    `resource_scopes`); what it may introspect follows from the latter alone.
+    """
+
+    client_id = models.CharField(
+        _("client ID"),
+        max_length=255,
+        unique=True,
+        default=generate_client_id,
+        validators=[
+            RegexValidator(r"^[\x21-\x7e]+\Z", _("Use visible ASCII characters without spaces.")),
+            RegexValidator(r"^[0-9]+\Z", _("Digits alone could be taken for the ID of a user."), inverse_match=True),
+        ],
+    )
+    client_name = models.CharField(_("name"), max_length=255)
+    is_active = models.BooleanField(
+        _("active"),
+        default=True,
+        help_text=_("Unticked: it cannot authenticate and its tokens are inactive."),
+    )
+    token_endpoint_auth_method = models.CharField(
+        _("authentication method"), max_length=32, choices=AuthMethod, default=AuthMethod.BASIC
+    )
+    grant_types = models.JSONField(_("grant types"), default=list, blank=True)
+    scope = models.TextField(
+        _("scope"),
+        blank=True,
+        validators=[validate_scope],
+        help_text=_("Scopes that it may ask for, with one space between."),
+    )
+    allowed_resources = models.JSONField(
+        _("allowed resources"),
+        default=list,
+        blank=True,
+        validators=[validate_resources],
+        help_text=_("Resources that it may ask tokens for: absolute URIs."),
+    )
+    resources = models.JSONField(
+        _("resources served"),
+        default=list,
+        blank=True,
+        validators=[validate_resources],
+        help_text=_("Resources that it serves, as they stand in the audience of a token: absolute URIs."),
+    )
+    resource_scopes = models.TextField(
+        _("scopes served"),
+        blank=True,
+        validators=[validate_scope],
+        help_text=_("Scopes that mean something to the resources it serves."),
+    )
+    introspection_policy = models.CharField(
+        _("may introspect"),
+        max_length=16,
+        choices=IntrospectionPolicy,
+        default=IntrospectionPolicy.OWN,
+        help_text=_("Refresh tokens are only ever described to the client that holds them."),
+    )
+    created_at = InstantField(_("created"), default=now, editable=False)
+
+    objects = ClientQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("client")
+        verbose_name_plural = _("clients")
+
+    def __str__(self) -> str:
+        return self.client_name

@@ -1,0 +1,73 @@
+"""An opaque token, of which only the digest is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ..protocol.answer import Reason
+from .client import Client
+from .fields import DigestField, InstantField, now, uuid7
+from .querysets import TokenQuerySet
+
+
+class TokenKind(models.TextChoices):
+    """What a token is for; the kinds never stand in for one another."""
+
+    ACCESS = "access", _("Access token")
+    REFRESH = "refresh", _("Refresh token")
+
+
+class Token(models.Model):
+    """A token that was issued here.
+
+    The primary key is also the `jti`, the admin URL and the name in logs. Tokens of one authorization share
+    `grant_id`. `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    digest = DigestField(unique=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=TokenKind)
+    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens", verbose_name=_("client"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    grant_id = models.UUIDField(_("grant"), db_index=True, default=uuid7, editable=False)
+    scope = models.TextField(_("scope"), blank=True)
+    audience = models.JSONField(_("audience"), default=list, blank=True)
+    members = models.JSONField(_("further members"), default=dict, blank=True)
+    issued_at = InstantField(_("issued"), default=now)
+    not_before = InstantField(_("not before"), null=True, blank=True)
+    expires_at = InstantField(_("expires"), db_index=True)
+    revoked_at = InstantField(_("revoked"), null=True, blank=True)
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def inactive_reason(self, at: datetime) -> Reason | None:
+        """Say why the token is not good at a moment, None where it is (RFC 7662 §4)."""
+        if self.revoked_at is not None:
+            return Reason.REVOKED
+        if at >= self.expires_at:
+            return Reason.EXPIRED
+        if self.not_before is not None and at < self.not_before:
+            return Reason.NOT_YET_VALID
+        if not self.client.is_active:
+            return Reason.CLIENT_INACTIVE
+        if self.user is not None and not self.user.is_active:
+            return Reason.USER_INACTIVE
+        return None

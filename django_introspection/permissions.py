@@ -1,0 +1,63 @@
+"""Permissions by scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, ClassVar, NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.permissions import BasePermissionMetaclass
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from .protocol.scope import parse_scope
+from .protocol.token_info import TokenInfo
+from .resource_server.denial import ScopeDenial, ScopePermission
+
+__all__ = ["HasScope", "requires_scope"]
+
+
+class _NoInversion(BasePermissionMetaclass):
+    def __invert__(self) -> NoReturn:
+        raise TypeError("a scope permission cannot be inverted: nobody is asked to lack a scope")
+
+
+class HasScope(ScopePermission, metaclass=_NoInversion):
+    """Allow requests whose token has every scope that the view names in `required_scopes`.
+
+    `required_scopes` is a list, or a dictionary of lists by HTTP method: HEAD counts as GET, and a method that is
+    not named is refused. Composes with `&` and `|`; a refusal is 403 `insufficient_scope` and names the scope.
+    """
+
+    scopes: ClassVar[tuple[str, ...] | None] = None
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Tell whether the token's scope reaches, and note it where it does not."""
+        required = _required(view, request.method or "") if self.scopes is None else self.scopes
+        if required is not None and isinstance(request.auth, TokenInfo) and request.auth.scopes.issuperset(required):
+            return True
+        ScopeDenial.of(view).note(required or ())
+        return False
+
+
+@cache
+def requires_scope(*scopes: str) -> type[HasScope]:
+    """Return a permission class that asks for every one of these scopes; raises ValueError for a broken one."""
+    if not scopes:
+        raise ValueError("name at least one scope")
+    required = tuple(token for scope in scopes for token in parse_scope(scope))
+    return type("RequiresScope", (HasScope,), {"scopes": required, "__module__": __name__})
+
+
+def _required(view: APIView, method: str) -> tuple[str, ...] | None:
+    """Return what the view asks for; None for a method that it does not name."""
+    declared: Any = getattr(view, "required_scopes", None)
+    if isinstance(declared, Mapping):
+        name = "GET" if method == "HEAD" else method
+        if name not in declared:
+            return None
+        declared = declared[name]
+    if isinstance(declared, str) or not isinstance(declared, Iterable):
+        raise ImproperlyConfigured(f"{type(view).__name__}.required_scopes: a list of scopes is expected")
+    return tuple(declared)

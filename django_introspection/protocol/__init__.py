@@ -1,0 +1,1 @@
+"""The standards as frozen values and pure functions: no Django, no input or output."""

@@ -1,0 +1,104 @@
+"""How a caller says who it is: exactly one method in a request (RFC 6749 §2.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from .challenge import challenge
+from .errors import InvalidCaller, InvalidClient, InvalidRequest
+from .form import Form
+from .opaque import has_control_characters
+
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretCredentials:
+    """A client id and secret, and the `token_endpoint_auth_method` by which they came."""
+
+    method: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BearerCredentials:
+    """An access token of the caller's own (RFC 7662 §2.1)."""
+
+    token: str = field(repr=False)
+
+
+Credentials = SecretCredentials | BearerCredentials
+
+
+def parse_credentials(authorization: str, form: Form) -> Credentials:
+    """Read the caller's credentials from the value of the `Authorization` header or from the form.
+
+    Raises InvalidRequest for two methods at once or two different client ids, InvalidClient for none or
+    for a broken one (RFC 6749 §5.2).
+    """
+    in_body = form.get("client_secret") is not None
+    if form.get("client_assertion") or form.get("client_assertion_type"):
+        raise InvalidClient("Client assertions are not supported.")
+    if authorization and in_body:
+        raise InvalidRequest("More than one authentication method was used.")
+    if authorization:
+        return _from_header(authorization, form.get("client_id"))
+    if in_body:
+        return _checked("client_secret_post", form.get("client_id") or "", form.get("client_secret") or "")
+    raise InvalidClient("Client authentication is required.")
+
+
+def _from_header(authorization: str, body_client_id: str | None) -> Credentials:
+    scheme, _, value = authorization.partition(" ")
+    match scheme.lower():
+        case "basic":
+            credentials = parse_basic(value.strip(" "))
+            if body_client_id not in (None, credentials.client_id):
+                raise InvalidRequest("The client_id parameter names another client.")
+            return credentials
+        case "bearer":
+            return BearerCredentials(parse_bearer(value))
+    raise InvalidClient("The authentication scheme is not supported.")
+
+
+def parse_basic(value: str) -> SecretCredentials:
+    """Read Basic credentials: base64, split at the first colon, form-decode each half (RFC 6749 §2.3.1)."""
+    try:
+        halves = base64.b64decode(value, validate=True).split(b":", 1)
+        client_id, client_secret = (_form_decode(half) for half in halves)
+    except (binascii.Error, ValueError):
+        raise _broken() from None
+    return _checked("client_secret_basic", client_id, client_secret)
+
+
+def parse_bearer(value: str) -> str:
+    """Read the token of a caller's `Bearer` header; raises InvalidCaller."""
+    token = value.strip(" ")
+    if not _B64TOKEN.fullmatch(token):
+        raise invalid_caller("The access token is malformed.")
+    return token
+
+
+def invalid_caller(description: str, *, detail: str = "") -> InvalidCaller:
+    """Return the refusal of a caller whose bearer token is not good (RFC 7662 §2.3)."""
+    refusal = challenge("Bearer", error="invalid_token", error_description=description)
+    return InvalidCaller(description, detail=detail, challenges=(refusal,))
+
+
+def _checked(method: str, client_id: str, client_secret: str) -> SecretCredentials:
+    if not client_id or not client_secret or has_control_characters(client_id + client_secret):
+        raise _broken()
+    return SecretCredentials(method, client_id, client_secret)
+
+
+def _form_decode(half: bytes) -> str:
+    return unquote_to_bytes(half.replace(b"+", b" ")).decode("utf-8")
+
+
+def _broken() -> InvalidClient:
+    return InvalidClient("The client credentials are malformed.")

@@ -1,0 +1,127 @@
+"""What can go wrong, by cause: a request that is refused, or a token that could not be judged."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_NOT_ALLOWED = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+
+
+def error_text(text: str) -> str:
+    """Return `text` in the characters that an `error_description` may have (RFC 6749 §5.2)."""
+    return _NOT_ALLOWED.sub("?", text)
+
+
+class OAuthError(Exception):
+    """Refuse a request with an error answer (RFC 6749 §5.2).
+
+    `description` is public; `detail` is for the log and never leaves the process. `challenges` are
+    rendered `WWW-Authenticate` values.
+    """
+
+    error: ClassVar[str] = "invalid_request"
+    status: int = 400
+
+    def __init__(
+        self,
+        description: str = "",
+        *,
+        detail: str = "",
+        status: int | None = None,
+        challenges: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(self.error)
+        self.description = error_text(description)
+        self.detail = detail
+        self.challenges = challenges
+        if status is not None:
+            self.status = status
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the members of the JSON answer."""
+        answer = {"error": self.error}
+        if self.description:
+            answer["error_description"] = self.description
+        return answer
+
+
+class InvalidRequest(OAuthError):
+    """The request is malformed."""
+
+
+class InvalidClient(OAuthError):
+    """Client authentication failed; always 401 with a challenge (RFC 6749 §5.2)."""
+
+    error = "invalid_client"
+    status = 401
+
+
+class InvalidCaller(OAuthError):
+    """The bearer token that authorizes a call is not good (RFC 7662 §2.3)."""
+
+    error = "invalid_token"
+    status = 401
+
+
+class InsufficientCaller(OAuthError):
+    """The bearer token that authorizes a call lacks the scope: 401 here, not 403 (RFC 7662 §2.3)."""
+
+    error = "insufficient_scope"
+    status = 401
+
+
+class InvalidGrant(OAuthError):
+    """The grant, or the token presented, is not the client's or no longer good."""
+
+    error = "invalid_grant"
+
+
+class InvalidScope(OAuthError):
+    """The scope is malformed or more than the client may have."""
+
+    error = "invalid_scope"
+
+
+class InvalidTarget(OAuthError):
+    """The resource is malformed, unknown or not the client's to ask for (RFC 8707 §2)."""
+
+    error = "invalid_target"
+
+
+class UnauthorizedClient(OAuthError):
+    """The authenticated client may not do this."""
+
+    error = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    """The grant type is not one that this server has."""
+
+    error = "unsupported_grant_type"
+
+
+class TemporarilyUnavailable(OAuthError):
+    """The server cannot answer now; nothing was decided."""
+
+    error = "temporarily_unavailable"
+    status = 503
+
+
+class IntrospectionError(Exception):
+    """Base of what introspection raises; never raised itself."""
+
+
+class IntrospectionUnavailable(IntrospectionError):
+    """Tell that it could not be found out whether a token is active.
+
+    `retry_after` is in seconds. Never means that the token is bad.
+    """
+
+    def __init__(self, detail: str = "", *, retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class InvalidResponse(IntrospectionUnavailable):
+    """Tell that the authorization server answered something that is not an introspection response."""

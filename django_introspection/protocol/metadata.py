@@ -1,0 +1,35 @@
+"""Authorization server metadata (RFC 8414)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
+
+
+def server_metadata(
+    issuer: str,
+    *,
+    token_endpoint: str | None,
+    introspection_endpoint: str | None,
+    revocation_endpoint: str | None,
+    grant_types: list[str],
+    introspection_scope: str,
+) -> dict[str, Any]:
+    """Return the document of an issuer; what is not there is left out (RFC 8414 §2, §3.2).
+
+    `response_types_supported` is required but may not be empty, so without an authorization endpoint it is
+    left out.
+    """
+    members = {
+        "issuer": issuer,
+        "token_endpoint": token_endpoint,
+        "token_endpoint_auth_methods_supported": token_endpoint and SECRET_METHODS,
+        "grant_types_supported": grant_types,
+        "scopes_supported": [introspection_scope],
+        "introspection_endpoint": introspection_endpoint,
+        "introspection_endpoint_auth_methods_supported": introspection_endpoint and [*SECRET_METHODS, "Bearer"],
+        "revocation_endpoint": revocation_endpoint,
+        "revocation_endpoint_auth_methods_supported": revocation_endpoint and SECRET_METHODS,
+    }
+    return {name: value for name, value in members.items() if value}

@@ -1,0 +1,74 @@
+"""Generated values: a prefix that secret scanners find, 256 random bits, a checksum.
+
+`dit_at_` access token, `dit_rt_` refresh token, `dit_cs_` client secret; then 43 characters of
+randomness and 6 of CRC-32, both base 62.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+
+ACCESS_TOKEN = "dit_at_"
+REFRESH_TOKEN = "dit_rt_"
+CLIENT_SECRET = "dit_cs_"
+
+MIN_PROVISIONED_SECRET = 32
+"""Characters that a secret made elsewhere must have: we store a fast digest, so it must be unguessable."""
+
+_ALPHABET = string.digits + string.ascii_letters
+_GENERATED = re.compile(r"dit_[a-z]{2}_[0-9A-Za-z]{49}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def generate(prefix: str) -> str:
+    """Make a value with 256 random bits; RFC 6749 §10.10 asks for 160."""
+    body = prefix + _base62(secrets.randbits(256), 43)
+    return body + _checksum(body)
+
+
+def digest(value: str) -> bytes:
+    """Return the 32-byte SHA-256 under which a value is stored."""
+    return hashlib.sha256(value.encode()).digest()
+
+
+def may_be_token(value: str) -> bool:
+    """Tell whether looking a token up can find anything.
+
+    False for control characters, for a value with our prefix and a wrong shape or checksum, and for a
+    client secret.
+    """
+    if not value or _CONTROL.search(value):
+        return False
+    if not value.startswith("dit_"):
+        return True
+    return value.startswith((ACCESS_TOKEN, REFRESH_TOKEN)) and _is_intact(value)
+
+
+def has_control_characters(value: str) -> bool:
+    """Tell whether a value has characters that no credential has and some databases refuse."""
+    return bool(_CONTROL.search(value))
+
+
+def hint(value: str) -> str:
+    """Return the last four characters, by which an operator tells secrets apart."""
+    return value[-4:]
+
+
+def _is_intact(value: str) -> bool:
+    return bool(_GENERATED.fullmatch(value)) and _checksum(value[:-6]) == value[-6:]
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), 6)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, rest = divmod(number, 62)
+        digits.append(_ALPHABET[rest])
+    return "".join(reversed(digits))

@@ -1,0 +1,25 @@
+"""Scope: space-separated, case-sensitive tokens without order (RFC 6749 §3.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
+
+
+def parse_scope(value: str) -> tuple[str, ...]:
+    """Split a scope into its distinct tokens, in the order given.
+
+    Raises ValueError where the grammar of RFC 6749 §3.3 is broken; an empty value is no scope.
+    """
+    if not value:
+        return ()
+    if not _SCOPE.fullmatch(value):
+        raise ValueError("not a scope: tokens of visible characters with one space between")
+    return tuple(dict.fromkeys(value.split(" ")))
+
+
+def format_scope(tokens: Iterable[str]) -> str:
+    """Join scope tokens into one value."""
+    return " ".join(tokens)

@@ -1,0 +1,143 @@
+"""What a token means: the members of an introspection response (RFC 7662 §2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+ACCESS_TOKEN_TYPES = frozenset({"bearer", "dpop"})
+
+
+class TokenInfo(Mapping[str, Any]):
+    """Read an active token: a mapping of the response members, and the typed form as attributes.
+
+    Frozen through and through (lists are tuples here); `to_dict()` copies. Members have been checked
+    before one of these is made.
+    """
+
+    __slots__ = ("_members",)
+
+    _members: Mapping[str, Any]
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_members", _freeze({"active": True, **members}))
+
+    @property
+    def sub(self) -> str | None:
+        """The resource owner, or the client where there is none, as the issuer names it."""
+        return self._members.get("sub")
+
+    @property
+    def client_id(self) -> str | None:
+        """The client that the token was issued to."""
+        return self._members.get("client_id")
+
+    @property
+    def username(self) -> str | None:
+        """A name to show people; never an identity."""
+        return self._members.get("username")
+
+    @property
+    def iss(self) -> str | None:
+        """The issuer identifier."""
+        return self._members.get("iss")
+
+    @property
+    def jti(self) -> str | None:
+        """The identifier of the token, which is not the token."""
+        return self._members.get("jti")
+
+    @property
+    def token_type(self) -> str | None:
+        """`Bearer` or `DPoP`; a refresh token has none."""
+        return self._members.get("token_type")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scope as a set."""
+        return frozenset((self._members.get("scope") or "").split())
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The resources that the token is for."""
+        audience = self._members.get("aud", ())
+        return (audience,) if isinstance(audience, str) else tuple(audience)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The first moment at which the token is no longer good, in UTC."""
+        return self._time("exp")
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """When the token was issued, in UTC."""
+        return self._time("iat")
+
+    @property
+    def not_before(self) -> datetime | None:
+        """The first moment at which the token is good, in UTC."""
+        return self._time("nbf")
+
+    @property
+    def confirmation(self) -> Mapping[str, Any] | None:
+        """The key or certificate that the token is bound to (RFC 7800 §3.1)."""
+        return self._members.get("cnf")
+
+    @property
+    def is_access_token(self) -> bool | None:
+        """Whether the members say that this is an access token; None where they do not say.
+
+        `token_type` is a scheme (RFC 6749 §7.1), and refresh tokens have none; `token_use` and `typ` are
+        how Hydra and Keycloak mark the kind.
+        """
+        marks = {str(self._members.get(name, "")).lower() for name in ("token_use", "typ")}
+        if marks & {"refresh_token", "refresh", "offline", "id", "id_token", "logout"}:
+            return False
+        if self.token_type is None:
+            return None
+        return self.token_type.lower() in ACCESS_TOKEN_TYPES
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy of the members in plain, changeable types."""
+        thawed: dict[str, Any] = _thaw(self._members)
+        return thawed
+
+    def __getitem__(self, name: str) -> Any:
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("TokenInfo is read-only")
+
+    def __repr__(self) -> str:
+        return f"<TokenInfo jti={self.jti!r} client_id={self.client_id!r}>"
+
+    def __reduce__(self) -> tuple[type[TokenInfo], tuple[dict[str, Any]]]:
+        return TokenInfo, (self.to_dict(),)
+
+    def _time(self, name: str) -> datetime | None:
+        seconds = self._members.get(name)
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _freeze(item) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(_freeze(item) for item in value)
+    return value
+
+
+def _thaw(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _thaw(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_thaw(item) for item in value]
+    return value

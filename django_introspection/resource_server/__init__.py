@@ -1,0 +1,1 @@
+"""The side that protects. Installable by itself: `django_introspection.resource_server` has no tables."""

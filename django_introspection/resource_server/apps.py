@@ -1,0 +1,20 @@
+"""The app of a pure resource server: checks, and no tables."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ResourceServerConfig(AppConfig):
+    """Install the checks alone."""
+
+    name = "django_introspection.resource_server"
+    label = "introspection_resource_server"
+    verbose_name = _("Token introspection (resource server)")
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from .. import checks
+
+        checks.register()

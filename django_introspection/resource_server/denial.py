@@ -1,0 +1,162 @@
+"""What a resource server answers when it refuses: 400, 401, 403 and 503, each with its challenge (RFC 6750 §3).
+
+None of these is an `AuthenticationFailed`: DRF turns that into 403 where another authenticator stands first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import status
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from ..protocol.challenge import challenge
+
+DEFAULT_REALM = "api"
+
+
+class BearerDenial(APIException):
+    """A refusal with a Bearer challenge; `error` is None where no token was sent (RFC 6750 §3.1)."""
+
+    error: ClassVar[str | None] = None
+
+    def __init__(self, detail: Any = None, *, realm: str = DEFAULT_REALM, scope: str | None = None) -> None:
+        super().__init__(detail)
+        description = str(self.detail) if self.error else None
+        self.auth_header = challenge(
+            "Bearer", realm=realm, error=self.error, error_description=description, scope=scope
+        )
+
+
+class NotAuthenticated(BearerDenial):
+    """No token was sent."""
+
+    status_code = status.HTTP_401_UNAUTHORIZED
+    default_detail = _("Authentication credentials were not provided.")
+    default_code = "not_authenticated"
+
+
+class InvalidRequest(BearerDenial):
+    """The request is malformed."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_detail = _("The request is malformed.")
+    default_code = error = "invalid_request"
+
+
+class InvalidToken(BearerDenial):
+    """The token is not good here; why is nobody's business but the log's."""
+
+    status_code = status.HTTP_401_UNAUTHORIZED
+    default_detail = _("The access token is unknown, expired, revoked or not for this resource.")
+    default_code = error = "invalid_token"
+
+
+class InsufficientScope(BearerDenial):
+    """The token is good and its scope does not reach."""
+
+    status_code = status.HTTP_403_FORBIDDEN
+    default_detail = _("The access token does not have the scope that is needed.")
+    default_code = error = "insufficient_scope"
+
+
+class Unavailable(APIException):
+    """It could not be found out whether the token is good; says nothing about the token."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = _("The access token cannot be checked at the moment.")
+    default_code = "temporarily_unavailable"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__()
+        self.wait = retry_after
+
+
+class ScopeDenial:
+    """Watch one view refuse one request, and say which scope was missing.
+
+    A scope permission must return False and not raise, or `|` would never ask the other side; so it notes what
+    was missing here, and the challenge is added when the view turns the request down.
+    """
+
+    def __init__(self, view: APIView) -> None:
+        self.missing: tuple[str, ...] = ()
+        self._view = view
+        self._object: Any = None
+        self._deny = view.permission_denied
+        self._check_object = view.check_object_permissions
+
+    @classmethod
+    def of(cls, view: APIView) -> ScopeDenial:
+        """Return the one of this view, wrapping the view's methods the first time."""
+        existing = view.__dict__.get("_introspection_denial")
+        if isinstance(existing, cls):
+            return existing
+        denial = cls(view)
+        view.__dict__.update(
+            _introspection_denial=denial,
+            permission_denied=denial.permission_denied,
+            check_object_permissions=denial.check_object_permissions,
+        )
+        return denial
+
+    def note(self, missing: tuple[str, ...]) -> None:
+        """Keep the scope that a permission did not find."""
+        self.missing = missing
+
+    def check_object_permissions(self, request: Request, obj: Any) -> None:
+        """Stand in for the view's method, to know what is looked at."""
+        self._object = obj
+        self._check_object(request, obj)
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> None:
+        """Stand in for the view's method."""
+        if not self._scope_decided(request):
+            self._deny(request, message, code)
+        realm = realm_of(request)
+        if request.authenticators and not request.successful_authenticator:
+            raise NotAuthenticated(realm=realm)
+        raise InsufficientScope(message, realm=realm, scope=" ".join(self.missing))
+
+    def _scope_decided(self, request: Request) -> bool:
+        """Tell whether the permission that failed holds a scope permission.
+
+        The view does not say which one it was, so the permissions are asked again, in order.
+        """
+        missing, permissions = self.missing, self._view.get_permissions()
+        failed = permissions if len(permissions) == 1 else self._failed(request, permissions)
+        self.missing = missing
+        return any(map(holds_scope, failed))
+
+    def _failed(self, request: Request, permissions: Sequence[Any]) -> Sequence[Any]:
+        """Return the permission that failed, or all where that cannot be told without the object."""
+        for permission in permissions:
+            if not permission.has_permission(request, self._view):
+                return [permission]
+        for permission in permissions if self._object is not None else ():
+            if not permission.has_object_permission(request, self._view, self._object):
+                return [permission]
+        return permissions
+
+
+class ScopePermission(BasePermission):
+    """Base of the permissions whose refusal names a scope."""
+
+
+def holds_scope(permission: Any) -> bool:
+    """Tell whether a permission is, or is composed of, a scope permission."""
+    if isinstance(permission, ScopePermission):
+        return True
+    operands = (getattr(permission, name, None) for name in ("op1", "op2"))
+    return any(holds_scope(operand) for operand in operands if operand is not None)
+
+
+def realm_of(request: Request) -> str:
+    """Return the realm that the view's authenticators announce."""
+    realms = (getattr(each, "realm", None) for each in request.authenticators or ())
+    return next((realm for realm in realms if realm), DEFAULT_REALM)

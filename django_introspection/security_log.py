@@ -1,0 +1,45 @@
+"""The log `django_introspection.security`: a receiver of the signals and nothing more."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from . import signals
+from .protocol.answer import Answer
+
+logger = logging.getLogger("django_introspection.security")
+
+
+def connect() -> None:
+    """Connect the log to the signals; calling it again changes nothing."""
+    for signal, receiver in _RECEIVERS:
+        signal.connect(receiver, dispatch_uid=receiver.__qualname__)
+
+
+def _token_issued(token: Any, client: Any, **_: Any) -> None:
+    logger.info("token issued token=%s kind=%s client=%s", token.pk, token.kind, client.client_id)
+
+
+def _token_introspected(answer: Answer, caller: Any, **_: Any) -> None:
+    if answer:
+        logger.debug("token introspected token=%s caller=%s active", answer.info.jti, caller.client_id)
+    else:
+        logger.info("token introspected caller=%s inactive: %s", caller.client_id, answer.reason)
+
+
+def _token_revoked(tokens: list[Any], client: Any, **_: Any) -> None:
+    by = client.client_id if client else "the operator"
+    logger.info("tokens revoked tokens=%s by=%s", ",".join(map(str, tokens)), by)
+
+
+def _client_authentication_failed(client_id: str, reason: str, remote_address: str, **_: Any) -> None:
+    logger.warning("client authentication failed client=%a address=%s: %s", client_id[:255], remote_address, reason)
+
+
+_RECEIVERS = (
+    (signals.token_issued, _token_issued),
+    (signals.token_introspected, _token_introspected),
+    (signals.token_revoked, _token_revoked),
+    (signals.client_authentication_failed, _client_authentication_failed),
+)

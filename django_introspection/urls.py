@@ -1,0 +1,15 @@
+"""The endpoints: `path("oauth/", include("django_introspection.urls"))`, each with or without a final slash."""
+
+from __future__ import annotations
+
+from django.urls import re_path
+
+from .authorization_server.views import IntrospectView, RevokeView, TokenView
+
+app_name = "introspection"
+
+urlpatterns = [
+    re_path(r"^introspect/?\Z", IntrospectView.as_view(), name="introspect"),
+    re_path(r"^token/?\Z", TokenView.as_view(), name="token"),
+    re_path(r"^revoke/?\Z", RevokeView.as_view(), name="revoke"),
+]

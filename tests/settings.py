@@ -1,0 +1,56 @@
+"""The project that the suite runs in: both sides in one process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECRET_KEY = "for tests alone"
+USE_TZ = True
+TIME_ZONE = "America/New_York"
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+ROOT_URLCONF = "tests.urls"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_introspection",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DATABASES: dict[str, Any] = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_URL = "/static/"
+
+ISSUER = "https://auth.example.com"
+AUDIENCE = "https://api.example.com/orders"
+TOKEN_INTROSPECTION: dict[str, Any] = {
+    "ISSUER": ISSUER,
+    "BACKENDS": {
+        "default": {
+            "BACKEND": "django_introspection.backends.DatabaseBackend",
+            "OPTIONS": {"audience": AUDIENCE},
+        },
+    },
+}

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("oauth/", include("django_introspection.urls")),
+    path("", include("django_introspection.well_known_urls")),
+    path("admin/", admin.site.urls),
+]
