@@ -77,4 +77,4 @@ def _stable_pk(info: TokenInfo) -> uuid.UUID:
     """Name an identity by issuer and subject; a client without a subject is no user of the same name."""
     kind, name = ("sub", info.sub) if info.sub is not None else ("client_id", info.client_id or "")
     parts = "".join(f"{len(part)}:{part}" for part in (info.iss or "", kind, name))
-    return uuid.UUID(bytes=hashlib.sha256(parts.encode()).digest()[:16], version=8)
+    return uuid.UUID(bytes=hashlib.sha256(parts.encode()).digest()[:16])

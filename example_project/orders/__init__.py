@@ -1,0 +1,1 @@
+"""A small API: orders that are read and written."""

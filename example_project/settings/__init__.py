@@ -1,0 +1,1 @@
+"""What the two roles share, and each role by itself."""
