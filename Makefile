@@ -2,14 +2,23 @@ VENV ?= .venv
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test lint types docs
+POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/introspection
+MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
+REDIS_URL ?= redis://127.0.0.1:6379/15
+
+.PHONY: demo test lint types docs coverage conformance postgresql mariadb peers browser matrix package clean
+
+# For everyone: Python 3.11 or later is all that these two need.
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m example_project.demo $(if $(ONCE),--once)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# For a change: fast checks first.
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .
@@ -17,9 +26,46 @@ lint: $(VENV)/.installed-lint
 
 types: $(VENV)/.installed-types
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/api.py
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/api.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W -n -q -b html docs docs/_build/html
+
+coverage: $(VENV)/.installed-test
+	$(PYTEST) --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --fail-under=97
+	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
+
+# With servers, other implementations and a browser: what they need is said in docs/development.rst.
+
+postgresql: $(VENV)/.installed-test $(VENV)/.installed-services
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(PYTEST) $(ARGS)
+
+mariadb: $(VENV)/.installed-test $(VENV)/.installed-services
+	DATABASE_URL=$(MARIADB_URL) CACHE_URL=$(REDIS_URL) $(PYTEST) $(ARGS)
+
+peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
+	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
+
+browser: $(VENV)/.installed-test $(VENV)/.installed-browser
+	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+
+conformance: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
+	PEERS=1 $(PYTEST) --conformance-page=docs/conformance.rst $(ARGS)
+
+matrix: $(VENV)/.installed-matrix
+	$(BIN)/tox run $(ARGS)
+
+package: $(VENV)/.installed-package
+	$(BIN)/python tests/check_package.py
+
+clean:
+	rm -rf $(VENV) .tox build dist docs/_build tests/peers/node/node_modules var
+
+tests/peers/node/node_modules: tests/peers/node/package.json
+	cd tests/peers/node && npm install --silent --no-audit --no-fund
+	@touch $@
 
 $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; name it with PYTHON=…" >&2; exit 1; }

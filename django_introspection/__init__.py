@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.views.decorators.debug import sensitive_variables
+
 from .backends.registry import token_backends
 from .protocol.token_info import TokenInfo
 
@@ -9,6 +11,7 @@ __all__ = ["TokenInfo", "aintrospect", "introspect", "token_backends"]
 __version__ = "0.1.0.dev0"
 
 
+@sensitive_variables("token")
 def introspect(token: str, *, using: str = "default") -> TokenInfo | None:
     """Return what an access token means here, None where it is not good.
 
@@ -21,6 +24,7 @@ def introspect(token: str, *, using: str = "default") -> TokenInfo | None:
     return answer.info if answer else None
 
 
+@sensitive_variables("token")
 async def aintrospect(token: str, *, using: str = "default") -> TokenInfo | None:
     """Return like `introspect`, without blocking the event loop."""
     from .resource_server.acceptance import avalidate

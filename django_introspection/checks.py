@@ -62,7 +62,10 @@ def check_anonymous_user(**_: Any) -> Messages:
 
 def check_issuer(**_: Any) -> Messages:
     """Look for an authorization server without a name (W002)."""
-    named = "ISSUER" in introspection_settings.values
+    try:
+        named = introspection_settings.ISSUER is not None
+    except InvalidSetting:  # E002 says so
+        return []
     if named or not apps.is_installed("django_introspection"):
         return []
     return [warning("W002", f"{NAME}['ISSUER'] is not set")]

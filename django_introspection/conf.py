@@ -91,6 +91,8 @@ def user_pk(user: Any) -> str:
 @lru_cache
 def _imported(path: str) -> Callable[[Any], str]:
     function: Callable[[Any], str] = import_string(path)
+    if not callable(function):
+        raise TypeError("not a function")
     return function
 
 

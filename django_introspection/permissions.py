@@ -44,9 +44,9 @@ class HasScope(ScopePermission, metaclass=_NoInversion):
 @cache
 def requires_scope(*scopes: str) -> type[HasScope]:
     """Return a permission class that asks for every one of these scopes; raises ValueError for a broken one."""
-    if not scopes:
+    required = _tokens(scopes)
+    if not required:
         raise ValueError("name at least one scope")
-    required = tuple(token for scope in scopes for token in parse_scope(scope))
     return type("RequiresScope", (HasScope,), {"scopes": required, "__module__": __name__})
 
 
@@ -59,5 +59,19 @@ def _required(view: APIView, method: str) -> tuple[str, ...] | None:
             return None
         declared = declared[name]
     if isinstance(declared, str) or not isinstance(declared, Iterable):
-        raise ImproperlyConfigured(f"{type(view).__name__}.required_scopes: a list of scopes is expected")
-    return tuple(declared)
+        raise _misdeclared(view)
+    try:
+        return _tokens(declared)
+    except ValueError as error:
+        raise _misdeclared(view) from error
+
+
+def _tokens(scopes: Iterable[Any]) -> tuple[str, ...]:
+    named = list(scopes)
+    if not all(isinstance(scope, str) and scope for scope in named):
+        raise ValueError("a scope is a string that is not empty")
+    return tuple(token for scope in named for token in parse_scope(scope))
+
+
+def _misdeclared(view: APIView) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{type(view).__name__}.required_scopes: a list of scopes is expected")

@@ -7,6 +7,8 @@ import pytest
 from django_introspection import token_backends
 from tests import factories
 
+pytest_plugins = ["tests.conformance.plugin"]
+
 
 @pytest.fixture(autouse=True)
 def _fresh_backends() -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from django.http import HttpResponse
-from django.test import Client as TestClient
+from django.test import Client as Browser
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -32,7 +32,7 @@ def post(
     headers = dict(headers or {})
     if auth is not None:
         headers["Authorization"] = auth if isinstance(auth, str) else basic(auth[0].client_id, auth[1])
-    return TestClient().post(path, form, content_type=content_type, headers=headers)
+    return Browser().post(path, form, content_type=content_type, headers=headers)
 
 
 def introspect(token: str, **kwargs: Any) -> HttpResponse:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests import services
+
 SECRET_KEY = "for tests alone"
 USE_TZ = True
 TIME_ZONE = "America/New_York"
@@ -39,7 +41,8 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES: dict[str, Any] = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES: dict[str, Any] = {"default": services.database()}
+CACHES: dict[str, Any] = {"default": services.cache()}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_URL = "/static/"
 

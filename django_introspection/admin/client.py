@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -38,6 +39,10 @@ class LinesField(forms.CharField):
         """Return the lines that are not empty, each once."""
         lines = (line.strip() for line in super().clean(value).splitlines())
         return list(dict.fromkeys(line for line in lines if line))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare lists, so that the history names the field only where it was changed."""
+        return bool((initial or []) != self.clean(data))
 
 
 class ClientForm(_ModelForm):
@@ -137,8 +142,9 @@ class ClientAdmin(_ModelAdmin):
             raise Http404
         if not self.has_change_permission(request, client):
             raise PermissionDenied
-        self.log_change(request, client, "Added a secret.")
-        return self._show_new_secret(request, client)
+        with transaction.atomic(using=router.db_for_write(Client)):
+            self.log_change(request, client, "Added a secret.")
+            return self._show_new_secret(request, client)
 
     @sensitive_variables("secret")
     def _show_new_secret(self, request: HttpRequest, client: Client) -> HttpResponse:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -23,10 +25,10 @@ else:
 class TokenAdmin(_ModelAdmin):
     """List tokens with their state, and revoke them."""
 
-    list_display = ("id", "kind", "client", "user", "scope", "issued_at", "expires_at", "state")
+    list_display = ("id", "state", "kind", "client", "user", "scope", "expires_at")
     list_filter = ("kind", "client")
     list_select_related = ("client", "user")
-    search_fields = ("id__exact", "client__client_id__exact", "grant_id__exact")
+    search_fields = ("id", "grant_id", "client__client_id")
     search_help_text = _("Search by the ID of a token, a grant or a client.")
     ordering = ("-id",)
     show_full_result_count = False
@@ -36,6 +38,18 @@ class TokenAdmin(_ModelAdmin):
         "grant_id", "issued_at", "not_before", "expires_at", "revoked_at",
     )  # fmt: skip
     readonly_fields = fields
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Token], search_term: str
+    ) -> tuple[QuerySet[Token], bool]:
+        """Find whole identifiers by their indexes, where Django would compare the text of each row."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        wanted = Q(client__client_id=term)
+        with suppress(ValueError):
+            wanted |= Q(pk=UUID(term)) | Q(grant_id=UUID(term))
+        return queryset.filter(wanted), False
 
     @admin.display(description=_("state"))
     def state(self, token: Token) -> str:

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import NoReturn
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -23,7 +23,7 @@ from ..protocol.credentials import (
     invalid_caller,
     parse_credentials,
 )
-from ..protocol.errors import InsufficientCaller, InvalidClient, OAuthError
+from ..protocol.errors import InsufficientCaller, InvalidCaller, InvalidClient, OAuthError
 from ..protocol.form import Form
 from ..protocol.opaque import digest, may_be_token
 from ..signals import client_authentication_failed
@@ -56,7 +56,7 @@ def authenticate_caller(request: HttpRequest, form: Form) -> Client:
 def _credentials(request: HttpRequest, form: Form) -> SecretCredentials | BearerCredentials:
     try:
         return parse_credentials(request.META.get("HTTP_AUTHORIZATION", ""), form)
-    except InvalidClient as refusal:
+    except (InvalidClient, InvalidCaller) as refusal:
         _refuse(request, refusal, form.get("client_id") or "")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
@@ -69,7 +69,7 @@ def register(*, client_secret: str | None = None, **metadata: Any) -> Registrati
         metadata.setdefault("introspection_policy", IntrospectionPolicy.AUDIENCE)
     client = Client(**metadata)
     client.full_clean()
-    with transaction.atomic(using=Client.objects.db):
+    with transaction.atomic(using=router.db_for_write(Client)):
         client.save()
         secret = add_secret(client, client_secret)
     return Registration(client, secret)
@@ -80,7 +80,7 @@ def add_secret(client: Client, value: str | None = None, *, expires_at: datetime
     """Add a secret to a client, beside the ones it has, and return it.
 
     Raises ValidationError for a provisioned one of fewer than 32 characters: only its fast digest is kept, so it
-    must not be guessable.
+    must not be guessable. Raises it as well for one that the client has already.
     """
     if value is None:
         value = opaque.generate(opaque.CLIENT_SECRET)
@@ -88,9 +88,9 @@ def add_secret(client: Client, value: str | None = None, *, expires_at: datetime
         raise ValidationError(
             f"A provisioned secret has at least {opaque.MIN_PROVISIONED_SECRET} characters, no control characters."
         )
-    ClientSecret.objects.create(
-        client=client, digest=opaque.digest(value), hint=opaque.hint(value), expires_at=expires_at
-    )
+    secret = ClientSecret(client=client, digest=opaque.digest(value), hint=opaque.hint(value), expires_at=expires_at)
+    secret.validate_constraints()
+    secret.save()
     return value
 
 
@@ -110,7 +110,7 @@ def issue(
 
     `lifetime` is the access token's, ACCESS_TOKEN_LIFETIME by default; `members` are further members of the answer.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
-    computed here, and a client or user that is not active.
+    computed here or malformed, and a client or user that is not active.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -129,11 +129,14 @@ def issue(
         "not_before": not_before,
     }
     refresh_lifetime = timedelta(seconds=introspection_settings.REFRESH_TOKEN_LIFETIME)
-    with transaction.atomic(using=Token.objects.db):
+    with transaction.atomic(using=router.db_for_write(Token)):
         token, access_token = _create(TokenKind.ACCESS, issued_at + access_lifetime, grant)
-        refresh_token = None
+        issued, refresh_token = [token], None
         if refresh:
-            _, refresh_token = _create(TokenKind.REFRESH, issued_at + refresh_lifetime, grant)
+            refresh_row, refresh_token = _create(TokenKind.REFRESH, issued_at + refresh_lifetime, grant)
+            issued.append(refresh_row)
+    for row in issued:  # outside of the transaction, which a receiver that fails in the database would undo
+        token_issued.send_robust(Token, token=row, client=client)
     return IssuedToken(access_token, refresh_token, int(access_lifetime.total_seconds()), token.scope, token)
 
 
@@ -141,7 +144,6 @@ def issue(
 def _create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
     value = opaque.generate(_PREFIXES[kind])
     token = Token.objects.create(kind=kind, digest=opaque.digest(value), expires_at=expires_at, **grant)
-    token_issued.send_robust(Token, token=token, client=token.client)
     return token, value
 
 
@@ -152,3 +154,5 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("A lifetime is one second or more.")
     if computed := COMPUTED_MEMBERS & members.keys():
         raise ValidationError(f"Computed here, not given: {', '.join(sorted(computed))}.")
+    if not isinstance(members.get("cnf", {}), Mapping):
+        raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")

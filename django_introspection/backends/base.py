@@ -13,6 +13,8 @@ from ..conf import NAME
 from ..exceptions import InvalidBackend
 from ..protocol.answer import Answer
 
+_HOUR = 60 * 60
+
 
 class Options:
     """Take the OPTIONS of a backend one by one; what nobody took is unknown and refused.
@@ -59,10 +61,10 @@ class Options:
         return frozenset(values)
 
     def seconds(self, name: str, default: float) -> float:
-        """Take a positive number of seconds."""
+        """Take a positive number of seconds, an hour at most: no call waits longer, and no timer overflows."""
         value = self._values.pop(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            raise self.invalid(name, "a positive number of seconds is expected")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _HOUR:
+            raise self.invalid(name, f"a positive number of seconds, {_HOUR} or fewer, is expected")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:

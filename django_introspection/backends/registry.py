@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from inspect import isabstract
 from threading import RLock
 from typing import Any
 
@@ -41,8 +42,8 @@ class TokenBackends:
         entry = introspection_settings.BACKENDS[alias]
         if not isinstance(entry, dict) or "BACKEND" not in entry:
             raise InvalidBackend(f"{place}: a dictionary with 'BACKEND' is expected")
-        if unknown := sorted(entry.keys() - ALIAS_KEYS):
-            raise InvalidBackend(f"{place}: unknown: {', '.join(map(repr, unknown))}")
+        if unknown := sorted(map(repr, entry.keys() - ALIAS_KEYS)):
+            raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
         return _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}))
 
     def close(self) -> None:
@@ -63,7 +64,7 @@ def _backend_class(place: str, path: Any) -> type[TokenBackend]:
         backend_class = import_string(path)
     except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
         raise InvalidBackend(f"{place}['BACKEND']: cannot be imported: {type(error).__name__}") from error
-    if not (isinstance(backend_class, type) and issubclass(backend_class, TokenBackend)):
+    if not (isinstance(backend_class, type) and issubclass(backend_class, TokenBackend)) or isabstract(backend_class):
         raise InvalidBackend(f"{place}['BACKEND']: not a TokenBackend")
     return backend_class
 

@@ -20,6 +20,7 @@ from .transport import Reply, Transport
 
 _DEFAULT_RETRY_AFTER = 5
 _MAX_RETRY_AFTER = 300
+_MAX_DIGITS = 9
 
 
 class RemoteBackend(TokenBackend):
@@ -38,7 +39,7 @@ class RemoteBackend(TokenBackend):
         self._verify = options.flag_or_string("verify", True)
         try:
             self._transport = Transport(timeout=options.seconds("timeout", 5), verify=self._verify)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise options.invalid("verify", "it cannot be read as a file of certificates") from error
 
     @sensitive_variables("token")
@@ -99,4 +100,8 @@ def read_reply(reply: Reply) -> Answer:
 def _retry_after(reply: Reply) -> int:
     """Pass the server's own wish on (RFC 9110 §10.2.3); a date or nonsense counts as none."""
     seconds = reply.headers.get("retry-after", "")
-    return min(int(seconds), _MAX_RETRY_AFTER) if seconds.isdecimal() else _DEFAULT_RETRY_AFTER
+    if not (seconds.isascii() and seconds.isdecimal()):
+        return _DEFAULT_RETRY_AFTER
+    if len(seconds) > _MAX_DIGITS:  # int() refuses thousands of digits
+        return _MAX_RETRY_AFTER
+    return min(max(int(seconds), 1), _MAX_RETRY_AFTER)

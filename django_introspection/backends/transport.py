@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 import httpx2
+from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
@@ -41,6 +42,7 @@ class Transport:
         self._client = DeadlineTransport(self._ssl_context)
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
 
+    @sensitive_variables()
     def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
         """Send a form and return the reply; raises IntrospectionUnavailable."""
         with deadline(self.timeout):
@@ -52,6 +54,7 @@ class Transport:
             except httpx2.HTTPError as error:
                 raise _unavailable(error) from None
 
+    @sensitive_variables()
     async def apost(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
         """Send like `post`, on the running event loop."""
         try:
@@ -67,6 +70,7 @@ class Transport:
         """Close the sync client; the async ones are closed with their loops."""
         self._client.close()
 
+    @sensitive_variables()
     def _post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
         response = self._client.handle_request(self._request(url, form, headers))
         body = bytearray()
@@ -77,6 +81,7 @@ class Transport:
             response.close()
         return Reply(response.status_code, response.headers, bytes(body))
 
+    @sensitive_variables()
     async def _apost(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
         client = await self._async_client()
         response = await client.handle_async_request(self._request(url, form, headers))

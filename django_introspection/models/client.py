@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .fields import InstantField, now, validate_resources, validate_scope
-from .querysets import ClientQuerySet
+from .managers import ClientManager
 
 
 class AuthMethod(models.TextChoices):
@@ -32,6 +34,12 @@ class IntrospectionPolicy(models.TextChoices):
     OWN = "own", _("Its own tokens")
     AUDIENCE = "audience", _("Its own, and access tokens for the resources it serves")
     ANY = "any", _("Its own, and every access token")
+
+
+def validate_grant_types(value: Any) -> None:
+    """Refuse what is not a list of grant types that this server has."""
+    if not isinstance(value, list) or not all(isinstance(item, str) and item in GrantType.values for item in value):
+        raise ValidationError(_("Choose from the grant types of this server."))
 
 
 def generate_client_id() -> str:
@@ -65,7 +73,7 @@ class Client(models.Model):
     token_endpoint_auth_method = models.CharField(
         _("authentication method"), max_length=32, choices=AuthMethod, default=AuthMethod.BASIC
     )
-    grant_types = models.JSONField(_("grant types"), default=list, blank=True)
+    grant_types = models.JSONField(_("grant types"), default=list, blank=True, validators=[validate_grant_types])
     scope = models.TextField(
         _("scope"),
         blank=True,
@@ -101,7 +109,7 @@ class Client(models.Model):
     )
     created_at = InstantField(_("created"), default=now, editable=False)
 
-    objects = ClientQuerySet.as_manager()
+    objects = ClientManager()
 
     class Meta:
         verbose_name = _("client")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .client import Client
 from .fields import DigestField, InstantField, now
-from .querysets import ClientSecretQuerySet
+from .managers import ClientSecretManager
 
 
 class ClientSecret(models.Model):
@@ -22,7 +22,7 @@ class ClientSecret(models.Model):
     expires_at = InstantField(_("expires"), null=True, blank=True)
     last_used_at = InstantField(_("last used"), null=True, blank=True, editable=False)
 
-    objects = ClientSecretQuerySet.as_manager()
+    objects = ClientSecretManager()
 
     class Meta:
         verbose_name = _("client secret")

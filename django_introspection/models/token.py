@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ..protocol.answer import Reason
 from .client import Client
 from .fields import DigestField, InstantField, now, uuid7
-from .querysets import TokenQuerySet
+from .managers import TokenManager
 
 
 class TokenKind(models.TextChoices):
@@ -49,7 +49,7 @@ class Token(models.Model):
     expires_at = InstantField(_("expires"), db_index=True)
     revoked_at = InstantField(_("revoked"), null=True, blank=True)
 
-    objects = TokenQuerySet.as_manager()
+    objects = TokenManager()
 
     class Meta:
         verbose_name = _("token")

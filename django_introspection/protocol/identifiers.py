@@ -18,7 +18,7 @@ def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
     parts = _split(url)
     if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
         return "it must be an absolute https URL"
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         return "credentials do not belong in a URL"
     if parts.scheme == "http" and not insecure_http and not is_loopback(parts.hostname):
         return "plain http is only for loopback addresses"
@@ -32,8 +32,6 @@ def resource_problem(resource: str) -> str | None:
         return "a resource is an absolute URI"
     if "#" in resource:
         return "a resource has no fragment"
-    if not resource.isascii() or not resource.isprintable() or " " in resource:
-        return "a resource is an absolute URI"
     return None
 
 
@@ -59,6 +57,9 @@ def path_of(issuer: str) -> str:
 
 
 def _split(url: str) -> SplitResult | None:
+    """Return the parts, None for what is no URI: `urlsplit` drops line ends and takes spaces (RFC 3986 §2)."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return None
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it is the check

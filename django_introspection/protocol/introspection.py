@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -13,6 +14,9 @@ from .token_info import TokenInfo
 
 MAX_RESPONSE = 1024 * 1024
 """Bytes of a response that are read; far above what any token needs."""
+_MAX_DEPTH = 32
+"""Objects and lists within one another; `cnf`, `act` and `authorization_details` need a handful."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last one a datetime can hold
 
 Members = dict[str, Any]
@@ -59,7 +63,25 @@ def _json_object(body: bytes) -> Members:
         raise InvalidResponse("the response is not JSON") from None
     if not isinstance(value, dict):
         raise InvalidResponse("the response is not a JSON object")
+    if not _can_be_passed_on(value):
+        raise InvalidResponse("the response holds a value that cannot be passed on")
     return value
+
+
+def _can_be_passed_on(value: Any, depth: int = _MAX_DEPTH) -> bool:
+    """Refuse what JSON can say and the rest of a program fails on: half a character, infinity, endless nesting."""
+    match value:
+        case str():
+            return not _SURROGATE.search(value)
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return depth > 0 and all(
+                _can_be_passed_on(name) and _can_be_passed_on(item, depth - 1) for name, item in value.items()
+            )
+        case list():
+            return depth > 0 and all(_can_be_passed_on(item, depth - 1) for item in value)
+    return True
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> Members:
@@ -81,7 +103,7 @@ def _is_time(value: Any) -> bool:
     """Whole or fractional seconds (RFC 7519 §2); a boolean is an int in Python, and no time."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return math.isfinite(value) and 0 <= value <= _LAST_SECOND
+    return 0 <= value <= _LAST_SECOND
 
 
 def _is_audience(value: Any) -> bool:

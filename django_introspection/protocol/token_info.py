@@ -22,7 +22,7 @@ class TokenInfo(Mapping[str, Any]):
     _members: Mapping[str, Any]
 
     def __init__(self, members: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_members", _freeze({"active": True, **members}))
+        object.__setattr__(self, "_members", _freeze({"active": True} | {**members, "active": True}))
 
     @property
     def sub(self) -> str | None:
@@ -57,7 +57,7 @@ class TokenInfo(Mapping[str, Any]):
     @property
     def scopes(self) -> frozenset[str]:
         """The scope as a set."""
-        return frozenset((self._members.get("scope") or "").split())
+        return frozenset(filter(None, (self._members.get("scope") or "").split(" ")))
 
     @property
     def audiences(self) -> tuple[str, ...]:
@@ -113,6 +113,13 @@ class TokenInfo(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._members)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return bool(self.to_dict() == _thaw(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("TokenInfo is read-only")
 
@@ -138,6 +145,6 @@ def _freeze(value: Any) -> Any:
 def _thaw(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _thaw(item) for key, item in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, (list, tuple)):
         return [_thaw(item) for item in value]
     return value

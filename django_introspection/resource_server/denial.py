@@ -85,7 +85,7 @@ class ScopeDenial:
     """
 
     def __init__(self, view: APIView) -> None:
-        self.missing: tuple[str, ...] = ()
+        self.missing: tuple[str, ...] | None = None
         self._view = view
         self._object: Any = None
         self._deny = view.permission_denied
@@ -121,24 +121,27 @@ class ScopeDenial:
         realm = realm_of(request)
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(realm=realm)
-        raise InsufficientScope(message, realm=realm, scope=" ".join(self.missing))
+        raise InsufficientScope(message, realm=realm, scope=" ".join(self.missing or ()))
 
     def _scope_decided(self, request: Request) -> bool:
-        """Tell whether the permission that failed holds a scope permission.
+        """Tell whether the permission that failed holds a scope permission that missed something.
 
         The view does not say which one it was, so the permissions are asked again, in order.
         """
         missing, permissions = self.missing, self._view.get_permissions()
         failed = permissions if len(permissions) == 1 else self._failed(request, permissions)
-        self.missing = missing
-        return any(map(holds_scope, failed))
+        if len(failed) == len(permissions):
+            self.missing = missing
+        return self.missing is not None and any(map(holds_scope, failed))
 
     def _failed(self, request: Request, permissions: Sequence[Any]) -> Sequence[Any]:
-        """Return the permission that failed, or all where that cannot be told without the object."""
+        """Return the permission that failed and note what it missed; all where it cannot be told without the object."""
         for permission in permissions:
+            self.missing = None
             if not permission.has_permission(request, self._view):
                 return [permission]
         for permission in permissions if self._object is not None else ():
+            self.missing = None
             if not permission.has_object_permission(request, self._view, self._object):
                 return [permission]
         return permissions

@@ -76,7 +76,7 @@ def _requests(auth: Any, token: Any) -> list[tuple[Any, ...]]:
 def _answer(method: str, path: str, form: dict[str, str], auth: Any) -> list[Any]:
     from urllib.parse import urlencode
 
-    from django.test import Client as TestClient
+    from django.test import Client as Browser
 
     from tests.endpoints import FORM, basic
 
@@ -84,7 +84,7 @@ def _answer(method: str, path: str, form: dict[str, str], auth: Any) -> list[Any
     if auth:
         client_id = getattr(auth[0], "client_id", auth[0])
         headers["Authorization"] = auth if isinstance(auth, str) else basic(client_id, auth[1])
-    response = TestClient().generic(method, path, urlencode(form), content_type=FORM, headers=headers)
+    response = Browser().generic(method, path, urlencode(form), content_type=FORM, headers=headers)
     body = re.sub(r"dit_at_\w+", "(a new token)", response.content.decode())
     return [method, path, response.status_code, sorted(response.headers.items()), body]
 

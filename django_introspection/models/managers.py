@@ -1,20 +1,19 @@
-"""How rows are found. A decision always reads the primary database."""
+"""How rows are made and found. A decision always reads the primary database."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
 if TYPE_CHECKING:  # ruff does not see the names in the bases
     from ..authorization_server.issuing import IssuedToken, Registration
     from .client import Client  # noqa: F401
-    from .client_secret import ClientSecret  # noqa: F401
-    from .token import Token  # noqa: F401
+    from .client_secret import ClientSecret
+    from .token import Token
 
 
-class ClientQuerySet(models.QuerySet["Client"]):
+class ClientManager(models.Manager["Client"]):
     """Registered clients."""
 
     def register(self, **metadata: Any) -> Registration:
@@ -28,16 +27,16 @@ class ClientQuerySet(models.QuerySet["Client"]):
         return register(**metadata)
 
 
-class ClientSecretQuerySet(models.QuerySet["ClientSecret"]):
+class ClientSecretManager(models.Manager["ClientSecret"]):
     """The secrets of clients."""
 
-    def matching(self, client_id: str, digest: bytes) -> Self:
+    def matching(self, client_id: str, digest: bytes) -> models.QuerySet[ClientSecret]:
         """Return the one secret of a client with this digest: a single statement, whoever asks."""
         primary = self.using(router.db_for_write(self.model))
         return primary.filter(client__client_id=client_id, digest=digest).select_related("client")
 
 
-class TokenQuerySet(models.QuerySet["Token"]):
+class TokenManager(models.Manager["Token"]):
     """Opaque tokens of both kinds."""
 
     def issue(self, **grant: Any) -> IssuedToken:
@@ -50,11 +49,10 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
         return issue(**grant)
 
-    def with_digest(self, digest: bytes) -> Self:
-        """Return the one token with this digest, its client and its user in the same statement."""
-        primary = self.using(router.db_for_write(self.model))
-        return primary.filter(digest=digest).select_related("client", "user")
+    def on_primary(self) -> models.QuerySet[Token]:
+        """Return the tokens as the primary database has them."""
+        return self.using(router.db_for_write(self.model))
 
-    def revoke(self, at: datetime) -> int:
-        """Mark the tokens of this set that are not yet revoked; returns how many there were."""
-        return self.filter(revoked_at=None).update(revoked_at=at)
+    def with_digest(self, digest: bytes) -> models.QuerySet[Token]:
+        """Return the one token with this digest, its client and its user in the same statement."""
+        return self.on_primary().filter(digest=digest).select_related("client", "user")

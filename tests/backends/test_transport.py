@@ -1,0 +1,235 @@
+"""Connections to an authorization server: reused, remembered for nothing, closed with their loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from django_introspection import aintrospect, introspect, token_backends
+from django_introspection.exceptions import IntrospectionUnavailable
+from tests.misbehaving.server import CERTIFICATE, MisbehavingServer, remote_settings
+
+TOKEN = "some-token"
+
+
+def test_one_connection_serves_many_calls(authorization_server: MisbehavingServer) -> None:
+    for _ in range(3):
+        assert introspect(TOKEN)
+
+    assert authorization_server.connections == 1
+
+
+def test_one_connection_serves_many_calls_of_one_loop(authorization_server: MisbehavingServer) -> None:
+    async def three() -> list[Any]:
+        return [await aintrospect(TOKEN) for _ in range(3)]
+
+    assert all(async_to_sync(three)())
+    assert authorization_server.connections == 1
+
+
+@pytest.mark.parametrize("behaviour", ["closes instead of a second answer", "closes after each answer without a word"])
+def test_a_connection_that_went_stale_is_no_failure(behaviour: str, authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave(behaviour)
+
+    assert introspect(TOKEN)
+    assert introspect(TOKEN)
+    assert authorization_server.connections == 2
+
+
+@pytest.mark.parametrize("behaviour", ["closes instead of a second answer", "closes after each answer without a word"])
+def test_a_connection_that_went_stale_is_no_failure_for_async_callers(
+    behaviour: str, authorization_server: MisbehavingServer
+) -> None:
+    authorization_server.behave(behaviour)
+
+    async def twice() -> list[Any]:
+        return [await aintrospect(TOKEN), await aintrospect(TOKEN)]
+
+    assert all(async_to_sync(twice)())
+    assert authorization_server.connections == 2
+
+
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_a_server_that_only_ever_closes_is_tried_twice(call: Any, authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave("closes before the answer")
+
+    with pytest.raises(IntrospectionUnavailable, match="cannot be reached"):
+        call(TOKEN)
+
+    assert len(authorization_server.requests) == 2
+
+
+@pytest.mark.parametrize("behaviour", ["status 500", "HTML", "inactive", "body over the limit"])
+def test_an_answer_however_bad_is_not_asked_for_twice(behaviour: str, authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave(behaviour)
+
+    _ignoring_failure(introspect)
+
+    assert len(authorization_server.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["status 500", "body over the limit", "gzip that nobody asked for", "HTML"])
+def test_after_a_bad_answer_the_next_call_gets_its_own_answer(
+    behaviour: str, authorization_server: MisbehavingServer
+) -> None:
+    authorization_server.behave(behaviour)
+    _ignoring_failure(introspect)
+    authorization_server.behave("active", sub="next")
+
+    info = introspect(TOKEN)
+
+    assert info is not None
+    assert info.sub == "next"
+
+
+def _ignoring_failure(call: Any) -> None:
+    with suppress(IntrospectionUnavailable):
+        call(TOKEN)
+
+
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_a_cookie_of_the_server_does_not_come_back(call: Any, authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave("sets a cookie")
+
+    call(TOKEN)
+    call(TOKEN)
+
+    assert [request.headers["Cookie"] for request in authorization_server.requests] == [None, None]
+
+
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_the_environment_sends_tokens_nowhere_else(
+    call: Any, authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    with MisbehavingServer("active") as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/introspect"))
+        monkeypatch.setenv("NETRC", str(netrc))
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        token_backends.close()
+
+        call(TOKEN)
+
+        assert proxy.connections == 0
+    (request,) = authorization_server.requests
+    assert "somebody" not in request.headers["Authorization"]
+
+
+def test_threads_share_one_backend_and_each_gets_its_own_answer(authorization_server: MisbehavingServer) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        infos = list(pool.map(introspect, [f"{TOKEN}-{number}" for number in range(24)]))
+
+    assert all(infos)
+    assert sorted(request.form["token"][0] for request in authorization_server.requests) == sorted(
+        f"{TOKEN}-{number}" for number in range(24)
+    )
+    assert authorization_server.connections <= 8
+
+
+def test_calls_of_one_loop_run_at_the_same_time(authorization_server: MisbehavingServer, settings: Any) -> None:
+    """A server that hangs would make calls one after another outlast each other's deadlines; none waits for another."""
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=0.3)
+    authorization_server.behave("hangs before the answer")
+
+    async def many() -> list[Any]:
+        return await asyncio.gather(*(aintrospect(TOKEN) for _ in range(5)), return_exceptions=True)
+
+    outcomes = async_to_sync(many)()
+
+    assert [str(outcome) for outcome in outcomes] == ["the authorization server cannot be reached: TimeoutError"] * 5
+    assert authorization_server.connections == 5, "all five were under way before the first gave up"
+
+
+def test_many_calls_of_one_loop_each_get_their_own_answer(authorization_server: MisbehavingServer) -> None:
+    async def many() -> list[Any]:
+        return await asyncio.gather(*(aintrospect(f"{TOKEN}-{number}") for number in range(10)))
+
+    assert all(async_to_sync(many)())
+    assert len({request.form["token"][0] for request in authorization_server.requests}) == 10
+
+
+def test_a_loop_that_ends_takes_its_connections_along(authorization_server: MisbehavingServer) -> None:
+    """A socket that was left open would be a ResourceWarning here, and the warning an error."""
+    for _ in range(3):
+        assert async_to_sync(aintrospect)(TOKEN)
+        assert asyncio.run(aintrospect(TOKEN))
+        gc.collect()
+
+    assert authorization_server.connections == 6
+
+
+def test_a_call_that_is_cancelled_leaves_the_connection_usable(authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave("hangs before the answer")
+
+    async def cancelled_then_good() -> Any:
+        task = asyncio.ensure_future(aintrospect(TOKEN))
+        await asyncio.to_thread(authorization_server.hanging.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        authorization_server.behave("active", sub="next")
+        return await aintrospect(TOKEN)
+
+    assert async_to_sync(cancelled_then_good)().sub == "next"
+
+
+def test_a_backend_that_is_closed_gives_up_its_connections(authorization_server: MisbehavingServer) -> None:
+    introspect(TOKEN)
+    token_backends.close()
+    gc.collect()
+    introspect(TOKEN)
+
+    assert authorization_server.connections == 2
+
+
+@pytest.mark.requirement("7662-4-j")
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_a_certificate_that_nobody_vouches_for_is_refused_and_nothing_is_sent(call: Any, settings: Any) -> None:
+    with MisbehavingServer(tls=True) as server:
+        settings.TOKEN_INTROSPECTION = server.settings()
+
+        with pytest.raises(IntrospectionUnavailable, match="ConnectError"):
+            call(TOKEN)
+
+        assert server.connections
+        assert server.requests == []
+
+
+@pytest.mark.requirement("7662-4-j")
+@pytest.mark.parametrize("verify", [CERTIFICATE, False], ids=["own authority", "not verified"])
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_a_project_may_name_its_own_authority_or_none(call: Any, verify: Any, settings: Any) -> None:
+    with MisbehavingServer(tls=True) as server:
+        settings.TOKEN_INTROSPECTION = server.settings(verify=verify)
+
+        assert call(TOKEN) is not None
+
+
+@pytest.mark.requirement("7662-4-j")
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_a_certificate_for_another_host_is_refused(call: Any, settings: Any) -> None:
+    with MisbehavingServer(tls=True) as server:
+        elsewhere = server.url.replace("127.0.0.1", "127.0.0.2")
+        settings.TOKEN_INTROSPECTION = remote_settings(elsewhere, verify=CERTIFICATE)
+
+        with pytest.raises(IntrospectionUnavailable):
+            call(TOKEN)
+
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_every_address_of_a_name_is_tried(call: Any, authorization_server: MisbehavingServer, settings: Any) -> None:
+    """`localhost` has two addresses on most machines; the server listens on the IPv4 one alone."""
+    settings.TOKEN_INTROSPECTION = remote_settings(authorization_server.url.replace("127.0.0.1", "localhost"))
+
+    assert call(TOKEN) is not None

@@ -1,0 +1,60 @@
+"""The plugin sees what it is there to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.table import LEVELS, read
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[2]
+CONFTEST = 'pytest_plugins = ["tests.conformance.plugin"]'
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes of pytester find this package where the project is installed from a wheel."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def test_the_table_is_whole() -> None:
+    rows = read().values()
+
+    assert len(rows) == 300
+    assert {row.level for row in rows} == LEVELS.keys()
+    assert {row.role for row in rows} == {"AS", "RS", "both", "CL"}
+    assert all(row.requirement and row.test for row in rows)
+
+
+def test_an_id_that_is_not_in_the_table_ends_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("import pytest\n@pytest.mark.requirement('7662-9-z')\ndef test_it(): pass")
+
+    outcome = pytester.runpytest_subprocess("-p", "no:django")
+
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    outcome.stderr.fnmatch_lines(["*test_it: no such requirement: 7662-9-z*"])
+
+
+def test_a_requirement_with_a_failing_test_is_not_covered(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(
+        "import pytest\n"
+        "@pytest.mark.requirement('7662-2.1-a')\n"
+        "@pytest.mark.parametrize('number', [1, 2])\n"
+        "def test_one(number): assert number == 1\n"
+        "@pytest.mark.requirement('7662-2.1-b')\n"
+        "def test_two(): pass"
+    )
+
+    outcome = pytester.runpytest_subprocess("-p", "no:django", "--conformance-page=matrix.rst")
+
+    outcome.stdout.fnmatch_lines(["tier 1: 1 covered, *"])
+    page = (pytester.path / "matrix.rst").read_text().splitlines()
+    rows = (number for number, line in enumerate(page) if "7662-2.1" in line)
+    statuses = {page[number].strip("* -"): page[number + 4].strip(" -") for number in rows}
+    assert statuses["7662-2.1-a"] == "missing"
+    assert statuses["7662-2.1-b"] == "covered by 1"

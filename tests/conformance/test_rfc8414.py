@@ -1,0 +1,138 @@
+"""RFC 8414: authorization server metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import include, path
+
+from django_introspection.models import GrantType
+from tests.authorization_server.helpers import assert_refused
+from tests.settings import ISSUER
+
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+urlpatterns = [path("", include("django_introspection.well_known_urls"))]
+
+
+def get(url: str = WELL_KNOWN, **headers: str) -> Any:
+    return Browser().get(url, headers=headers)
+
+
+@pytest.fixture
+def issue_as(settings: Any) -> Any:
+    """Rename the issuer."""
+
+    def rename(issuer: str | None) -> None:
+        settings.TOKEN_INTROSPECTION = {"ISSUER": issuer} if issuer else {}
+
+    return rename
+
+
+@pytest.mark.requirement(
+    "8414-2-a", "8414-2-b", "8414-2-c", "8414-2-d", "8414-2-e", "8414-2-f", "8414-3-a", "8414-3.2-a", "7009-2-b"
+)
+def test_the_document_says_what_is_there_and_nothing_else() -> None:
+    response = get()
+
+    secrets = ["client_secret_basic", "client_secret_post"]
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/json"
+    assert response.json() == {
+        "issuer": ISSUER,
+        "token_endpoint": f"{ISSUER}/oauth/token",
+        "token_endpoint_auth_methods_supported": secrets,
+        "grant_types_supported": list(GrantType.values),
+        "scopes_supported": ["introspection"],
+        "introspection_endpoint": f"{ISSUER}/oauth/introspect",
+        "introspection_endpoint_auth_methods_supported": [*secrets, "Bearer"],
+        "revocation_endpoint": f"{ISSUER}/oauth/revoke",
+        "revocation_endpoint_auth_methods_supported": secrets,
+    }
+
+
+@pytest.mark.requirement("9728-7.10-a")
+def test_the_document_may_be_cached() -> None:
+    response = get()
+
+    assert response["Cache-Control"] == "public, max-age=3600"
+    assert "Pragma" not in response
+    assert "Vary" not in response
+
+
+@pytest.mark.requirement("8414-3-a", "8414-3.1-a")
+@pytest.mark.parametrize("issuer", ["https://h.example/t1", "https://h.example/t1/"])
+@pytest.mark.parametrize("suffix", ["/t1", "/t1/"])
+def test_the_path_of_an_issuer_comes_after_the_well_known_part(issue_as: Any, issuer: str, suffix: str) -> None:
+    issue_as(issuer)
+
+    document = get(WELL_KNOWN + suffix).json()
+
+    assert document["issuer"] == issuer
+    assert document["token_endpoint"] == "https://h.example/oauth/token"
+
+
+@pytest.mark.requirement("8414-3-a")
+@pytest.mark.parametrize(
+    ("issuer", "suffix"),
+    [
+        ("https://h.example", "/t1"),
+        ("https://h.example/t1", ""),
+        ("https://h.example/t1", "/"),
+        ("https://h.example/t1", "/t2"),
+        ("https://h.example/t1", "/T1"),
+        ("https://h.example/t1", "/t1/t1"),
+        (None, ""),
+    ],
+)
+def test_a_path_that_is_no_issuers_is_not_found(issue_as: Any, issuer: str | None, suffix: str) -> None:
+    issue_as(issuer)
+
+    assert_refused(get(WELL_KNOWN + suffix), 404, "invalid_request")
+
+
+@pytest.mark.requirement("8414-P")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:8443", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"},
+        {"Forwarded": "host=evil.example"},
+    ],
+)
+def test_a_forged_host_changes_nothing(settings: Any, headers: dict[str, str]) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.USE_X_FORWARDED_HOST = True
+
+    assert get(**headers).content == get().content
+    assert b"evil" not in get(**headers).content
+
+
+@pytest.mark.requirement("9110-9.1-a")
+def test_head_has_the_headers_of_get_and_no_body() -> None:
+    head, full = Browser().head(WELL_KNOWN), get()
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert {name: head[name] for name in ("Content-Type", "Cache-Control")} == {
+        name: full[name] for name in ("Content-Type", "Cache-Control")
+    }
+
+
+@pytest.mark.requirement("9110-15.5.6-a")
+@pytest.mark.parametrize("method", ["post", "put", "delete", "options"])
+def test_other_methods_are_405(method: str) -> None:
+    response = getattr(Browser(), method)(WELL_KNOWN)
+
+    assert response.status_code == 405
+    assert {name.strip() for name in response["Allow"].split(",")} == {"GET", "HEAD"}
+
+
+@pytest.mark.requirement("8414-3.2-a", "8414-2-b")
+def test_a_project_without_our_endpoints_names_none_of_them(settings: Any) -> None:
+    settings.ROOT_URLCONF = __name__
+
+    document = get().json()
+
+    assert not [name for name in document if "endpoint" in name]
+    assert [] not in document.values()

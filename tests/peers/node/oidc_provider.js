@@ -1,0 +1,36 @@
+// An authorization server of another make, on a free loopback port: oidc-provider with two confidential clients.
+// Prints its issuer once it listens, and ends with its standard input.
+import { createServer } from 'node:http'
+import Provider from 'oidc-provider'
+
+const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, SCOPE, RESOURCE } = process.env
+const server = createServer()
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+const issuer = `http://127.0.0.1:${server.address().port}`
+
+function confidential(client_id, client_secret, grant_types) {
+  const token_endpoint_auth_method = 'client_secret_basic'
+  return { client_id, client_secret, grant_types, token_endpoint_auth_method, redirect_uris: [], response_types: [] }
+}
+
+const provider = new Provider(issuer, {
+  clients: [
+    confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials']),
+    confidential(CALLER_ID, CALLER_SECRET, []),
+  ],
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === CALLER_ID },
+    revocation: { enabled: true, allowedPolicy: () => true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => RESOURCE,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({ scope: SCOPE, audience: RESOURCE, accessTokenFormat: 'opaque' }),
+    },
+  },
+})
+server.on('request', provider.callback())
+process.stdin.on('end', () => process.exit(0)).resume()
+console.log(issuer)

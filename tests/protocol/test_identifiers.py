@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from django_introspection.protocol.identifiers import (
+    endpoint_problem,
+    is_loopback,
+    issuer_problem,
+    on_host_of,
+    path_of,
+    resource_problem,
+)
+
+NO_URI = [
+    "https://a.example\n",
+    " https://a.example",
+    "https://a\t.example",
+    "https://a example/",
+    "https://bücher.example",
+]
+
+
+@pytest.mark.parametrize("issuer", ["https://auth.example.com", "https://auth.example.com/tenant/1", "HTTPS://a:8443"])
+def test_an_issuer_is_an_https_url(issuer: str) -> None:
+    assert issuer_problem(issuer) is None
+
+
+@pytest.mark.parametrize("issuer", ["https://a.example?tenant=1", "https://a.example#top", "https://a.example/?"])
+def test_an_issuer_has_no_query_and_no_fragment(issuer: str) -> None:
+    assert issuer_problem(issuer) == "an issuer has no query and no fragment"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "auth.example.com", "/oauth", "ftp://a.example", "https://", "https:///path", *NO_URI]
+)
+def test_a_place_to_send_tokens_to_is_an_absolute_url(url: str) -> None:
+    assert endpoint_problem(url) == "it must be an absolute https URL"
+    assert issuer_problem(url) == "it must be an absolute https URL"
+
+
+@pytest.mark.parametrize("url", ["https://[::1", "https://a:99999/", "https://a:b/"])
+def test_a_broken_url_is_a_problem_and_not_an_exception(url: str) -> None:
+    assert endpoint_problem(url) is not None
+    assert resource_problem(url) is not None
+
+
+@pytest.mark.parametrize("url", ["https://user:secret@a.example", "https://user@a.example", "https://@a.example"])
+def test_credentials_do_not_belong_in_a_url(url: str) -> None:
+    assert endpoint_problem(url) == "credentials do not belong in a URL"
+
+
+@pytest.mark.parametrize("host", ["auth.example.com", "10.0.0.1", "localhost.example.com", "127.0.0.1.example.com"])
+def test_plain_http_leaves_this_machine_only_where_it_is_said_explicitly(host: str) -> None:
+    assert endpoint_problem(f"http://{host}/introspect") == "plain http is only for loopback addresses"
+    assert issuer_problem(f"http://{host}") == "plain http is only for loopback addresses"
+    assert endpoint_problem(f"http://{host}/introspect", insecure_http=True) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "localhost", "LocalHost", "[::1]"])
+def test_plain_http_is_good_on_loopback(host: str) -> None:
+    assert endpoint_problem(f"http://{host}:8000/introspect") is None
+
+
+def test_a_name_that_only_looks_like_loopback_is_not() -> None:
+    assert is_loopback("127.0.0.1")
+    assert not is_loopback("127.0.0.1.example.com")
+    assert not is_loopback("8.8.8.8")
+
+
+@pytest.mark.parametrize("resource", ["https://api.example.com/orders", "https://api.example.com", "urn:orders:api"])
+def test_a_resource_is_an_absolute_uri(resource: str) -> None:
+    assert resource_problem(resource) is None
+
+
+@pytest.mark.parametrize("resource", ["", "orders", "/orders", "//api.example.com", "https:", *NO_URI])
+def test_what_is_no_absolute_uri_is_no_resource(resource: str) -> None:
+    assert resource_problem(resource) == "a resource is an absolute URI"
+
+
+@pytest.mark.parametrize("resource", ["https://api.example.com/orders#list", "https://api.example.com/#"])
+def test_a_resource_has_no_fragment(resource: str) -> None:
+    assert resource_problem(resource) == "a resource has no fragment"
+
+
+def test_an_endpoint_is_on_the_host_of_the_issuer() -> None:
+    assert (
+        on_host_of("https://auth.example.com:8443/tenant", "/oauth/token")
+        == "https://auth.example.com:8443/oauth/token"
+    )
+
+
+@pytest.mark.parametrize(
+    ("issuer", "path"), [("https://a.example", ""), ("https://a.example/", ""), ("https://a.example/t/1/", "t/1")]
+)
+def test_the_path_of_an_issuer_has_no_slashes_around_it(issuer: str, path: str) -> None:
+    assert path_of(issuer) == path

@@ -1,0 +1,195 @@
+"""An answer that is none, or never comes: 503, and nothing about the token (RFC 7662 §4, fail closed)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from django_introspection import aintrospect, introspect
+from django_introspection.exceptions import IntrospectionUnavailable
+from tests.misbehaving.behaviours import BROKEN, HANGING
+from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings, silent_url
+
+from .protected import TOKEN, ask, assert_unavailable, protect
+
+SHORT = 0.3
+"""Seconds; a server that hangs does so until the test ends, so that a call that returns has ended itself."""
+
+
+@pytest.mark.requirement("7662-2.2-p", "7662-2.3-d")
+@pytest.mark.parametrize("behaviour", BROKEN)
+def test_a_broken_answer_is_503_and_the_view_does_not_run(
+    behaviour: str, authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    view = protect()
+    authorization_server.behave(behaviour)
+
+    with caplog.at_level(logging.DEBUG, logger="django_introspection"):
+        response = ask(view, TOKEN)
+
+    assert_unavailable(response, view)
+    assert TOKEN not in response.content.decode() + caplog.text
+    assert [record.exc_info for record in caplog.records if record.name == "django_introspection"] == [None]
+    assert "Timeout" not in caplog.text, "the server answers at once; the deadline must not be what ends the call"
+
+
+@pytest.mark.requirement("7662-2.2-p", "7662-2.3-d")
+@pytest.mark.parametrize("behaviour", BROKEN)
+def test_a_broken_answer_is_not_an_answer_for_async_callers(
+    behaviour: str, authorization_server: MisbehavingServer
+) -> None:
+    authorization_server.behave(behaviour)
+
+    with pytest.raises(IntrospectionUnavailable) as raised:
+        async_to_sync(aintrospect)(TOKEN)
+
+    assert "Timeout" not in str(raised.value)
+    assert raised.value.retry_after > 0
+
+
+@pytest.mark.requirement("7662-2.3-d")
+@pytest.mark.parametrize("behaviour", HANGING)
+def test_a_server_that_never_finishes_is_503_within_the_timeout(
+    behaviour: str, authorization_server: MisbehavingServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=SHORT)
+    view = protect()
+    authorization_server.behave(behaviour)
+
+    response = ask(view, TOKEN)
+
+    assert_unavailable(response, view)
+    assert "Timeout" in caplog.text
+    assert not authorization_server.released.is_set()
+
+
+@pytest.mark.requirement("7662-2.3-d")
+@pytest.mark.parametrize("behaviour", HANGING)
+def test_a_server_that_never_finishes_does_not_hold_async_callers(
+    behaviour: str, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=SHORT)
+    authorization_server.behave(behaviour)
+
+    with pytest.raises(IntrospectionUnavailable, match="Timeout"):
+        async_to_sync(aintrospect)(TOKEN)
+
+    assert not authorization_server.released.is_set()
+
+
+@pytest.mark.requirement("7662-2.3-d")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_accepts_and_says_nothing_is_503_within_the_timeout(scheme: str, settings: Any) -> None:
+    view = protect()
+    with silent_url(scheme) as url:
+        settings.TOKEN_INTROSPECTION = remote_settings(url, timeout=SHORT)
+
+        response = ask(view, TOKEN)
+        with pytest.raises(IntrospectionUnavailable, match="Timeout"):
+            async_to_sync(aintrospect)(TOKEN)
+
+    assert_unavailable(response, view)
+
+
+@pytest.mark.requirement("7662-2.3-d")
+def test_a_server_that_refuses_connections_is_503(settings: Any) -> None:
+    view = protect()
+    with refusing_url() as url:
+        settings.TOKEN_INTROSPECTION = remote_settings(url)
+
+        response = ask(view, TOKEN)
+        with pytest.raises(IntrospectionUnavailable, match="ConnectError"):
+            async_to_sync(aintrospect)(TOKEN)
+
+    assert_unavailable(response, view)
+
+
+@pytest.mark.requirement("7662-2.3-d")
+def test_a_server_without_an_address_is_503(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = remote_settings("https://nowhere.invalid/introspect")
+    view = protect()
+
+    response = ask(view, TOKEN)
+    with pytest.raises(IntrospectionUnavailable):
+        async_to_sync(aintrospect)(TOKEN)
+
+    assert_unavailable(response, view)
+
+
+@pytest.mark.requirement("7662-2.3-d")
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_503_and_nobody_else_hears_of_the_token(
+    code: int, authorization_server: MisbehavingServer
+) -> None:
+    view = protect()
+    with MisbehavingServer("active") as elsewhere:
+        authorization_server.behave("status", code=code, headers=(f"Location: {elsewhere.url}",))
+
+        response = ask(view, TOKEN)
+        with pytest.raises(IntrospectionUnavailable, match=str(code)):
+            async_to_sync(aintrospect)(TOKEN)
+
+        assert elsewhere.connections == 0
+    assert_unavailable(response, view)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize(
+    ("wish", "passed_on"),
+    [
+        pytest.param("7", 7, id="seconds"),
+        pytest.param("86400", 300, id="a day is cut short"),
+        pytest.param("0", 1, id="at once is still a wait"),
+        pytest.param("9" * 5000, 300, id="five thousand digits"),
+        pytest.param("-1", 5, id="negative"),
+        pytest.param("1.5", 5, id="fraction"),
+        pytest.param("soon", 5, id="nonsense"),
+        pytest.param("", 5, id="empty"),
+        pytest.param("Wed, 21 Oct 2099 07:28:00 GMT", 5, id="date"),
+    ],
+)
+def test_the_wait_that_a_busy_server_asks_for_is_passed_on_within_bounds(
+    code: int, wish: str, passed_on: int, authorization_server: MisbehavingServer
+) -> None:
+    view = protect()
+    authorization_server.behave("status", code=code, headers=(f"Retry-After: {wish}",))
+
+    response = ask(view, TOKEN)
+
+    assert_unavailable(response, view)
+    assert response["Retry-After"] == str(passed_on)
+
+
+@pytest.mark.requirement("7662-2.2-p", "7662-2.3-d")
+def test_a_failure_is_not_remembered(authorization_server: MisbehavingServer) -> None:
+    view = protect()
+    authorization_server.behave("status 500")
+    ask(view, TOKEN)
+    authorization_server.behave("active")
+
+    assert ask(view, TOKEN).status_code == 200
+
+
+def test_a_failure_on_an_open_view_is_503_too(authorization_server: MisbehavingServer) -> None:
+    view = protect(permission_classes=[])
+    authorization_server.behave("status 500")
+
+    assert_unavailable(ask(view, TOKEN), view)
+
+
+@pytest.mark.parametrize("code", [400, 401, 403])
+def test_a_server_that_refuses_us_is_told_to_the_operator(
+    code: int, authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    authorization_server.behave(f"status {code}")
+
+    with pytest.raises(IntrospectionUnavailable, match="refuses this resource server"):
+        introspect(TOKEN)
+    ask(protect(), TOKEN)
+
+    assert [record.levelname for record in caplog.records if "refuses this resource server" in record.message] == [
+        "ERROR"
+    ]

@@ -1,0 +1,188 @@
+"""System checks: every id once, and no settings that end in a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core import checks
+from django.core.management import call_command
+from django.test import modify_settings, override_settings
+
+from django_introspection.check_messages import HINTS, TAG
+from tests.misbehaving.server import remote_settings
+from tests.projects.run import run_module
+from tests.settings import ISSUER
+
+SECRET = "do-not-show-this-secret"
+REMOTE = remote_settings("https://auth.example.com/introspect")
+
+
+def messages(values: Any, **others: Any) -> list[checks.CheckMessage]:
+    """Run our checks as `check --deploy` does."""
+    with override_settings(TOKEN_INTROSPECTION=values, **others):
+        return checks.run_checks(tags=[TAG], include_deployment_checks=True)
+
+
+def ids(values: Any, **others: Any) -> list[str]:
+    return [str(message.id) for message in messages(values, **others)]
+
+
+def default(**entry: Any) -> dict[str, Any]:
+    return {"ISSUER": ISSUER, "BACKENDS": {"default": entry}}
+
+
+OWN = "django_introspection.backends.DatabaseBackend"
+
+SPEAKING = {
+    "E001": {"ISSUER": ISSUER, "ISUER": SECRET},
+    "E002": {"ISSUER": "http://auth.example.com"},
+    "E003": default(BACKEND=OWN, OPTIONS={"audiense": SECRET}),
+    "W001": {"ISSUER": ISSUER, **remote_settings("https://auth.example.com/introspect", verify=False)},
+    "W002": {},
+}
+ELSEWHERE = {"E004"}
+"""Needs a project without contrib.auth: tests/projects/resource_only."""
+
+
+def test_every_id_of_the_table_has_a_test() -> None:
+    assert HINTS.keys() == SPEAKING.keys() | ELSEWHERE
+
+
+@pytest.mark.requirement("7662-4-j")
+@pytest.mark.parametrize(("number", "values"), SPEAKING.items(), ids=SPEAKING)
+def test_each_check_speaks_alone_with_its_level_hint_and_place(number: str, values: Any) -> None:
+    (message,) = messages(values)
+
+    assert message.id == f"introspection.{number}"
+    assert message.level == (checks.ERROR if number.startswith("E") else checks.WARNING)
+    assert message.hint == HINTS[number]
+    assert message.msg.startswith("TOKEN_INTROSPECTION[")
+    assert SECRET not in message.msg
+
+
+def test_the_anonymous_user_of_an_app_that_is_not_installed_is_an_error() -> None:
+    with modify_settings(INSTALLED_APPS={"remove": ["django.contrib.admin", "django.contrib.auth"]}):
+        if apps.is_installed("django.contrib.auth"):  # pragma: no cover
+            pytest.fail("contrib.auth is still there")
+        assert ids(REMOTE | {"ISSUER": ISSUER}) == ["introspection.E004"]
+        assert ids(REMOTE | {"ISSUER": ISSUER}, REST_FRAMEWORK={"UNAUTHENTICATED_USER": None}) == []
+
+
+def test_good_settings_are_silent() -> None:
+    assert ids({"ISSUER": ISSUER, **REMOTE}) == []
+    assert ids(default(BACKEND=OWN, OPTIONS={"audience": ["https://api.example.com/orders"]})) == []
+
+
+def test_risks_are_named_in_deployment_alone() -> None:
+    with override_settings(TOKEN_INTROSPECTION=SPEAKING["W001"]):
+        assert checks.run_checks(tags=[TAG]) == []
+    with override_settings(TOKEN_INTROSPECTION={}):
+        assert checks.run_checks(tags=[TAG]) == []
+
+
+def test_an_issuer_of_none_is_no_issuer() -> None:
+    assert ids({"ISSUER": None}) == ["introspection.W002"]
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    values = {
+        "ISUER": 1,
+        "ISSUER": 2,
+        "LEEWAY": -1,
+        "BACKENDS": {"a": {"BACKEND": "no.such"}, "b": {}, "c": {"BACKEND": OWN}},
+    }
+
+    assert sorted(ids(values)) == [f"introspection.{number}" for number in ("E001", "E002", "E002", "E003", "E003")]
+
+
+@pytest.mark.requirement("7662-4-j")
+def test_plain_http_to_another_machine_is_an_error() -> None:
+    (message,) = messages({"ISSUER": ISSUER, **remote_settings("http://auth.example.com/introspect")})
+
+    assert message.id == "introspection.E003"
+    assert "['introspection_url']: plain http is only for loopback addresses" in message.msg
+
+
+HOSTILE: dict[str, Any] = {
+    "None": None,
+    "list": [],
+    "string": SECRET,
+    "number": 7,
+    "keys of all kinds": {1: 1, None: 2, "x": 3, (1, 2): 4},
+    "issuer number": {"ISSUER": 1},
+    "issuer empty": {"ISSUER": ""},
+    "issuer broken": {"ISSUER": "https://["},
+    "issuer with query": {"ISSUER": "https://a/?b"},
+    "issuer with control characters": {"ISSUER": "https://a\r\nb/"},
+    "lifetime string": {"ACCESS_TOKEN_LIFETIME": "3600"},
+    "lifetime boolean": {"ACCESS_TOKEN_LIFETIME": True},
+    "lifetime nothing": {"REFRESH_TOKEN_LIFETIME": 0},
+    "leeway negative": {"LEEWAY": -1},
+    "leeway float": {"LEEWAY": 0.5},
+    "subject missing": {"SUBJECT": "no.such.function"},
+    "subject list": {"SUBJECT": []},
+    "subject number": {"SUBJECT": 7},
+    "backends list": {"BACKENDS": []},
+    "backends string": {"BACKENDS": "default"},
+    "backends of numbers": {"BACKENDS": {1: 1, 2: 2}},
+    "backend None": {"BACKENDS": {"default": None}},
+    "backend without a path": default(OPTIONS={}),
+    "backend path number": default(BACKEND=7),
+    "backend path list": default(BACKEND=[SECRET]),
+    "backend path relative": default(BACKEND=".x"),
+    "backend path of a module": default(BACKEND="django_introspection.backends"),
+    "backend path of a function": default(BACKEND="django.core.checks.run_checks"),
+    "backend path of the base": default(BACKEND="django_introspection.backends.TokenBackend"),
+    "backend path of a module that raises": default(BACKEND="django.contrib.sites.models.Site"),
+    "backend with keys of all kinds": {"BACKENDS": {"default": {"BACKEND": OWN, 1: 2, "x": 3}}},
+    "options None": default(BACKEND=OWN, OPTIONS=None),
+    "options list": default(BACKEND=OWN, OPTIONS=[SECRET]),
+    "options with keys of all kinds": default(BACKEND=OWN, OPTIONS={1: SECRET, "b": SECRET, None: SECRET}),
+    "audience number": default(BACKEND=OWN, OPTIONS={"audience": 1}),
+    "audience of lists": default(BACKEND=OWN, OPTIONS={"audience": [[SECRET]]}),
+    **{
+        f"remote {name} {value!r:.20}": remote_settings("https://auth.example.com/i", **{name: value})
+        for name, value in [
+            ("introspection_url", "https://[::1"),
+            ("introspection_url", "https://a:b:c/"),
+            ("introspection_url", 5),
+            ("client_id", {}),
+            ("client_secret", object()),
+            ("timeout", 10**400),
+            ("timeout", 1e300),
+            ("timeout", SECRET),
+            ("verify", "\0"),
+            ("verify", "/"),
+            ("verify", __file__),
+            ("verify", 10**400),
+            ("auth_method", {}),
+            ("auth_method", "none"),
+            ("require_token_type", None),
+            ("issuer", []),
+            ("client_secrets", SECRET),
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("values", HOSTILE.values(), ids=HOSTILE)
+def test_no_settings_end_in_a_traceback_and_each_is_an_error(values: Any) -> None:
+    found = messages(values)
+
+    assert any(message.level == checks.ERROR for message in found)
+    assert all(str(message.id).removeprefix("introspection.") in HINTS for message in found)
+    assert SECRET not in str(found)
+
+
+def test_the_whole_project_passes_its_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("check", fail_level="WARNING")
+
+    assert "no issues" in capsys.readouterr().out
+
+
+def test_both_apps_together_say_nothing_twice() -> None:
+    said = run_module("tests.projects.resource_only.both_apps", "tests.settings")
+
+    assert said.split() == ["introspection.W002"]

@@ -1,0 +1,306 @@
+"""The documentation tells the truth: its code runs in new projects, and its tables list what the code has."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+import django_introspection
+from django_introspection import backends, exceptions, models, signals
+from django_introspection.check_messages import HINTS, TAG
+from django_introspection.conf import KEYS, introspection_settings
+from django_introspection.protocol.answer import Active, Inactive
+from tests import factories
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(django_introspection.__file__).parent
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.rst")))]
+
+MARKDOWN_BLOCK = re.compile(r"^```python\n(?:# (?P<file>[^\n]+)\n)?(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+RST_BLOCK = re.compile(
+    r"^\.\. code-block:: python\n(?:   :caption: (?P<file>.+)\n)?\n(?P<code>(?:(?:   .*)?\n)+)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of Python, and the file that it is for."""
+
+    file: str | None
+    code: str
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, section: str = "") -> list[Block]:
+    """Return the blocks of a page, or of one section of the README."""
+    text = read(page)
+    if section:
+        text = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    pattern = MARKDOWN_BLOCK if page.endswith(".md") else RST_BLOCK
+    return [Block(found["file"], textwrap.dedent(found["code"])) for found in pattern.finditer(text)]
+
+
+def table_rows(text: str) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of every list-table of a page."""
+    for row in re.split(r"\n   \* - ", text)[1:]:
+        cells = row.split("\n\n")[0].split("\n     - ")
+        yield tuple(" ".join(cell.split()) for cell in cells)
+
+
+def project(directory: Path, page_blocks: list[Block]) -> Path:
+    """Start a new project and put each block where it belongs; what is for the shell goes to `shell.py`."""
+    call_command("startproject", "shop", directory)
+    for block in page_blocks:
+        place = directory if block.file == "manage.py shell" else directory / "shop"
+        name = "shell.py" if block.file == "manage.py shell" else str(block.file)
+        with (place / name).open("a", encoding="utf-8") as file:
+            file.write(f"\n{block.code}")
+    return directory
+
+
+def run(directory: Path, story: str, **environment: str) -> None:
+    """Run a story in a project, in a process of its own."""
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", STAGE + textwrap.dedent(story)],
+        cwd=directory,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+STAGE = """
+import sys
+sys.path.insert(0, ".")
+import django
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+call_command("check", fail_level="WARNING")
+browser = Client(SERVER_NAME="localhost")
+
+def orders(token=None, method="get"):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return getattr(browser, method)("/orders/", headers=headers)
+
+def expect(response, status):
+    assert response.status_code == status, (status, response.status_code, response.content)
+    return response
+"""
+
+ISSUING = """
+import base64
+call_command("migrate", verbosity=0)
+exec(compile(open("shell.py").read(), "shell.py", "exec"))
+
+def ask(endpoint, client, secret, **form):
+    credentials = base64.b64encode(f"{client.client_id}:{secret}".encode()).decode()
+    return browser.post(
+        f"/oauth/{endpoint}",
+        "&".join(f"{name}={value}" for name, value in form.items()),
+        content_type="application/x-www-form-urlencoded",
+        headers={"Authorization": f"Basic {credentials}"},
+    )
+
+issued_token = expect(ask("token", shop, shop_secret, grant_type="client_credentials"), 200).json()
+assert issued_token["scope"] == "orders:read orders:write"
+token = issued_token["access_token"]
+expect(ask("introspect", api, "wrong", token=token), 401)
+answer = expect(ask("introspect", api, api_secret, token=token), 200).json()
+assert answer["active"] is True
+assert answer["iss"] == "https://auth.example.com"
+assert expect(browser.get("/.well-known/oauth-authorization-server"), 200).json()["issuer"] == answer["iss"]
+"""
+
+REVOKING = """
+expect(ask("revoke", shop, shop_secret, token=token), 200)
+assert expect(ask("introspect", api, api_secret, token=token), 200).json() == {"active": False}
+"""
+
+PROTECTING_LOCALLY = """
+expect(orders(), 401)
+assert expect(orders(issued.access_token), 200).json() == {"orders": [], "for": str(alice.pk)}
+expect(orders(issued.access_token, "post"), 403)
+expect(orders(token, "post"), 201)
+"""
+
+PROTECTING_REMOTELY = """
+import os
+expect(orders(), 401)
+expect(orders("unknown"), 401)
+expect(orders(os.environ["TOKEN"]), 200)
+denied = expect(orders(os.environ["TOKEN"], "post"), 403)
+assert 'scope="orders:write"' in denied["WWW-Authenticate"]
+assert "django_introspection.models" not in sys.modules
+"""
+
+POINTING_ELSEWHERE = """
+TOKEN_INTROSPECTION["BACKENDS"]["default"]["OPTIONS"]["introspection_url"] = os.environ["INTROSPECTION_URL"]
+"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_python_is_python(page: str) -> None:
+    for block in blocks(page):
+        ast.parse(block.code)
+    assert len(blocks(page)) == len(re.findall(r"^(?:```|\.\. code-block:: )python$", read(page), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_links_to_a_file_that_is_not_there(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", read(page)):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_the_quick_start_of_the_readme_makes_an_authorization_server(tmp_path: Path) -> None:
+    section = blocks("README.md", "Quick start: authorization server")
+
+    run(project(tmp_path, section), ISSUING + REVOKING)
+
+
+def test_the_quick_start_makes_an_authorization_server_that_protects_a_view(tmp_path: Path) -> None:
+    page = blocks("docs/quickstart-authorization-server.rst")
+
+    run(project(tmp_path, page), ISSUING + PROTECTING_LOCALLY + REVOKING + "expect(orders(token), 401)")
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "more"),
+    [
+        ("README.md", "Quick start: resource server", ""),
+        (
+            "docs/quickstart-resource-server.rst",
+            "",
+            """
+            from shop.consumers import may_listen
+            assert may_listen(os.environ["TOKEN"]) is True
+            assert may_listen("unknown") is False
+            """,
+        ),
+    ],
+    ids=["README", "docs"],
+)
+def test_the_quick_start_makes_a_resource_server(
+    page: str, section: str, more: str, tmp_path: Path, live_server: Any
+) -> None:
+    api = factories.ResourceServerFactory()
+    steps = [*blocks(page, section), Block("settings.py", POINTING_ELSEWHERE)]
+
+    run(
+        project(tmp_path, steps),
+        PROTECTING_REMOTELY + textwrap.dedent(more),
+        INTROSPECTION_URL=f"{live_server.url}/oauth/introspect",
+        ORDERS_API_ID=api.client.client_id,
+        ORDERS_API_SECRET=api.secret,
+        TOKEN=factories.TokenFactory().access_token,
+    )
+
+
+def test_a_view_of_a_resource_server_is_503_while_nobody_can_be_asked(tmp_path: Path) -> None:
+    page = [*blocks("docs/quickstart-resource-server.rst"), Block("settings.py", POINTING_ELSEWHERE)]
+
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        run(
+            project(tmp_path, page),
+            'import logging; logging.disable()\nassert expect(orders("any"), 503)["Retry-After"].isdigit()',
+            INTROSPECTION_URL=f"http://127.0.0.1:{nobody.getsockname()[1]}/oauth/introspect",
+            ORDERS_API_ID="orders-api",
+            ORDERS_API_SECRET="secret",
+        )
+
+
+def test_the_views_of_the_permissions_page_can_be_made() -> None:
+    names: dict[str, Any] = {"__name__": "orders.views"}
+    for block in blocks("docs/permissions.rst"):
+        exec(block.code, names)  # noqa: S102
+
+    assert {"OrderList", "Report"} <= names.keys()
+
+
+def test_the_backend_of_the_settings_page_is_one() -> None:
+    names: dict[str, Any] = {"__name__": "orders.backends"}
+    (block,) = (block for block in blocks("docs/settings.rst") if block.file == "backends.py")
+    exec(block.code, names)  # noqa: S102
+
+    backend = names["OneToken"]("default", {"value": "abc", "audience": "urn:orders"})
+
+    assert isinstance(backend.introspect("abc"), Active)
+    assert isinstance(backend.introspect("abd"), Inactive)
+    with pytest.raises(exceptions.InvalidBackend):
+        names["OneToken"]("default", {"value": "abc", "other": 1})
+
+
+def named_in(rows: Iterator[tuple[str, ...]], pattern: str) -> set[str]:
+    return {name for cells in rows for name in re.findall(pattern, cells[0])}
+
+
+def test_the_settings_page_lists_every_setting_and_no_other() -> None:
+    assert named_in(table_rows(read("docs/settings.rst")), r"^``([A-Z_]+)``$") == KEYS
+
+
+def test_the_settings_page_lists_every_option_and_no_other() -> None:
+    takes = re.compile(r"(?:options|taken)\.(?!invalid)\w+\(\s*\"(\w+)\"")
+    taken = {name for path in (PACKAGE / "backends").glob("*.py") for name in takes.findall(path.read_text())}
+
+    assert named_in(table_rows(read("docs/settings.rst")), r"^``([a-z_]+)``$") == taken
+
+
+def test_the_settings_page_says_the_defaults(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {}
+    rows = {cells[0].strip("`"): cells[1] for cells in table_rows(read("docs/settings.rst"))}
+
+    for key in ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME", "LEEWAY"):
+        assert rows[key].startswith(f"``{getattr(introspection_settings, key)}``")
+
+
+def test_the_reference_lists_every_check_with_its_hint() -> None:
+    rows = [cells for cells in table_rows(read("docs/reference.rst")) if cells[0].startswith(f"``{TAG}.")]
+
+    assert {re.findall(r"\.(\w+)``", cells[0])[0]: cells[2] for cells in rows} == HINTS
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        django_introspection.__all__,
+        exceptions.__all__,
+        models.__all__,
+        [name for name in vars(signals) if name.islower() and isinstance(getattr(signals, name), signals.Signal)],
+    ],
+    ids=["package", "exceptions", "models", "signals"],
+)
+def test_the_reference_lists_every_public_name(public: list[str]) -> None:
+    reference = read("docs/reference.rst")
+
+    assert public
+    assert [name for name in public if not re.search(rf"``(?:\w+\.)*{name}\b", reference)] == []
+
+
+def test_the_settings_page_lists_every_backend() -> None:
+    page = read("docs/settings.rst")
+
+    assert [name for name in backends.__all__ if f"django_introspection.backends.{name}" not in page] == []
+
+
+def test_the_changelog_has_a_place_for_what_is_not_released() -> None:
+    assert "## [Unreleased]" in read("CHANGELOG.md")
+    assert read("LICENSE").startswith("BSD 3-Clause License")

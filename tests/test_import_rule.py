@@ -1,0 +1,239 @@
+"""Imports go one way (design: protocol <- models <- backends <- both sides <- faces)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import django_introspection
+
+PACKAGE = "django_introspection"
+ROOT = Path(django_introspection.__file__).parent
+
+ROOMS = {
+    "protocol": "protocol",
+    "signals": "words",
+    "exceptions": "words",
+    "conf": "settings",
+    "check_messages": "settings",
+    "models": "models",
+    "migrations": "migrations",
+    "backends.database": "database backend",
+    "backends": "backends",
+    "authorization_server": "authorization server",
+    "resource_server.apps": "apps",
+    "resource_server": "resource server",
+    "authentication": "faces",
+    "permissions": "faces",
+    "security_log": "security log",
+    "checks": "checks",
+    "apps": "apps",
+    "admin": "admin",
+    "urls": "urls",
+    "well_known_urls": "urls",
+    "": "front door",
+}
+"""The room of a module or package; the most exact name wins, and a file without one fails the test."""
+
+FOUNDATION = {"protocol", "words", "settings"}
+"""What everything above may use: values, names of errors and signals, and the settings."""
+ALLOWED: dict[str, set[str]] = {
+    "protocol": set(),
+    "words": {"protocol"},
+    "settings": {"protocol", "words"},
+    "models": {"protocol"},
+    "migrations": {"models"},
+    "backends": FOUNDATION,
+    "database backend": FOUNDATION | {"models", "backends"},
+    "authorization server": FOUNDATION | {"models", "database backend"},
+    "resource server": FOUNDATION | {"backends"},
+    "faces": FOUNDATION | {"backends", "resource server"},
+    "security log": {"protocol", "words"},
+    "checks": FOUNDATION | {"backends"},
+    "apps": {"checks", "security log"},
+    "admin": FOUNDATION | {"models", "authorization server"},
+    "urls": {"authorization server"},
+    "front door": {"protocol", "backends"},
+}
+"""What a room may import, beside itself."""
+
+LATE = {
+    ("models.managers", "authorization_server.issuing"): "register() and issue() are doors to the side that issues",
+    ("backends", "backends.database"): "the name is public; the models are needed by who uses it",
+    ("", "resource_server.acceptance"): "introspect() judges like a protected view, which a pure issuer never loads",
+}
+"""Declared exceptions: importer, imported, why. Only inside functions or for the type checker."""
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str
+    imported: str
+    line: int
+    late: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer or '__init__'}:{self.line} imports {self.imported or '__init__'}"
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module, named within the package; '' is the package itself."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        if room := ROOMS.get(".".join(parts[:length])):
+            return room
+    pytest.fail(f"{module} has no room: give it a row")
+
+
+def files(root: Path = ROOT) -> dict[str, Path]:
+    """Return every file by the name of its module within the package."""
+    named = {}
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return named
+
+
+def imports(module: str, path: Path) -> Iterator[tuple[str, int, bool]]:
+    """Yield what a file imports: absolute name, line, and whether it is imported late."""
+    package = f"{PACKAGE}.{module}".rstrip(".").split(".")
+    if path.name != "__init__.py":
+        package.pop()
+    for node, late in _import_statements(ast.parse(path.read_text()), late=False):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, late
+        else:
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield f"{source}.{alias.name}", node.lineno, late
+
+
+def _import_statements(tree: ast.AST, *, late: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node, late
+        else:
+            yield from _import_statements(node, late=late or _runs_later(node))
+
+
+def _runs_later(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) == "TYPE_CHECKING"
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+
+
+def inner_imports(root: Path = ROOT) -> Iterator[Import]:
+    """Yield every import of one module of the package by another."""
+    modules = files(root)
+    for module, path in modules.items():
+        for name, line, late in imports(module, path):
+            if name.split(".")[0] == PACKAGE:
+                yield Import(module, _module(name, modules), line, late)
+
+
+def _module(name: str, modules: dict[str, Path]) -> str:
+    """Return the module that a name is in: the longest part of it that is a file."""
+    parts = name.split(".")[1:]
+    while parts and ".".join(parts) not in modules:
+        parts.pop()
+    return ".".join(parts)
+
+
+def violations(root: Path = ROOT) -> list[str]:
+    return [str(found) for found in inner_imports(root) if not _is_allowed(found)]
+
+
+def _is_allowed(found: Import) -> bool:
+    importer, imported = room_of(found.importer), room_of(found.imported)
+    if imported == importer or imported in ALLOWED[importer]:
+        return True
+    return found.late and (found.importer, found.imported) in LATE
+
+
+def test_every_import_goes_inwards() -> None:
+    assert violations() == []
+
+
+def test_the_pure_room_imports_the_standard_library_alone() -> None:
+    outside = [
+        f"{module}:{line} imports {name}"
+        for module, path in files().items()
+        if room_of(module) == "protocol"
+        for name, line, _ in imports(module, path)
+        if name.split(".")[0] not in sys.stdlib_module_names | {PACKAGE}
+    ]
+
+    assert outside == []
+
+
+def test_the_two_sides_never_meet() -> None:
+    reach: dict[str, set[str]] = {}
+
+    def reached(room: str) -> set[str]:
+        if room not in reach:
+            reach[room] = {room}
+            reach[room].update(*(reached(inner) for inner in ALLOWED[room]))
+        return reach[room]
+
+    assert "resource server" not in reached("authorization server")
+    assert "authorization server" not in reached("resource server")
+    assert "models" not in reached("faces")
+
+
+def test_the_table_of_rooms_has_no_circle_and_no_dead_row() -> None:
+    def depth(room: str, above: tuple[str, ...] = ()) -> int:
+        assert room not in above, f"circle: {above}"
+        return 1 + max((depth(inner, (*above, room)) for inner in ALLOWED[room]), default=0)
+
+    assert all(depth(room) for room in ALLOWED)
+    assert set(ALLOWED) == set(ROOMS.values()) == {room_of(module) for module in files()}
+
+
+@pytest.mark.parametrize("exception", LATE, ids=str)
+def test_every_declared_exception_is_still_needed(exception: tuple[str, str]) -> None:
+    assert exception in {(found.importer, found.imported) for found in inner_imports() if found.late}
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("protocol/scope.py", "from ..conf import introspection_settings"),
+        ("protocol/scope.py", "def later():\n    from ..models.token import Token"),
+        ("models/token.py", "from ..backends.base import TokenBackend"),
+        ("models/managers.py", "from ..authorization_server.issuing import issue"),
+        ("backends/remote.py", "from ..models.token import Token"),
+        ("backends/remote.py", "import django_introspection.resource_server.acceptance"),
+        ("resource_server/acceptance.py", "from ..authorization_server import issuing"),
+        ("resource_server/acceptance.py", "class A:\n    def later(self):\n        from ..models import token"),
+        ("resource_server/acceptance.py", "from ..backends.database import look_up"),
+        ("authorization_server/issuing.py", "if True:\n    from .. import authentication"),
+        ("authorization_server/issuing.py", "from django_introspection.resource_server import acceptance"),
+        ("__init__.py", "from .resource_server.acceptance import validate"),
+    ],
+)
+def test_an_import_the_wrong_way_is_found_wherever_it_stands(module: str, code: str, tmp_path: Path) -> None:
+    for path in files().values():
+        copied = tmp_path / path.relative_to(ROOT)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.touch()
+    (tmp_path / module).write_text(code)
+
+    assert len(violations(tmp_path)) == 1
+
+
+def test_a_late_import_is_excused_only_where_it_is_declared(tmp_path: Path) -> None:
+    for module in ("models", "authorization_server"):
+        (tmp_path / module).mkdir()
+    (tmp_path / "authorization_server" / "issuing.py").touch()
+    door = "def issue():\n    from ..authorization_server.issuing import issue"
+    (tmp_path / "models" / "managers.py").write_text(door)
+    (tmp_path / "models" / "token.py").write_text(door)
+
+    assert violations(tmp_path) == ["models.token:2 imports authorization_server.issuing"]

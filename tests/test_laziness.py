@@ -1,0 +1,49 @@
+"""What is imported before it is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.projects.run import run_module
+
+FACES = [
+    "django_introspection",
+    "django_introspection.authentication",
+    "django_introspection.backends",
+    "django_introspection.checks",
+    "django_introspection.conf",
+    "django_introspection.exceptions",
+    "django_introspection.permissions",
+    "django_introspection.security_log",
+    "django_introspection.signals",
+]
+MODELS = ["django_introspection.models", "django_introspection.urls", "django_introspection.well_known_urls"]
+HEAVY = {"httpx2", "httpcore2", "h11", "anyio", "joserfc", "cryptography"}
+PROBE = "tests.projects.resource_only.imports"
+
+
+def imported(settings: str, *faces: str) -> set[str]:
+    """Return the top-level modules, and ours, of a process that imported these faces."""
+    return set(run_module(PROBE, settings, *faces).split())
+
+
+def test_no_http_client_and_no_cryptography_is_imported_without_a_remote_backend() -> None:
+    assert imported("tests.settings", *FACES, *MODELS) & HEAVY == set()
+
+
+def test_a_resource_server_without_tables_imports_no_models() -> None:
+    modules = imported("tests.projects.resource_only.settings", *FACES)
+
+    assert modules & HEAVY == set()
+    assert {name for name in modules if name.startswith("django_introspection.models")} == set()
+    assert {name for name in modules if name.startswith("django_introspection.authorization_server")} == set()
+
+
+def test_using_the_remote_backend_imports_the_http_client() -> None:
+    """Show that the probe sees what it looks for."""
+    assert "httpx2" in imported("tests.projects.resource_only.settings", "django_introspection.backends.remote")
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_each_face_can_be_imported_first(face: str) -> None:
+    assert face in imported("tests.projects.resource_only.settings", face)

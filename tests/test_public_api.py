@@ -1,0 +1,72 @@
+"""The names that users import, and where from."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+
+import pytest
+
+import django_introspection
+from django_introspection import exceptions
+
+NAMES = {
+    "django_introspection": {"TokenInfo", "aintrospect", "introspect", "token_backends"},
+    "django_introspection.authentication": {"IntrospectionAuthentication"},
+    "django_introspection.permissions": {"HasScope", "requires_scope"},
+    "django_introspection.models": {"Client", "ClientSecret", "GrantType", "IntrospectionPolicy", "Token", "TokenKind"},
+    "django_introspection.backends": {"DatabaseBackend", "RemoteBackend", "TokenBackend"},
+    "django_introspection.exceptions": {
+        "IntrospectionError",
+        "IntrospectionUnavailable",
+        "InvalidBackend",
+        "InvalidResponse",
+        "InvalidSetting",
+        "UnknownBackend",
+    },
+}
+
+
+@pytest.mark.parametrize(("module", "names"), NAMES.items(), ids=NAMES)
+def test_a_face_offers_these_names_and_each_is_there(module: str, names: set[str]) -> None:
+    face = import_module(module)
+
+    assert set(face.__all__) == names
+    assert all(getattr(face, name) is not None for name in names)
+
+
+@pytest.mark.parametrize(("module", "names"), NAMES.items(), ids=NAMES)
+def test_every_public_class_and_function_says_what_it_is(module: str, names: set[str]) -> None:
+    face = import_module(module)
+    undocumented = [
+        name
+        for name in names
+        if (inspect.isclass(value := getattr(face, name)) or inspect.isfunction(value)) and not inspect.getdoc(value)
+    ]
+
+    assert undocumented == []
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="NoSuchBackend"):
+        import_module("django_introspection.backends").NoSuchBackend  # noqa: B018 - looking is the test
+
+
+def test_the_sync_and_async_doors_are_called_alike() -> None:
+    sync, asynchronous = django_introspection.introspect, django_introspection.aintrospect
+
+    assert inspect.signature(sync) == inspect.signature(asynchronous)
+    assert inspect.iscoroutinefunction(asynchronous)
+    assert inspect.signature(sync).parameters["using"].default == "default"
+
+
+def test_what_can_be_caught_together() -> None:
+    assert issubclass(exceptions.InvalidResponse, exceptions.IntrospectionUnavailable)
+    assert issubclass(exceptions.IntrospectionUnavailable, exceptions.IntrospectionError)
+    assert issubclass(exceptions.UnknownBackend, exceptions.InvalidBackend)
+    assert issubclass(exceptions.InvalidBackend, exceptions.InvalidSetting)
+    assert not issubclass(exceptions.InvalidSetting, exceptions.IntrospectionError), "configuration is not an outage"
+
+
+def test_the_version_is_a_version() -> None:
+    assert django_introspection.__version__.split(".")[:2] == ["0", "1"]

@@ -1,0 +1,71 @@
+"""The public names as a typed project uses them: checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, assert_type
+
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from django_introspection import TokenInfo, aintrospect, introspect, token_backends
+from django_introspection.authentication import IntrospectionAuthentication
+from django_introspection.backends import DatabaseBackend, RemoteBackend, TokenBackend
+from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend, InvalidResponse
+from django_introspection.models import Client, Token
+from django_introspection.permissions import HasScope, requires_scope
+
+
+class Orders(APIView):
+    authentication_classes = [IntrospectionAuthentication.using("partner")]
+    permission_classes = [HasScope, requires_scope("orders:read") | IsAdminUser]
+    required_scopes = {"GET": ["orders:read"]}
+
+    def get(self, request: Request) -> Response:
+        info = request.auth
+        if isinstance(info, TokenInfo):
+            assert_type(info.scopes, frozenset[str])
+            assert_type(info.audiences, tuple[str, ...])
+            assert_type(info.expires_at, datetime | None)
+            assert_type(info.sub, str | None)
+            assert_type(info.confirmation, Mapping[str, Any] | None)
+            assert_type(info.to_dict(), dict[str, Any])
+        return Response()
+
+
+def register_and_issue(user: Any) -> tuple[str, str | None]:
+    client, secret = Client.objects.register(client_name="Orders API", resources=["https://api.example.com/orders"])
+    assert_type(client, Client)
+    assert_type(secret, str)
+    issued = Token.objects.issue(client=client, user=user, scope="orders:read", refresh=True)
+    assert_type(issued.token, Token)
+    return issued.access_token, issued.refresh_token
+
+
+def ask(token: str) -> str | None:
+    try:
+        info = introspect(token, using="default")
+    except InvalidResponse:
+        return None
+    except IntrospectionUnavailable as unavailable:
+        assert_type(unavailable.retry_after, int)
+        return None
+    assert_type(info, TokenInfo | None)
+    return info.client_id if info else None
+
+
+async def ask_without_blocking(token: str) -> None:
+    assert_type(await aintrospect(token), TokenInfo | None)
+
+
+def backend(alias: str) -> TokenBackend | None:
+    try:
+        return token_backends[alias]
+    except InvalidBackend:
+        return None
+
+
+BACKENDS: list[type[TokenBackend]] = [DatabaseBackend, RemoteBackend]
