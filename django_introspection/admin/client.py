@@ -29,7 +29,7 @@ else:
 class LinesField(forms.CharField):
     """A list of strings, one on each line."""
 
-    widget = forms.Textarea
+    widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
 
     def prepare_value(self, value: Any) -> Any:
         """Show a list as lines."""

@@ -77,7 +77,7 @@ class _Network(httpcore2.NetworkBackend):
 def _addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for a label that is empty or too long
         raise httpcore2.ConnectError("the host name cannot be resolved") from error
     return [str(address[0]) for *_, address in found]
 

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
 from .deadline import DeadlineTransport, deadline
+from .handshake import AsyncTransport
 
 _STALE = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What a kept-alive connection looks like that the server closed meanwhile: worth one more try."""
@@ -107,11 +108,11 @@ class Transport:
             extensions={"timeout": httpx2.Timeout(self.timeout).as_dict()},
         )
 
-    async def _async_client(self) -> httpx2.AsyncHTTPTransport:
+    async def _async_client(self) -> AsyncTransport:
         loop = asyncio.get_running_loop()
         kept = self._by_loop.get(loop)
         if kept is None:
-            kept = self._by_loop[loop] = _Kept(httpx2.AsyncHTTPTransport(verify=self._ssl_context))
+            kept = self._by_loop[loop] = _Kept(AsyncTransport(self._ssl_context))
             await kept.until_loop_closes()
         return kept.client
 
@@ -119,7 +120,7 @@ class Transport:
 class _Kept:
     """An async client that its event loop closes: `shutdown_asyncgens` ends the generator (PEP 525)."""
 
-    def __init__(self, client: httpx2.AsyncHTTPTransport) -> None:
+    def __init__(self, client: AsyncTransport) -> None:
         self.client = client
         self._closer = self._close_at_end()
 

@@ -1,6 +1,6 @@
 """Pages in headless Chromium: collected where `make browser` says so (BROWSER=1).
 
-`CHROMIUM` and `CHROMEDRIVER` name the programs; SCREENSHOTS a directory for pictures of every page that a test looks at.
+`CHROMIUM` and `CHROMEDRIVER` name the programs, `SCREENSHOTS` a directory for pictures of the pages.
 """
 
 from __future__ import annotations

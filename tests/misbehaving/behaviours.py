@@ -123,6 +123,16 @@ def closes_instead_of_a_second_answer(exchange: Exchange) -> None:
         exchange.close = True
 
 
+@behaviour("answers when all have come")
+def answers_when_all_have_come(exchange: Exchange, barrier: threading.Barrier) -> None:
+    try:
+        barrier.wait(timeout=10)
+    except threading.BrokenBarrierError:
+        exchange.close = True
+    else:
+        active(exchange)
+
+
 @behaviour("closes before the answer", BROKEN)
 def closes_before_the_answer(exchange: Exchange) -> None:
     exchange.close = True

@@ -108,8 +108,9 @@ def test_a_server_that_refuses_connections_is_503(settings: Any) -> None:
 
 
 @pytest.mark.requirement("7662-2.3-d")
-def test_a_server_without_an_address_is_503(settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = remote_settings("https://nowhere.invalid/introspect")
+@pytest.mark.parametrize("host", ["nowhere.invalid", "empty..label", f"{'long' * 16}.example"])
+def test_a_server_without_an_address_is_503(host: str, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = remote_settings(f"https://{host}/introspect")
     view = protect()
 
     response = ask(view, TOKEN)
