@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
 from django.core import checks
+from django.db import Error as DatabaseError
+from django.db import router, transaction
 from rest_framework.settings import api_settings
 
 from .backends.base import TokenBackend
@@ -23,6 +26,7 @@ def register() -> None:
         checks.register(check, TAG)
     for deploy_check in (check_deployed_backends, check_issuer):
         checks.register(deploy_check, TAG, deploy=True)
+    checks.register(check_policies, TAG, checks.Tags.database, deploy=True)
 
 
 def check_settings(**_: Any) -> Messages:
@@ -69,6 +73,23 @@ def check_issuer(**_: Any) -> Messages:
     if named or not apps.is_installed("django_introspection"):
         return []
     return [warning("W002", f"{NAME}['ISSUER'] is not set")]
+
+
+def check_policies(databases: Collection[str] | None = None, **_: Any) -> Messages:
+    """Look for clients that are told about every token (W010), where the database may be asked."""
+    if not databases or not apps.is_installed("django_introspection"):
+        return []
+    model = apps.get_model("introspection", "Client")
+    alias = router.db_for_read(model)
+    if alias not in databases:
+        return []
+    told_everything = model._default_manager.using(alias).filter(is_active=True, introspection_policy="any")
+    try:
+        with transaction.atomic(using=alias):  # a failed statement must not spoil a transaction around this
+            client_ids = list(told_everything.order_by("pk").values_list("client_id", flat=True))
+    except DatabaseError:  # not migrated yet, or not there
+        return []
+    return [warning("W010", f"the client {client_id!r} is told about every access token") for client_id in client_ids]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from django.apps import apps
@@ -16,6 +18,19 @@ from .protocol.identifiers import issuer_problem
 NAME = "TOKEN_INTROSPECTION"
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
 DAY = 24 * 60 * 60
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What is counted in the cache ALIAS, in windows of PERIOD seconds."""
+
+    FAILURES: int = 20
+    PERIOD: int = 60
+    ALIAS: str = "default"
+    INACTIVE_SIGNAL: int = 1000
+    INACTIVE_LIMIT: int | None = None
 
 
 class Settings:
@@ -70,11 +85,48 @@ class Settings:
     @property
     def SUBJECT(self) -> Callable[[Any], str]:
         """The function that names a user as `sub`."""
-        path = self.values.get("SUBJECT", "django_introspection.conf.user_pk")
+        return self._function("SUBJECT", "django_introspection.conf.user_pk")
+
+    @property
+    def MEMBERS(self) -> Callable[..., Mapping[str, Any]] | None:
+        """The function that adds members to an answer, told who asks."""
+        return None if self.values.get("MEMBERS") is None else self._function("MEMBERS")
+
+    @property
+    def THROTTLE(self) -> Throttle:
+        """How many failures and inactive answers a caller may have."""
+        values: Any = self.values.get("THROTTLE", {})
+        names = {each.name for each in fields(Throttle)}
+        if not isinstance(values, Mapping) or values.keys() - names:
+            raise _invalid("THROTTLE", f"a dictionary with these keys is expected: {', '.join(sorted(names))}")
+        throttle = Throttle(**values)
+        for name in ("FAILURES", "PERIOD", "INACTIVE_SIGNAL"):
+            if not _is_count(getattr(throttle, name)):
+                raise _invalid_entry("THROTTLE", name, "a whole number, 1 or more, is expected")
+        if throttle.INACTIVE_LIMIT is not None and not _is_count(throttle.INACTIVE_LIMIT):
+            raise _invalid_entry("THROTTLE", "INACTIVE_LIMIT", "None or a whole number, 1 or more, is expected")
+        if throttle.ALIAS not in list(settings.CACHES):
+            raise _invalid_entry("THROTTLE", "ALIAS", "an alias of CACHES is expected")
+        return throttle
+
+    @property
+    def TRUSTED_PROXIES(self) -> tuple[Network, ...]:
+        """The networks of the proxies whose X-Forwarded-For is believed."""
+        values = self.values.get("TRUSTED_PROXIES")
+        if values is None:
+            return ()
+        if not isinstance(values, (list, tuple)) or not all(isinstance(each, str) for each in values):
+            raise _invalid("TRUSTED_PROXIES", "a list of networks is expected")
         try:
-            return _imported(path)
+            return tuple(map(ip_network, values))
+        except ValueError:
+            raise _invalid("TRUSTED_PROXIES", "a network is an address, or one with a prefix length") from None
+
+    def _function(self, key: str, default: str | None = None) -> Callable[..., Any]:
+        try:
+            return _imported(self.values.get(key, default))
         except (ImportError, AttributeError, TypeError) as error:
-            raise _invalid("SUBJECT", "a dotted path of a function is expected") from error
+            raise _invalid(key, "a dotted path of a function is expected") from error
 
     def _seconds(self, key: str, default: int, *, least: int = 1) -> int:
         value = self.values.get(key, default)
@@ -89,15 +141,23 @@ def user_pk(user: Any) -> str:
 
 
 @lru_cache
-def _imported(path: str) -> Callable[[Any], str]:
-    function: Callable[[Any], str] = import_string(path)
+def _imported(path: Any) -> Callable[..., Any]:
+    function: Callable[..., Any] = import_string(path)
     if not callable(function):
         raise TypeError("not a function")
     return function
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def _invalid(key: str, problem: str) -> InvalidSetting:
     return InvalidSetting(f"{NAME}[{key!r}]: {problem}")
+
+
+def _invalid_entry(key: str, name: str, problem: str) -> InvalidSetting:
+    return InvalidSetting(f"{NAME}[{key!r}][{name!r}]: {problem}")
 
 
 KEYS = frozenset(name for name in vars(Settings) if name.isupper())

@@ -37,9 +37,19 @@ def _client_authentication_failed(client_id: str, reason: str, remote_address: s
     logger.warning("client authentication failed client=%a address=%s: %s", client_id[:255], remote_address, reason)
 
 
+def _refresh_token_reused(grant_id: Any, client: Any, **_: Any) -> None:
+    logger.warning("refresh token reused grant=%s client=%s", grant_id, client.client_id)
+
+
+def _token_scanning_suspected(caller: Any, count: int, **_: Any) -> None:
+    logger.warning("token scanning suspected caller=%s inactive answers=%d", caller.client_id, count)
+
+
 _RECEIVERS = (
     (signals.token_issued, _token_issued),
     (signals.token_introspected, _token_introspected),
     (signals.token_revoked, _token_revoked),
     (signals.client_authentication_failed, _client_authentication_failed),
+    (signals.refresh_token_reused, _refresh_token_reused),
+    (signals.token_scanning_suspected, _token_scanning_suspected),
 )

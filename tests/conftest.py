@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -16,6 +17,13 @@ def _fresh_backends() -> Any:
     token_backends.close()
     yield
     token_backends.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache_keys(settings: Any) -> None:
+    """Let no test count on with another's cache keys, in whatever process or thread."""
+    prefix = uuid.uuid4().hex
+    settings.CACHES = {alias: {**cache, "KEY_PREFIX": prefix} for alias, cache in settings.CACHES.items()}
 
 
 @pytest.fixture

@@ -8,9 +8,13 @@ import pytest
 from django.apps import apps
 from django.core import checks
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import modify_settings, override_settings
 
 from django_introspection.check_messages import HINTS, TAG
+from django_introspection.models import Client
+from tests.authorization_server.helpers import without_table
+from tests.factories import RegistrationFactory
 from tests.misbehaving.server import remote_settings
 from tests.projects.run import run_module
 from tests.settings import ISSUER
@@ -42,8 +46,8 @@ SPEAKING = {
     "W001": {"ISSUER": ISSUER, **remote_settings("https://auth.example.com/introspect", verify=False)},
     "W002": {},
 }
-ELSEWHERE = {"E004"}
-"""Needs a project without contrib.auth: tests/projects/resource_only."""
+ELSEWHERE = {"E004", "W010"}
+"""Need more than settings: a project without contrib.auth, a database that may be asked."""
 
 
 def test_every_id_of_the_table_has_a_test() -> None:
@@ -68,6 +72,33 @@ def test_the_anonymous_user_of_an_app_that_is_not_installed_is_an_error() -> Non
             pytest.fail("contrib.auth is still there")
         assert ids(REMOTE | {"ISSUER": ISSUER}) == ["introspection.E004"]
         assert ids(REMOTE | {"ISSUER": ISSUER}, REST_FRAMEWORK={"UNAUTHENTICATED_USER": None}) == []
+
+
+def database_messages(databases: list[str] | None) -> list[str]:
+    found = checks.run_checks(tags=[TAG], include_deployment_checks=True, databases=databases)
+    return [message.msg for message in found if message.id == "introspection.W010"]
+
+
+@pytest.mark.django_db
+def test_a_client_that_is_told_about_every_token_is_named_in_deployment_where_the_database_may_be_asked(
+    django_assert_num_queries: Any,
+) -> None:
+    for policy in ("none", "own", "audience", "any"):
+        RegistrationFactory(client_id=policy, introspection_policy=policy)
+    RegistrationFactory(client_id="disabled", introspection_policy="any", is_active=False)
+
+    with django_assert_num_queries(0):
+        assert database_messages(None) == []
+        assert database_messages(["another"]) == []
+    assert database_messages(["default"]) == ["the client 'any' is told about every access token"]
+    assert checks.run_checks(tags=[TAG], databases=["default"]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_check_of_policies_is_silent_before_the_tables_are_there_and_spoils_no_transaction() -> None:
+    with without_table(Client), transaction.atomic():
+        assert database_messages(["default"]) == []
+        connection.cursor().execute("SELECT 1")
 
 
 def test_good_settings_are_silent() -> None:
@@ -124,6 +155,15 @@ HOSTILE: dict[str, Any] = {
     "subject missing": {"SUBJECT": "no.such.function"},
     "subject list": {"SUBJECT": []},
     "subject number": {"SUBJECT": 7},
+    "members missing": {"MEMBERS": "no.such.function"},
+    "members list": {"MEMBERS": [SECRET]},
+    "members no function": {"MEMBERS": "django_introspection.conf.DAY"},
+    "throttle string": {"THROTTLE": SECRET},
+    "throttle unknown entry": {"THROTTLE": {SECRET: 1}},
+    "throttle wrong entry": {"THROTTLE": {"PERIOD": SECRET}},
+    "throttle no such cache": {"THROTTLE": {"ALIAS": SECRET}},
+    "proxies string": {"TRUSTED_PROXIES": "10.0.0.0/8"},
+    "proxies of names": {"TRUSTED_PROXIES": [SECRET]},
     "backends list": {"BACKENDS": []},
     "backends string": {"BACKENDS": "default"},
     "backends of numbers": {"BACKENDS": {1: 1, 2: 2}},

@@ -21,7 +21,7 @@ import django_introspection
 from django_introspection import backends, exceptions, models, signals
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import KEYS, introspection_settings
-from django_introspection.protocol.answer import Active, Inactive
+from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import factories
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -247,6 +247,23 @@ def test_the_backend_of_the_settings_page_is_one() -> None:
     assert isinstance(backend.introspect("abd"), Inactive)
     with pytest.raises(exceptions.InvalidBackend):
         names["OneToken"]("default", {"value": "abc", "other": 1})
+
+
+def test_the_hook_of_the_settings_page_answers_by_who_asks(user: Any) -> None:
+    names: dict[str, Any] = {}
+    (block,) = (block for block in blocks("docs/settings.rst") if block.file == "hooks.py")
+    exec(block.code, names)  # noqa: S102
+    user.groups.create(name="buyers")
+    orders, other = models.Client(resources=["https://api.example.com/orders"]), models.Client()
+
+    assert names["members"]({}, user, orders) == {"roles": ["buyers"]}
+    assert names["members"]({}, None, orders) == names["members"]({}, user, other) == {}
+
+
+def test_the_reference_lists_every_reason() -> None:
+    cells = " ".join(row[0] for row in table_rows(read("docs/reference.rst")))
+
+    assert [reason for reason in Reason if f"``{reason}``" not in cells] == []
 
 
 def named_in(rows: Iterator[tuple[str, ...]], pattern: str) -> set[str]:

@@ -65,6 +65,14 @@ class ClientForm(_ModelForm):
         required=False,
         help_text=_("Resources that it serves, as they stand in the audience of a token: one on each line."),
     )
+    visible_members = LinesField(
+        label=_("Visible members"),
+        required=False,
+        help_text=_(
+            "Members that it is told of tokens of others, one on each line; empty: all. It always gets active. "
+            "A resource server usually needs token_type, scope, aud, iss, sub, client_id, exp and cnf."
+        ),
+    )
 
     class Meta:
         model = Client
@@ -79,6 +87,8 @@ class ClientForm(_ModelForm):
             "resources",
             "resource_scopes",
             "introspection_policy",
+            "filter_scope",
+            "visible_members",
         )
         widgets = {
             "scope": forms.TextInput(attrs={"class": "vTextField"}),
@@ -110,7 +120,8 @@ class ClientAdmin(_ModelAdmin):
     fieldsets = (
         (None, {"fields": ("client_name", "client_id", "is_active", "token_endpoint_auth_method")}),
         (_("What it may ask for"), {"fields": ("grant_types", "scope", "allowed_resources")}),
-        (_("What it serves"), {"fields": ("resources", "resource_scopes", "introspection_policy")}),
+        (_("What it serves"), {"fields": ("resources", "resource_scopes")}),
+        (_("What it is told"), {"fields": ("introspection_policy", "filter_scope", "visible_members")}),
     )
 
     def get_inlines(self, request: HttpRequest, obj: Client | None) -> Any:

@@ -27,6 +27,8 @@ from ..protocol.errors import InsufficientCaller, InvalidCaller, InvalidClient, 
 from ..protocol.form import Form
 from ..protocol.opaque import digest, may_be_token
 from ..signals import client_authentication_failed
+from .addresses import client_address
+from .throttles import after_failure
 
 logger = logging.getLogger("django_introspection")
 
@@ -126,10 +128,7 @@ def _bearer_problem(token: Token) -> str:
 
 
 def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
-    client_authentication_failed.send_robust(
-        Client,
-        client_id=client_id,
-        reason=refusal.detail or refusal.description,
-        remote_address=request.META.get("REMOTE_ADDR", ""),
-    )
-    raise refusal
+    address = client_address(request)
+    reason = refusal.detail or refusal.description
+    client_authentication_failed.send_robust(Client, client_id=client_id, reason=reason, remote_address=address)
+    raise after_failure(refusal, client_id, address)

@@ -1,14 +1,27 @@
-"""Which tokens a caller may be told about. A token that it may not see is inactive (RFC 7662 §2.2, §4)."""
+"""What a caller may be told: which tokens, and which members of them (RFC 7662 §2.2, §4, §5)."""
 
 from __future__ import annotations
 
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..conf import introspection_settings
 from ..models import Client, IntrospectionPolicy
-from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.scope import format_scope
 from ..protocol.token_info import TokenInfo
+from .issuing import COMPUTED_MEMBERS
+
+logger = logging.getLogger("django_introspection")
 
 
 def for_caller(answer: Answer, caller: Client) -> Answer:
-    """Return the answer as this caller gets it."""
+    """Return the answer as it is for this caller: a token that it may not see is inactive."""
     if answer and not may_see(answer.info, caller):
         return Inactive(Reason.CALLER_POLICY)
     return answer
@@ -29,3 +42,54 @@ def may_see(info: TokenInfo, caller: Client) -> bool:
     if policy == IntrospectionPolicy.AUDIENCE:
         return not set(caller.resources).isdisjoint(info.audiences)
     return policy == IntrospectionPolicy.ANY
+
+
+def told(answer: Answer, caller: Client) -> Answer:
+    """Return the answer with the members that this caller is told, those of MEMBERS included.
+
+    Raises IntrospectionUnavailable where MEMBERS fails: half an answer could open what a whole one would not.
+    """
+    if not answer:
+        return answer
+    members = {**answer.info, **_further(answer, caller)}
+    if answer.info.client_id != caller.client_id:
+        members = _filtered(members, caller)
+    return Active(TokenInfo(members), answer.user)
+
+
+def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
+    """Leave out the scopes and members that mean nothing to the caller or are none of its business."""
+    served = caller.resource_scopes.split()
+    if caller.filter_scope and served:
+        scope = members.get("scope", "").split(" ")
+        members = {**members, "scope": format_scope(token for token in scope if token in served)}
+    visible = caller.visible_members or members
+    return {name: value for name, value in members.items() if name in visible and value != ""}
+
+
+def _further(answer: Active, caller: Client) -> dict[str, Any]:
+    """Return the members that MEMBERS adds; one that is computed or already there is not its to say."""
+    function = introspection_settings.MEMBERS
+    if function is None:
+        return {}
+    try:
+        members = _checked(function(answer.info, answer.user, caller))
+    except Exception as error:
+        logger.error("TOKEN_INTROSPECTION['MEMBERS'] raised %s at %s", type(error).__name__, _place(error))
+        raise IntrospectionUnavailable("MEMBERS failed") from error
+    taken = COMPUTED_MEMBERS | answer.info.keys()
+    return {name: value for name, value in members.items() if name not in taken and value not in (None, "", [])}
+
+
+def _checked(members: Any) -> Mapping[str, Any]:
+    """Refuse what cannot be sent as JSON."""
+    if not isinstance(members, Mapping) or not all(isinstance(name, str) for name in members):
+        raise TypeError("a mapping of member names is expected")
+    copy: Mapping[str, Any] = json.loads(json.dumps(dict(members), allow_nan=False))
+    return copy
+
+
+def _place(error: Exception) -> str:
+    """Name the line that raised: never its text, which may hold a value."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -47,6 +47,12 @@ def generate_client_id() -> str:
     return f"client-{secrets.token_hex(8)}"
 
 
+def validate_members(value: Any) -> None:
+    """Refuse what is not a list of member names."""
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise ValidationError(_("Enter a list of member names."))
+
+
 class Client(models.Model):
     """A program known to this authorization server.
 
@@ -106,6 +112,18 @@ class Client(models.Model):
         choices=IntrospectionPolicy,
         default=IntrospectionPolicy.OWN,
         help_text=_("Refresh tokens are only ever described to the client that holds them."),
+    )
+    filter_scope = models.BooleanField(
+        _("filter scope"),
+        default=True,
+        help_text=_("Tell it only the scopes that it serves, where it names any. Its own tokens are not filtered."),
+    )
+    visible_members = models.JSONField(
+        _("visible members"),
+        default=list,
+        blank=True,
+        validators=[validate_members],
+        help_text=_("Members that it is told of tokens of others; none named: all. It always gets active."),
     )
     created_at = InstantField(_("created"), default=now, editable=False)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from .challenge import challenge
-from .errors import InvalidCaller, InvalidClient, InvalidRequest
+from .errors import InvalidCaller, InvalidClient, InvalidRequest, MissingCredentials
 from .form import Form
 from .opaque import has_control_characters
 
@@ -50,7 +50,7 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
         return _from_header(authorization, form.get("client_id"))
     if in_body:
         return _checked("client_secret_post", form.get("client_id") or "", form.get("client_secret") or "")
-    raise InvalidClient("Client authentication is required.")
+    raise MissingCredentials("Client authentication is required.")
 
 
 def _from_header(authorization: str, body_client_id: str | None) -> Credentials:

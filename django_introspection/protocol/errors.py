@@ -57,6 +57,10 @@ class InvalidClient(OAuthError):
     status = 401
 
 
+class MissingCredentials(InvalidClient):
+    """No credentials were sent: how some clients find out that they are asked for; not a guess."""
+
+
 class InvalidCaller(OAuthError):
     """The bearer token that authorizes a call is not good (RFC 7662 §2.3)."""
 
@@ -106,6 +110,17 @@ class TemporarilyUnavailable(OAuthError):
 
     error = "temporarily_unavailable"
     status = 503
+
+
+class TooManyRequests(OAuthError):
+    """The caller was refused too often (RFC 6585 §4); `retry_after` is in seconds."""
+
+    error = "temporarily_unavailable"
+    status = 429
+
+    def __init__(self, description: str, *, retry_after: int) -> None:
+        super().__init__(description)
+        self.retry_after = retry_after
 
 
 class IntrospectionError(Exception):

@@ -69,6 +69,18 @@ def test_the_form_shows_the_secret_of_a_new_client_and_it_works(added: Any) -> N
     assert endpoints.introspect("unknown", auth=(client, secret)).json() == {"active": False}
 
 
+def test_what_a_client_is_told_is_entered_as_a_tick_and_as_lines(browser: Browser) -> None:
+    browser.post(ADD, {**FORM, "filter_scope": "on", "visible_members": "exp\r\n\r\n scope \r\nexp"})
+    client = Client.objects.get()
+
+    assert (client.filter_scope, client.visible_members) == (True, ["exp", "scope"])
+    page = browser.get(change(client)).content.decode()
+    assert "exp\nscope</textarea>" in page
+    browser.post(change(client), change_form(client, visible_members=""))
+    client.refresh_from_db()
+    assert (client.filter_scope, client.visible_members) == (False, [])
+
+
 def test_the_answer_with_a_secret_is_kept_by_no_cache_and_its_text_is_escaped(added: Any) -> None:
     assert "no-store" in added["Cache-Control"]
     assert b"Orders &lt;API&gt;" in added.content

@@ -24,33 +24,6 @@ def registering(**_: Any) -> None:
     Client.objects.create(client_id="taken")
 
 
-@pytest.fixture
-def connect() -> Any:
-    """Connect receivers for the length of a test."""
-    connected = []
-
-    def one(name: str, receiver: Any) -> None:
-        connected.append((getattr(signals, name), receiver))
-        getattr(signals, name).connect(receiver, weak=False)
-
-    yield one
-    for signal, receiver in connected:
-        signal.disconnect(receiver)
-
-
-@pytest.fixture
-def heard(connect: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Every signal of the test: its name and its keywords."""
-    calls: list[tuple[str, dict[str, Any]]] = []
-    for name in ALL:
-
-        def receiver(signal: Any, sender: Any, name: str = name, **keywords: Any) -> None:
-            calls.append((name, keywords))
-
-        connect(name, receiver)
-    return calls
-
-
 def test_an_issued_token_is_told_with_its_row_and_client(heard: Any, machine: Any) -> None:
     issued = Token.objects.issue(client=machine.client, refresh=True)
 
@@ -209,6 +182,15 @@ def test_a_claimed_client_id_cannot_forge_a_line_of_the_log(db: None, caplog: py
     assert line.isascii()
     assert line.isprintable()
     assert len(line) < 500
+
+
+def test_a_reused_refresh_token_is_logged_with_its_grant_and_client(machine: Any, caplog: Any) -> None:
+    grant = factories.TokenFactory(client=machine.client).token.grant_id
+
+    signals.refresh_token_reused.send_robust(Token, grant_id=grant, client=machine.client)
+
+    [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert line == f"refresh token reused grant={grant} client={machine.client.client_id}"
 
 
 def test_connecting_the_log_again_doubles_no_line(machine: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,6 +22,7 @@ from ...protocol.errors import (
     InvalidRequest,
     OAuthError,
     TemporarilyUnavailable,
+    TooManyRequests,
 )
 from ...protocol.form import MAX_BODY, Form, parse_form
 
@@ -111,6 +112,8 @@ class ProtocolView(APIView):
         response = json_response(refusal.to_dict(), status=refusal.status)
         if refusal.status == 401:
             response["WWW-Authenticate"] = ", ".join(refusal.challenges or self.challenges)
+        if isinstance(refusal, TooManyRequests):
+            response["Retry-After"] = str(refusal.retry_after)
         if refusal.status == 503:
             response["Retry-After"] = str(RETRY_AFTER)
         return response

@@ -11,7 +11,7 @@ from ...protocol.challenge import BASIC, BEARER
 from ...protocol.errors import UnauthorizedClient
 from ...protocol.introspection import render_response
 from ...signals import token_introspected
-from .. import policy
+from .. import policy, throttles
 from ..clients import authenticate_caller
 from .base import ProtocolView, json_response
 
@@ -28,5 +28,8 @@ class IntrospectView(ProtocolView):
         if caller.introspection_policy == IntrospectionPolicy.NONE:
             raise UnauthorizedClient("This client may not introspect tokens.", status=403)
         answer = policy.for_caller(look_up(form.require("token")), caller)
+        told = policy.told(answer, caller)
         token_introspected.send_robust(Token, answer=answer, caller=caller)
-        return json_response(render_response(answer))
+        if not answer:
+            throttles.count_inactive(caller)
+        return json_response(render_response(told))

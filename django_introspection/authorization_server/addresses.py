@@ -1,0 +1,45 @@
+"""Where a request comes from: the connection, and what trusted proxies say of it (RFC 9700 §4.13)."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from django.http import HttpRequest
+
+from ..conf import introspection_settings
+
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::\d+)?|(?P<v4>[\d.]+):\d+")
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the address of the client, as the last proxy that is trusted saw it.
+
+    That is REMOTE_ADDR, unless it is in TRUSTED_PROXIES: then the right-most entry of X-Forwarded-For that is not.
+    Everything left of that one is what a client may have made up.
+    """
+    remote = str(request.META.get("REMOTE_ADDR", ""))
+    address = _parse(remote)
+    if address is None:  # a Unix socket
+        return remote
+    trusted = introspection_settings.TRUSTED_PROXIES
+    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        if not any(address in network for network in trusted):
+            break
+        seen = _parse(hop)
+        if seen is None:  # whoever wrote this is the last one known
+            break
+        address = seen
+    return str(address)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address with or without brackets, port and zone; an IPv4 address inside IPv6 is IPv4."""
+    text = text.strip().partition("%")[0]
+    if found := _WITH_PORT.fullmatch(text):
+        text = found["v6"] or found["v4"]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,63 @@
+"""Count what guessing looks like, in the cache: verify first, count after.
+
+A correct credential and a good token are never counted, so a healthy resource server never meets a limit. A cache
+that is down counts nothing and opens nothing: what is refused stays refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+
+from django.core.cache import caches
+
+from ..conf import introspection_settings
+from ..models import Client
+from ..protocol.errors import MissingCredentials, OAuthError, TooManyRequests
+from ..signals import token_scanning_suspected
+
+logger = logging.getLogger("django_introspection")
+
+
+def after_failure(refusal: OAuthError, client_id: str, address: str) -> OAuthError:
+    """Count a failed client authentication; return the refusal, or 429 beyond the limit (RFC 6749 §2.3.1)."""
+    if isinstance(refusal, MissingCredentials):  # nothing was guessed
+        return refusal
+    if _count("failures", client_id, address) > introspection_settings.THROTTLE.FAILURES:
+        return _too_many("Client authentication failed too often.")
+    return refusal
+
+
+def count_inactive(caller: Client) -> None:
+    """Count an inactive answer to a caller; raises TooManyRequests beyond a limit, where there is one."""
+    throttle = introspection_settings.THROTTLE
+    count = _count("inactive", caller.client_id)
+    if count == throttle.INACTIVE_SIGNAL:
+        token_scanning_suspected.send_robust(Client, caller=caller, count=count)
+    if throttle.INACTIVE_LIMIT is not None and count > throttle.INACTIVE_LIMIT:
+        raise _too_many("Too many tokens that are not active.")
+
+
+def _count(*what: str) -> int:
+    """Count one more in this window and return how many there are; 0 where the cache does not answer.
+
+    The number of the window is part of the key, so that every process agrees on its end.
+    """
+    throttle = introspection_settings.THROTTLE
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    key = f"introspection:throttle:{digest}:{int(time.time()) // throttle.PERIOD}"
+    try:
+        cache = caches[throttle.ALIAS]
+        if cache.add(key, 1, timeout=throttle.PERIOD):
+            return 1
+        return cache.incr(key)
+    except Exception as error:  # noqa: BLE001 - every cache has errors of its own, and none may change an answer
+        logger.warning("not counted, the cache does not answer: %s", type(error).__name__)
+        return 0
+
+
+def _too_many(description: str) -> TooManyRequests:
+    period = introspection_settings.THROTTLE.PERIOD
+    return TooManyRequests(description, retry_after=period - int(time.time()) % period)

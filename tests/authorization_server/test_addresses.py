@@ -1,0 +1,121 @@
+"""Whose address a request has: ours to decide, never the client's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from django_introspection.authorization_server.addresses import client_address
+from django_introspection.conf import introspection_settings
+from django_introspection.exceptions import InvalidSetting
+from tests import endpoints
+
+PROXY = "10.0.0.1"
+
+
+def address(forwarded: str | None, *, remote: str = PROXY) -> str:
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    return client_address(RequestFactory().post("/", REMOTE_ADDR=remote, headers=headers))
+
+
+@pytest.fixture
+def trusted(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {"TRUSTED_PROXIES": ["10.0.0.0/8", "fd00::/8"]}
+
+
+@pytest.mark.requirement("9700-4.13-a")
+@pytest.mark.parametrize("values", [{}, {"TRUSTED_PROXIES": None}, {"TRUSTED_PROXIES": []}])
+@pytest.mark.parametrize("num_proxies", [None, 1])
+def test_without_a_trusted_proxy_the_header_is_ignored(settings: Any, values: Any, num_proxies: int | None) -> None:
+    settings.TOKEN_INTROSPECTION = values
+    settings.REST_FRAMEWORK = {"NUM_PROXIES": num_proxies}
+
+    assert address("192.0.2.1") == PROXY
+
+
+@pytest.mark.requirement("9700-4.13-a")
+def test_the_header_of_whoever_is_no_trusted_proxy_is_ignored(trusted: None) -> None:
+    assert address("192.0.2.1", remote="198.51.100.7") == "198.51.100.7"
+
+
+@pytest.mark.requirement("9700-4.13-a")
+@pytest.mark.parametrize(
+    ("forwarded", "expected"),
+    [
+        (None, PROXY),
+        ("", PROXY),
+        ("192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9, 192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9,192.0.2.1 ,  10.2.3.4", "192.0.2.1"),
+        ("10.9.9.9, 10.2.3.4", "10.9.9.9"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:4711, fd00::2", "2001:db8::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1, ::ffff:10.0.0.9", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_the_client_is_what_the_last_trusted_proxy_saw(trusted: None, forwarded: str | None, expected: str) -> None:
+    assert address(forwarded) == expected
+
+
+@pytest.mark.requirement("9700-4.13-a")
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "unknown",
+        "_hidden",
+        "",
+        "192.0.2",
+        "192.0.2.1:x",
+        "[192.0.2.1",
+        "2001:db8::1]:1",
+        "1",
+        "a" * 9999,
+        "\x85",
+        "٣.3.3.3",
+    ],
+)
+def test_garbage_ends_the_walk_at_the_last_good_address(trusted: None, garbage: str) -> None:
+    assert address(f"192.0.2.1, {garbage}, 10.2.3.4") == "10.2.3.4"
+    assert address(garbage) == PROXY
+
+
+def test_a_proxy_that_is_reached_over_ipv6_or_as_an_ipv4_address_inside_it_is_trusted(trusted: None) -> None:
+    assert address("192.0.2.1", remote="fd00::1") == "192.0.2.1"
+    assert address("192.0.2.1", remote="::ffff:10.0.0.1") == "192.0.2.1"
+
+
+def test_a_unix_socket_has_no_address(trusted: None) -> None:
+    assert address("192.0.2.1", remote="") == ""
+
+
+@pytest.mark.parametrize(
+    "networks", ["10.0.0.0/8", 7, {"10.0.0.0/8": 1}, [7], ["proxy.example"], ["10.0.0.1/8"], ["10.0.0.0/99"], [""]]
+)
+def test_what_is_no_list_of_networks_is_an_invalid_setting(settings: Any, networks: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {"TRUSTED_PROXIES": networks}
+
+    with pytest.raises(InvalidSetting, match="TRUSTED_PROXIES") as caught:
+        _ = introspection_settings.TRUSTED_PROXIES
+    assert "10.0.0" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(["127.0.0.1"], "192.0.2.1"), ([], "127.0.0.1")])
+def test_the_signal_of_a_failed_authentication_has_that_address(
+    settings: Any,
+    db: None,
+    heard: Any,
+    proxies: list[str],
+    expected: str,
+) -> None:
+    settings.TOKEN_INTROSPECTION = {"TRUSTED_PROXIES": proxies}
+
+    endpoints.introspect("x", auth="Basic !!", headers={"X-Forwarded-For": "192.0.2.1"})
+
+    assert heard[-1][1]["remote_address"] == expected
