@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,8 +15,10 @@ class IntrospectionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and connect the log."""
+        """Register the checks, connect the log, and describe the endpoints where somebody wants to know."""
         from . import checks, security_log
 
         checks.register()
         security_log.connect()
+        if apps.is_installed("drf_spectacular"):
+            from .contrib import spectacular  # noqa: F401

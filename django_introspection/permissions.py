@@ -34,11 +34,15 @@ class HasScope(ScopePermission, metaclass=_NoInversion):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Tell whether the token's scope reaches, and note it where it does not."""
-        required = _required(view, request.method or "") if self.scopes is None else self.scopes
+        required = self.required(view, request.method or "")
         if required is not None and isinstance(request.auth, TokenInfo) and request.auth.scopes.issuperset(required):
             return True
         ScopeDenial.of(view).note(required or ())
         return False
+
+    def required(self, view: APIView, method: str) -> tuple[str, ...] | None:
+        """Return the scopes that are asked for; None for a method that the view does not name."""
+        return _required(view, method) if self.scopes is None else self.scopes
 
 
 @cache

@@ -18,7 +18,7 @@ FACES = [
     "django_introspection.signals",
 ]
 MODELS = ["django_introspection.models", "django_introspection.urls", "django_introspection.well_known_urls"]
-HEAVY = {"httpx2", "httpcore2", "h11", "anyio", "joserfc", "cryptography"}
+HEAVY = {"httpx2", "httpcore2", "h11", "anyio", "joserfc", "cryptography", "drf_spectacular"}
 PROBE = "tests.projects.resource_only.imports"
 
 

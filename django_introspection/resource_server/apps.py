@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,7 +14,9 @@ class ResourceServerConfig(AppConfig):
     verbose_name = _("Token introspection (resource server)")
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks, and describe the authentication where drf-spectacular is installed."""
         from .. import checks
 
         checks.register()
+        if apps.is_installed("drf_spectacular"):
+            from ..contrib import spectacular  # noqa: F401

@@ -1,0 +1,165 @@
+"""What drf-spectacular says of our endpoints and of views that we protect."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.projects.run import run_module
+
+FORM = "application/x-www-form-urlencoded"
+ENDPOINTS = ["/oauth/introspect/", "/oauth/token/", "/oauth/revoke/"]
+METADATA = "/.well-known/oauth-authorization-server"
+BASIC: dict[str, list[str]] = {"clientSecretBasic": []}
+
+
+def generate(settings: str) -> Any:
+    """Return the schema of a project; it is validated, and a warning fails."""
+    options = ("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json")
+    return json.loads(run_module("django", f"tests.projects.openapi.{settings}", *options))
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return generate("full")
+
+
+@pytest.fixture(scope="module")
+def resource_server_schema() -> Any:
+    return generate("resource_server")
+
+
+def test_every_endpoint_is_there_and_one_that_we_do_not_know_is_left_out(schema: Any) -> None:
+    ours = {path: list(methods) for path, methods in schema["paths"].items() if "OAuth" in str(methods)}
+
+    assert ours == {path: ["post"] for path in [*ENDPOINTS, "/changed"]} | {METADATA: ["get"]}
+    assert "/undescribed" not in schema["paths"]
+
+
+def test_an_endpoint_that_was_subclassed_is_described_like_the_original(schema: Any) -> None:
+    changed, original = (dict(schema["paths"][path]["post"]) for path in ("/changed", "/oauth/introspect/"))
+
+    assert changed.pop("operationId") != original.pop("operationId")
+    assert changed == original
+
+
+@pytest.mark.parametrize(
+    ("path", "required", "optional"),
+    [
+        ("/oauth/introspect/", "token", {"token_type_hint"}),
+        ("/oauth/token/", "grant_type", {"scope", "resource"}),
+        ("/oauth/revoke/", "token", {"token_type_hint"}),
+    ],
+)
+def test_a_request_is_a_form_with_its_parameters(schema: Any, path: str, required: str, optional: set[str]) -> None:
+    body = schema["paths"][path]["post"]["requestBody"]["content"]
+
+    assert list(body) == [FORM]
+    assert body[FORM]["schema"]["required"] == [required]
+    assert body[FORM]["schema"]["properties"].keys() == {required, "client_id", "client_secret"} | optional
+
+
+@pytest.mark.parametrize(
+    ("path", "security"),
+    [
+        ("/oauth/introspect/", [BASIC, {}, {"introspectionToken": ["introspection"]}]),
+        ("/oauth/token/", [BASIC, {}]),
+        ("/oauth/revoke/", [BASIC, {}]),
+    ],
+)
+def test_an_endpoint_says_how_to_authenticate(schema: Any, path: str, security: Any) -> None:
+    assert schema["paths"][path]["post"]["security"] == security
+    schemes = {name: scheme["scheme"] for name, scheme in schema["components"]["securitySchemes"].items()}
+    bearer = ("accessToken", "accessTokenUsingPartner", "introspectionToken")
+    assert schemes == {"clientSecretBasic": "basic", **dict.fromkeys(bearer, "bearer")}
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_every_answer_is_there_with_its_headers(schema: Any, path: str) -> None:
+    responses = schema["paths"][path]["post"]["responses"]
+    headers = {status: set(response["headers"]) - {"Cache-Control"} for status, response in responses.items()}
+
+    assert headers.pop("403", set()) == set()
+    assert headers == {
+        **dict.fromkeys(("200", "400", "413", "415"), set()),
+        "401": {"WWW-Authenticate"},
+        "429": {"Retry-After"},
+        "503": {"Retry-After"},
+    }
+    for status, response in responses.items():
+        assert response["headers"]["Cache-Control"]["schema"]["enum"] == ["no-store"]
+        if status != "200":
+            reference = response["content"]["application/json"]["schema"]["$ref"]
+            assert reference == "#/components/schemas/OAuthErrorResponse"
+
+
+def test_an_introspection_says_active_and_perhaps_more(schema: Any) -> None:
+    answer = schema["paths"]["/oauth/introspect/"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert answer["required"] == ["active"]
+    assert {"active", "scope", "sub", "exp", "aud", "cnf"} <= answer["properties"].keys()
+    assert "403" in schema["paths"]["/oauth/introspect/"]["post"]["responses"]
+
+
+def test_the_metadata_needs_no_authentication(schema: Any) -> None:
+    operation = schema["paths"][METADATA]["get"]
+
+    assert "security" not in operation
+    assert operation["responses"].keys() == {"200", "404"}
+    assert "issuer" in operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+
+
+ALTERNATIVES: dict[str, list[list[str]]] = {
+    "none": [[]],
+    "authenticated": [[]],
+    "list": [["orders:read", "orders:write"]],
+    "by-method": [["orders:read"]],
+    "class": [["a", "b"]],
+    "both": [["orders:read", "orders:write"]],
+    "and": [["orders:read", "orders:write"]],
+    "or": [["orders:read"], ["orders:write"]],
+    "or-other": [["orders:read"], []],
+    "nested": [["orders:audit", "orders:read"], ["orders:audit", "orders:write"]],
+}
+
+
+@pytest.mark.parametrize(("name", "scopes"), ALTERNATIVES.items(), ids=ALTERNATIVES)
+@pytest.mark.parametrize("project", ["schema", "resource_server_schema"])
+def test_a_protected_operation_names_the_scopes_that_open_it(
+    request: Any, project: str, name: str, scopes: list[list[str]]
+) -> None:
+    operation = request.getfixturevalue(project)["paths"][f"/{name}"]["get"]
+
+    assert operation["security"] == [{"accessToken": alternative} for alternative in scopes]
+
+
+def test_the_scopes_are_those_of_the_method(schema: Any) -> None:
+    assert schema["paths"]["/by-method"]["post"]["security"] == [{"accessToken": []}]
+    assert schema["paths"]["/list"]["post"]["security"] == [{"accessToken": ["orders:read", "orders:write"]}]
+
+
+@pytest.mark.parametrize("project", ["schema", "resource_server_schema"])
+def test_each_source_of_tokens_is_a_scheme(request: Any, project: str) -> None:
+    operation = request.getfixturevalue(project)["paths"]["/partner"]["get"]
+
+    assert operation["security"] == [{"accessTokenUsingPartner": ["orders:read"]}]
+
+
+def test_an_open_operation_takes_a_token_and_needs_none(schema: Any) -> None:
+    assert schema["paths"]["/open"]["get"]["security"] == [{"accessToken": []}, {}]
+
+
+def test_a_resource_server_without_tables_describes_its_views_alone(resource_server_schema: Any) -> None:
+    assert resource_server_schema["paths"].keys() == {"/open", "/partner", *(f"/{name}" for name in ALTERNATIVES)}
+    schemes = resource_server_schema["components"]["securitySchemes"]
+    assert schemes.keys() == {"accessToken", "accessTokenUsingPartner"}
+
+
+def test_the_endpoints_are_the_same_where_drf_spectacular_cannot_be_imported() -> None:
+    hidden = json.loads(run_module("tests.projects.openapi.hidden", "tests.settings"))
+    described = json.loads(run_module("tests.projects.probe_endpoints", "tests.projects.openapi.described"))
+
+    assert hidden == described
+    assert '"active":true' in hidden[0][4]

@@ -1,0 +1,12 @@
+"""Both sides, described by drf-spectacular."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "drf_spectacular"]
+ROOT_URLCONF = "tests.projects.openapi.urls"
+REST_FRAMEWORK: dict[str, Any] = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}

@@ -1,0 +1,50 @@
+"""Views behind every kind of scope declaration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from django_introspection.authentication import IntrospectionAuthentication
+from django_introspection.permissions import HasScope, requires_scope
+
+Read, Write, Audit = (requires_scope(f"orders:{scope}") for scope in ("read", "write", "audit"))
+
+
+class Protected(APIView):
+    authentication_classes: list[Any] = [IntrospectionAuthentication]
+
+    @extend_schema(request=None, responses=str)
+    def get(self, request: Request) -> Response:
+        return Response()
+
+    @extend_schema(request=None, responses=str)
+    def post(self, request: Request) -> Response:
+        return Response()
+
+
+def protected(name: str, *permissions: Any, **attributes: Any) -> Any:
+    view = type(name, (Protected,), {"permission_classes": permissions, **attributes})
+    return path(name, view.as_view())
+
+
+urlpatterns = [
+    protected("none"),
+    protected("authenticated", IsAuthenticated),
+    protected("open", AllowAny),
+    protected("list", HasScope, required_scopes=["orders:write", "orders:read"]),
+    protected("by-method", HasScope, required_scopes={"GET": ["orders:read"]}),
+    protected("class", requires_scope("b", "a")),
+    protected("both", Read, Write),
+    protected("and", Read & Write),
+    protected("or", Read | Write),
+    protected("or-other", Read | IsAuthenticated),
+    protected("nested", (Read | Write) & Audit),
+    protected("partner", Read, authentication_classes=[IntrospectionAuthentication.using("partner")]),
+]
