@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from django_introspection.authorization_server.policy import may_see
 from django_introspection.models import Client
+from django_introspection.protocol.token_info import TokenInfo
 from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_refused, bearer, introspecting_client
 from tests.settings import AUDIENCE, ISSUER
@@ -87,3 +89,9 @@ def test_serving_the_issuer_is_what_shows_tokens_to_introspect_with(db: None) ->
 @pytest.mark.parametrize(("resources", "policy"), [([AUDIENCE], "audience"), ([], "own")])
 def test_a_new_client_has_the_narrowest_policy_that_serves_it(db: None, resources: list[str], policy: str) -> None:
     assert Client.objects.register(client_name="New", resources=resources).client.introspection_policy == policy
+
+
+def test_the_policy_none_holds_without_the_endpoint_in_front_of_it() -> None:
+    caller = Client(client_id="orders", introspection_policy="none")
+
+    assert not may_see(TokenInfo({"client_id": "orders", "token_type": "Bearer"}), caller)
