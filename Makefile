@@ -8,7 +8,7 @@ POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/intros
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 
-.PHONY: demo test lint types docs coverage conformance postgresql mariadb peers browser matrix package clean
+.PHONY: demo test lint types docs coverage conformance postgresql mariadb peers browser matrix benchmark package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -56,6 +56,9 @@ conformance: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/n
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
+
+benchmark: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.compare
 
 package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py
