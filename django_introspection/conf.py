@@ -73,7 +73,7 @@ class Settings:
         path = self.values.get("SUBJECT", "django_introspection.conf.user_pk")
         try:
             return _imported(path)
-        except (ImportError, AttributeError, TypeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise _invalid("SUBJECT", "a dotted path of a function is expected") from error
 
     def _seconds(self, key: str, default: int, *, least: int = 1) -> int:

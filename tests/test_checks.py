@@ -121,6 +121,7 @@ HOSTILE: dict[str, Any] = {
     "lifetime nothing": {"REFRESH_TOKEN_LIFETIME": 0},
     "leeway negative": {"LEEWAY": -1},
     "leeway float": {"LEEWAY": 0.5},
+    "subject relative": {"SUBJECT": ".x"},
     "subject missing": {"SUBJECT": "no.such.function"},
     "subject list": {"SUBJECT": []},
     "subject number": {"SUBJECT": 7},

@@ -1,7 +1,7 @@
 """Tie tests to requirements: check the ids, print the matrix, write its page.
 
-`@pytest.mark.requirement("7662-2.1-a")` on a test says that it proves that row. An id that is not in the table fails the
-test. `--conformance-page=PATH` writes the matrix; only passing tests count.
+`@pytest.mark.requirement("7662-2.1-a")` on a test says that it proves that row. An id that is not in the table fails
+the test. `--conformance-page=PATH` writes the matrix; only passing tests count.
 """
 
 from __future__ import annotations
