@@ -44,7 +44,7 @@ def _ids(item: pytest.Item) -> set[str]:
 class _Matrix:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._passed: dict[str, set[str]] = {}
+        self._passed: set[str] = set()
         self._failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -52,11 +52,10 @@ class _Matrix:
         if report.failed:
             self._failed |= ids
         elif report.when == "call" and report.passed:
-            for each in ids:
-                self._passed.setdefault(each, set()).add(report.nodeid.partition("[")[0])
+            self._passed |= ids
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        covered = {each: tests for each, tests in self._passed.items() if each not in self._failed}
+        covered = self._passed - self._failed
         if not covered and not self._failed:
             return
         table = read()
