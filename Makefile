@@ -8,7 +8,7 @@ POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/intros
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 
-.PHONY: demo test lint types docs coverage conformance postgresql mariadb peers browser matrix package clean
+.PHONY: demo test lint types docs coverage postgresql mariadb peers browser matrix benchmark package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -32,12 +32,12 @@ types: $(VENV)/.installed-types
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W -n -q -b html docs docs/_build/html
 
-coverage: $(VENV)/.installed-test
-	$(PYTEST) --cov --cov-report= $(ARGS)
+# With servers, other implementations and a browser: what they need is said in docs/development.rst.
+
+coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
+	PEERS=1 $(PYTEST) --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
 	$(BIN)/coverage report --fail-under=97
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
-
-# With servers, other implementations and a browser: what they need is said in docs/development.rst.
 
 postgresql: $(VENV)/.installed-test $(VENV)/.installed-services
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(PYTEST) $(ARGS)
@@ -51,11 +51,11 @@ peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_mo
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser
 	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
-conformance: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
-	PEERS=1 $(PYTEST) --conformance-page=docs/conformance.rst $(ARGS)
-
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
+
+benchmark: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.compare
 
 package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py

@@ -125,7 +125,7 @@ class Settings:
     def _function(self, key: str, default: str | None = None) -> Callable[..., Any]:
         try:
             return _imported(self.values.get(key, default))
-        except (ImportError, AttributeError, TypeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise _invalid(key, "a dotted path of a function is expected") from error
 
     def _seconds(self, key: str, default: int, *, least: int = 1) -> int:

@@ -15,7 +15,7 @@ def test_the_subject_is_the_primary_key_by_default(settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["nowhere.at_all", f"{__name__}.missing", "nodots", "", None, 7, [], "django_introspection.conf.DAY"]
+    "path", ["nowhere.at_all", f"{__name__}.missing", "nodots", ".x", "", None, 7, [], "django_introspection.conf.DAY"]
 )
 def test_what_is_no_function_is_an_invalid_setting(settings: Any, path: Any) -> None:
     settings.TOKEN_INTROSPECTION = {"SUBJECT": path}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -35,6 +36,17 @@ class OwnBackend(TokenBackend):
         return Inactive(Reason.UNKNOWN)
 
 
+class SlowBackend(OwnBackend):
+    """A backend that waits, while it is made, for a second one to be made."""
+
+    second = threading.Barrier(2)
+
+    def configure(self, options: Any) -> None:
+        super().configure(options)
+        with suppress(threading.BrokenBarrierError):
+            self.second.wait(timeout=0.2)
+
+
 OWN = f"{__name__}.OwnBackend"
 
 
@@ -52,8 +64,9 @@ def test_an_alias_has_one_backend(settings: Any) -> None:
 
 
 def test_threads_that_come_at_once_get_the_same_backend(settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = backends(default={"BACKEND": OWN})
-    before, together = OwnBackend.made, threading.Barrier(8)
+    settings.TOKEN_INTROSPECTION = backends(default={"BACKEND": f"{__name__}.SlowBackend"})
+    SlowBackend.second.reset()
+    before, together = SlowBackend.made, threading.Barrier(8)
 
     def get(_: int) -> TokenBackend:
         together.wait()
@@ -63,7 +76,7 @@ def test_threads_that_come_at_once_get_the_same_backend(settings: Any) -> None:
         found = list(pool.map(get, range(8)))
 
     assert len(set(map(id, found))) == 1
-    assert OwnBackend.made == before + 1
+    assert SlowBackend.made == before + 1
 
 
 def test_nothing_is_made_before_it_is_asked_for(settings: Any) -> None:

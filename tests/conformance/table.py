@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PATH = Path(__file__).with_name("requirements.csv")
@@ -26,6 +27,7 @@ class Requirement:
     not_supported: str
 
 
+@cache
 def read(path: Path = PATH) -> dict[str, Requirement]:
     """Return the rows by id; raises ValueError for an id that stands twice."""
     with path.open(newline="") as file:

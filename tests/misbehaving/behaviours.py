@@ -191,6 +191,11 @@ def gzip_body(exchange: Exchange) -> None:
     exchange.respond(gzip.compress(GOOD), "Content-Type: application/json", "Content-Encoding: gzip")
 
 
+@behaviour("plain body that claims to be packed", BROKEN)
+def claims_to_be_packed(exchange: Exchange) -> None:
+    exchange.respond(GOOD, "Content-Type: application/json", "Content-Encoding: br")
+
+
 @behaviour("hangs before the answer", HANGING)
 def hangs_before_the_answer(exchange: Exchange) -> None:
     exchange.hang()

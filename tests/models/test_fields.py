@@ -159,7 +159,7 @@ def test_now_is_a_whole_second_of_utc(time_machine: Any) -> None:
 def test_identifiers_are_of_version_7_and_come_in_the_order_of_their_making(time_machine: Any) -> None:
     made = []
     for step in range(50):
-        time_machine.move_to(FIRST + timedelta(milliseconds=step), tick=False)
+        time_machine.move_to(FIRST + timedelta(milliseconds=step, microseconds=500), tick=False)
         made.append(uuid7())
 
     assert {(each.version, each.variant) for each in made} == {(7, "specified in RFC 4122")}
