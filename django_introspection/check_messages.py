@@ -13,6 +13,7 @@ HINTS = {
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
+    "W010": "Name a cache that every process of both sides shares, such as Redis.",
 }
 
 

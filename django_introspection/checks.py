@@ -6,6 +6,9 @@ from typing import Any
 
 from django.apps import apps
 from django.core import checks
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from rest_framework.settings import api_settings
 
 from .backends.base import TokenBackend
@@ -21,7 +24,7 @@ def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
     for check in (check_settings, check_backends, check_anonymous_user):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_issuer):
+    for deploy_check in (check_deployed_backends, check_issuer, check_revocations):
         checks.register(deploy_check, TAG, deploy=True)
 
 
@@ -69,6 +72,17 @@ def check_issuer(**_: Any) -> Messages:
     if named or not apps.is_installed("django_introspection"):
         return []
     return [warning("W002", f"{NAME}['ISSUER'] is not set")]
+
+
+def check_revocations(**_: Any) -> Messages:
+    """Look for tombstones in a cache that no other process sees (W010)."""
+    try:
+        place = introspection_settings.REVOCATIONS
+    except InvalidSetting:  # E002 says so
+        return []
+    if place is None or not isinstance(caches[place.alias], (LocMemCache, DummyCache)):
+        return []
+    return [warning("W010", f"{NAME}['REVOCATIONS']['ALIAS']: no other process sees this cache")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

@@ -33,6 +33,10 @@ def _token_revoked(tokens: list[Any], client: Any, **_: Any) -> None:
     logger.info("tokens revoked tokens=%s by=%s", ",".join(map(str, tokens)), by)
 
 
+def _refresh_token_reused(grant_id: Any, client: Any, **_: Any) -> None:
+    logger.warning("refresh token used again, its grant is ended grant=%s client=%s", grant_id, client.client_id)
+
+
 def _client_authentication_failed(client_id: str, reason: str, remote_address: str, **_: Any) -> None:
     logger.warning("client authentication failed client=%a address=%s: %s", client_id[:255], remote_address, reason)
 
@@ -41,5 +45,6 @@ _RECEIVERS = (
     (signals.token_issued, _token_issued),
     (signals.token_introspected, _token_introspected),
     (signals.token_revoked, _token_revoked),
+    (signals.refresh_token_reused, _refresh_token_reused),
     (signals.client_authentication_failed, _client_authentication_failed),
 )
