@@ -12,8 +12,9 @@ HINTS = {
     "E003": "The documentation lists every option of each backend.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
-    "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
+    "W003": "Name a cache that every process of both sides shares, such as Redis.",
+    "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
 }
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from django.apps import apps
 from django.core import checks
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import Error as DatabaseError
 from django.db import router, transaction
 from rest_framework.settings import api_settings
@@ -24,7 +27,7 @@ def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
     for check in (check_settings, check_backends, check_anonymous_user):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_issuer):
+    for deploy_check in (check_deployed_backends, check_issuer, check_revocations):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, TAG, checks.Tags.database, deploy=True)
 
@@ -90,6 +93,17 @@ def check_policies(databases: Collection[str] | None = None, **_: Any) -> Messag
     except DatabaseError:  # not migrated yet, or not there
         return []
     return [warning("W010", f"the client {client_id!r} is told about every access token") for client_id in client_ids]
+
+
+def check_revocations(**_: Any) -> Messages:
+    """Look for tombstones in a cache that no other process sees (W003)."""
+    try:
+        place = introspection_settings.REVOCATIONS
+    except InvalidSetting:  # E002 says so
+        return []
+    if place is None or not isinstance(caches[place.alias], (LocMemCache, DummyCache)):
+        return []
+    return [warning("W003", f"{NAME}['REVOCATIONS']['ALIAS']: no other process sees this cache")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

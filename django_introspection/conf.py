@@ -6,18 +6,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from .exceptions import InvalidSetting
-from .protocol.identifiers import issuer_problem
+from .protocol.identifiers import issuer_problem, resource_problem
+from .protocol.scope import parse_scope
 
 NAME = "TOKEN_INTROSPECTION"
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
 DAY = 24 * 60 * 60
+MAX_PREFIX = 100
+"""Characters before the 64 of an identity: some caches take keys of 250, with a prefix of their own."""
+
+
+class Resource(NamedTuple):
+    """A resource that tokens can be asked for, and what its scopes are."""
+
+    scopes: frozenset[str]
+    is_default: bool
+
+
+class Revocations(NamedTuple):
+    """Where tombstones are: the alias of a cache, and what their keys begin with."""
+
+    alias: str
+    prefix: str
+
 
 Network = IPv4Network | IPv6Network
 
@@ -74,8 +92,35 @@ class Settings:
 
     @property
     def REFRESH_TOKEN_LIFETIME(self) -> int:
-        """Seconds that a refresh token lives."""
+        """Seconds from the first to the last refresh token of a grant."""
         return self._seconds("REFRESH_TOKEN_LIFETIME", 30 * DAY)
+
+    @property
+    def REFRESH_TOKEN_IDLE(self) -> int:
+        """Seconds after which a refresh token that was not used ends (RFC 9700 §4.14.2)."""
+        return self._seconds("REFRESH_TOKEN_IDLE", 14 * DAY)
+
+    @property
+    def REFRESH_GRACE(self) -> int:
+        """Seconds in which a used refresh token may be used again, as long as its successor was not."""
+        return self._seconds("REFRESH_GRACE", 0, least=0)
+
+    @property
+    def RESOURCES(self) -> Mapping[str, Resource]:
+        """What may be asked for with `resource`, by identifier (RFC 8707 §2)."""
+        resources = self.values.get("RESOURCES", {})
+        if not isinstance(resources, Mapping):
+            raise _invalid("RESOURCES", "a dictionary of resource identifiers is expected")
+        named = {identifier: _resource(identifier, entry) for identifier, entry in resources.items()}
+        if sum(resource.is_default for resource in named.values()) > 1:
+            raise _invalid("RESOURCES", "one resource at most can be the default")
+        return named
+
+    @property
+    def REVOCATIONS(self) -> Revocations | None:
+        """The cache for tombstones of revoked tokens."""
+        entry = self.values.get("REVOCATIONS")
+        return None if entry is None else _revocations(entry)
 
     @property
     def LEEWAY(self) -> int:
@@ -102,11 +147,11 @@ class Settings:
         throttle = Throttle(**values)
         for name in ("FAILURES", "PERIOD", "INACTIVE_SIGNAL"):
             if not _is_count(getattr(throttle, name)):
-                raise _invalid_entry("THROTTLE", name, "a whole number, 1 or more, is expected")
+                raise _invalid(("THROTTLE", name), "a whole number, 1 or more, is expected")
         if throttle.INACTIVE_LIMIT is not None and not _is_count(throttle.INACTIVE_LIMIT):
-            raise _invalid_entry("THROTTLE", "INACTIVE_LIMIT", "None or a whole number, 1 or more, is expected")
+            raise _invalid(("THROTTLE", "INACTIVE_LIMIT"), "None or a whole number, 1 or more, is expected")
         if throttle.ALIAS not in list(settings.CACHES):
-            raise _invalid_entry("THROTTLE", "ALIAS", "an alias of CACHES is expected")
+            raise _invalid(("THROTTLE", "ALIAS"), "an alias of CACHES is expected")
         return throttle
 
     @property
@@ -140,6 +185,44 @@ def user_pk(user: Any) -> str:
     return str(user.pk)
 
 
+def _resource(identifier: Any, entry: Any) -> Resource:
+    if not isinstance(identifier, str) or resource_problem(identifier):
+        raise _invalid("RESOURCES", "each key is an absolute URI without fragment")
+    _refuse_unknown(("RESOURCES", identifier), entry, {"SCOPES", "DEFAULT"})
+    scopes, is_default = entry.get("SCOPES", ()), entry.get("DEFAULT", False)
+    if not isinstance(scopes, (list, tuple)) or not all(_is_scope_token(scope) for scope in scopes):
+        raise _invalid(("RESOURCES", identifier, "SCOPES"), "a list of scope tokens is expected")
+    if not isinstance(is_default, bool):
+        raise _invalid(("RESOURCES", identifier, "DEFAULT"), "True or False is expected")
+    return Resource(frozenset(scopes), is_default)
+
+
+def _is_scope_token(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and parse_scope(value) == (value,)
+    except ValueError:
+        return False
+
+
+def _revocations(entry: Any) -> Revocations:
+    _refuse_unknown(("REVOCATIONS",), entry, {"ALIAS", "PREFIX"})
+    alias, prefix = entry.get("ALIAS", "default"), entry.get("PREFIX", "introspection:revoked:")
+    if not isinstance(alias, str) or alias not in settings.CACHES:
+        raise _invalid(("REVOCATIONS", "ALIAS"), "an alias of CACHES is expected")
+    if not isinstance(prefix, str) or not prefix.isascii() or not prefix.isprintable() or " " in prefix:
+        raise _invalid(("REVOCATIONS", "PREFIX"), "visible ASCII characters are expected")
+    if len(prefix) > MAX_PREFIX:
+        raise _invalid(("REVOCATIONS", "PREFIX"), f"{MAX_PREFIX} characters at most are expected")
+    return Revocations(alias, prefix)
+
+
+def _refuse_unknown(place: tuple[str, ...], entry: Any, keys: set[str]) -> None:
+    if not isinstance(entry, Mapping):
+        raise _invalid(place, "a dictionary is expected")
+    if unknown := sorted(map(str, entry.keys() - keys)):
+        raise _invalid(place, f"unknown: {', '.join(unknown)}")
+
+
 @lru_cache
 def _imported(path: Any) -> Callable[..., Any]:
     function: Callable[..., Any] = import_string(path)
@@ -152,12 +235,9 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _invalid(key: str, problem: str) -> InvalidSetting:
-    return InvalidSetting(f"{NAME}[{key!r}]: {problem}")
-
-
-def _invalid_entry(key: str, name: str, problem: str) -> InvalidSetting:
-    return InvalidSetting(f"{NAME}[{key!r}][{name!r}]: {problem}")
+def _invalid(place: str | tuple[str, ...], problem: str) -> InvalidSetting:
+    keys = (place,) if isinstance(place, str) else place
+    return InvalidSetting(f"{NAME}{''.join(f'[{key!r}]' for key in keys)}: {problem}")
 
 
 KEYS = frozenset(name for name in vars(Settings) if name.isupper())

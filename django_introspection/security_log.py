@@ -33,12 +33,12 @@ def _token_revoked(tokens: list[Any], client: Any, **_: Any) -> None:
     logger.info("tokens revoked tokens=%s by=%s", ",".join(map(str, tokens)), by)
 
 
-def _client_authentication_failed(client_id: str, reason: str, remote_address: str, **_: Any) -> None:
-    logger.warning("client authentication failed client=%a address=%s: %s", client_id[:255], remote_address, reason)
-
-
 def _refresh_token_reused(grant_id: Any, client: Any, **_: Any) -> None:
     logger.warning("refresh token reused grant=%s client=%s", grant_id, client.client_id)
+
+
+def _client_authentication_failed(client_id: str, reason: str, remote_address: str, **_: Any) -> None:
+    logger.warning("client authentication failed client=%a address=%s: %s", client_id[:255], remote_address, reason)
 
 
 def _token_scanning_suspected(caller: Any, count: int, **_: Any) -> None:

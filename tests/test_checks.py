@@ -21,10 +21,15 @@ from tests.settings import ISSUER
 
 SECRET = "do-not-show-this-secret"
 REMOTE = remote_settings("https://auth.example.com/introspect")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache.example.com"},
+    "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
 
 
 def messages(values: Any, **others: Any) -> list[checks.CheckMessage]:
     """Run our checks as `check --deploy` does."""
+    others = {"CACHES": CACHES, **others}
     with override_settings(TOKEN_INTROSPECTION=values, **others):
         return checks.run_checks(tags=[TAG], include_deployment_checks=True)
 
@@ -37,6 +42,7 @@ def default(**entry: Any) -> dict[str, Any]:
     return {"ISSUER": ISSUER, "BACKENDS": {"default": entry}}
 
 
+ORDERS = "https://api.example.com/orders"
 OWN = "django_introspection.backends.DatabaseBackend"
 
 SPEAKING = {
@@ -45,6 +51,7 @@ SPEAKING = {
     "E003": default(BACKEND=OWN, OPTIONS={"audiense": SECRET}),
     "W001": {"ISSUER": ISSUER, **remote_settings("https://auth.example.com/introspect", verify=False)},
     "W002": {},
+    "W003": {"ISSUER": ISSUER, "REVOCATIONS": {"ALIAS": "local"}},
 }
 ELSEWHERE = {"E004", "W010"}
 """Need more than settings: a project without contrib.auth, a database that may be asked."""
@@ -107,10 +114,9 @@ def test_good_settings_are_silent() -> None:
 
 
 def test_risks_are_named_in_deployment_alone() -> None:
-    with override_settings(TOKEN_INTROSPECTION=SPEAKING["W001"]):
-        assert checks.run_checks(tags=[TAG]) == []
-    with override_settings(TOKEN_INTROSPECTION={}):
-        assert checks.run_checks(tags=[TAG]) == []
+    for number in ("W001", "W002", "W003"):
+        with override_settings(TOKEN_INTROSPECTION=SPEAKING[number], CACHES=CACHES):
+            assert checks.run_checks(tags=[TAG]) == []
 
 
 def test_an_issuer_of_none_is_no_issuer() -> None:
@@ -150,6 +156,26 @@ HOSTILE: dict[str, Any] = {
     "lifetime string": {"ACCESS_TOKEN_LIFETIME": "3600"},
     "lifetime boolean": {"ACCESS_TOKEN_LIFETIME": True},
     "lifetime nothing": {"REFRESH_TOKEN_LIFETIME": 0},
+    "idle nothing": {"REFRESH_TOKEN_IDLE": 0},
+    "grace negative": {"REFRESH_GRACE": -1},
+    "resources list": {"RESOURCES": [SECRET]},
+    "resources of all kinds": {"RESOURCES": {1: {}, None: {}}},
+    "resource with fragment": {"RESOURCES": {"https://a/#b": {}}},
+    "resource None": {"RESOURCES": {ORDERS: None}},
+    "resource with unknown keys": {"RESOURCES": {ORDERS: {"SCOPE": SECRET, 1: 2}}},
+    "resource scopes string": {"RESOURCES": {ORDERS: {"SCOPES": "orders:read"}}},
+    "resource scopes of lists": {"RESOURCES": {ORDERS: {"SCOPES": [[]]}}},
+    "resource scope of two": {"RESOURCES": {ORDERS: {"SCOPES": ["a b"]}}},
+    "resource scope empty": {"RESOURCES": {ORDERS: {"SCOPES": [""]}}},
+    "resource default number": {"RESOURCES": {ORDERS: {"DEFAULT": 1}}},
+    "resources with two defaults": {"RESOURCES": {ORDERS: {"DEFAULT": True}, "urn:b": {"DEFAULT": True}}},
+    "revocations string": {"REVOCATIONS": "default"},
+    "revocations with unknown keys": {"REVOCATIONS": {"ALAIS": SECRET, 1: 2}},
+    "revocations alias unknown": {"REVOCATIONS": {"ALIAS": SECRET}},
+    "revocations alias list": {"REVOCATIONS": {"ALIAS": []}},
+    "revocations prefix number": {"REVOCATIONS": {"PREFIX": 1}},
+    "revocations prefix with spaces": {"REVOCATIONS": {"PREFIX": "a b"}},
+    "revocations prefix too long": {"REVOCATIONS": {"PREFIX": "a" * 101}},
     "leeway negative": {"LEEWAY": -1},
     "leeway float": {"LEEWAY": 0.5},
     "subject relative": {"SUBJECT": ".x"},

@@ -84,6 +84,8 @@ class ClientForm(_ModelForm):
             "grant_types",
             "scope",
             "allowed_resources",
+            "access_token_lifetime",
+            "refresh_token_lifetime",
             "resources",
             "resource_scopes",
             "introspection_policy",
@@ -120,6 +122,7 @@ class ClientAdmin(_ModelAdmin):
     fieldsets = (
         (None, {"fields": ("client_name", "client_id", "is_active", "token_endpoint_auth_method")}),
         (_("What it may ask for"), {"fields": ("grant_types", "scope", "allowed_resources")}),
+        (_("How long its tokens live"), {"fields": ("access_token_lifetime", "refresh_token_lifetime")}),
         (_("What it serves"), {"fields": ("resources", "resource_scopes")}),
         (_("What it is told"), {"fields": ("introspection_policy", "filter_scope", "visible_members")}),
     )

@@ -108,7 +108,8 @@ def issue(
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
-    `lifetime` is the access token's, ACCESS_TOKEN_LIFETIME by default; `members` are further members of the answer.
+    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own where that is shorter;
+    `members` are further members of the answer.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
     computed here or malformed, and a client or user that is not active.
     """
@@ -117,7 +118,8 @@ def issue(
     audience = list(audience)
     validate_resources(audience)
     issued_at = now()
-    access_lifetime = lifetime or timedelta(seconds=introspection_settings.ACCESS_TOKEN_LIFETIME)
+    expires_at = issued_at + (lifetime or access_token_lifetime(client))
+    grant_expires_at = issued_at + refresh_token_lifetime(client)
     grant = {
         "client": client,
         "user": user,
@@ -128,20 +130,52 @@ def issue(
         "issued_at": issued_at,
         "not_before": not_before,
     }
-    refresh_lifetime = timedelta(seconds=introspection_settings.REFRESH_TOKEN_LIFETIME)
     with transaction.atomic(using=router.db_for_write(Token)):
-        token, access_token = _create(TokenKind.ACCESS, issued_at + access_lifetime, grant)
-        issued, refresh_token = [token], None
+        token, access_token = create(TokenKind.ACCESS, expires_at, grant)
+        rows, refresh_token = [token], None
         if refresh:
-            refresh_row, refresh_token = _create(TokenKind.REFRESH, issued_at + refresh_lifetime, grant)
-            issued.append(refresh_row)
-    for row in issued:  # outside of the transaction, which a receiver that fails in the database would undo
-        token_issued.send_robust(Token, token=row, client=client)
-    return IssuedToken(access_token, refresh_token, int(access_lifetime.total_seconds()), token.scope, token)
+            row, refresh_token = create_refresh_token(grant, grant_expires_at)
+            rows.append(row)
+    return announce(rows, access_token, refresh_token)
+
+
+def access_token_lifetime(client: Client) -> timedelta:
+    """Return how long an access token of a client lives."""
+    return _shorter(introspection_settings.ACCESS_TOKEN_LIFETIME, client.access_token_lifetime)
+
+
+def refresh_token_lifetime(client: Client) -> timedelta:
+    """Return how long the refresh tokens of a client's grant live, all of them together."""
+    return _shorter(introspection_settings.REFRESH_TOKEN_LIFETIME, client.refresh_token_lifetime)
+
+
+def _shorter(setting: int, own: int | None) -> timedelta:
+    return timedelta(seconds=setting if own is None else min(setting, own))
+
+
+@sensitive_variables()
+def create_refresh_token(grant: Mapping[str, Any], grant_expires_at: datetime) -> tuple[Token, str]:
+    """Make a refresh token that ends when it is not used, and with its grant (RFC 9700 §4.14.2)."""
+    idle = grant["issued_at"] + timedelta(seconds=introspection_settings.REFRESH_TOKEN_IDLE)
+    return create(TokenKind.REFRESH, min(idle, grant_expires_at), {**grant, "grant_expires_at": grant_expires_at})
+
+
+@sensitive_variables("access_token", "refresh_token")
+def announce(rows: list[Token], access_token: str, refresh_token: str | None) -> IssuedToken:
+    """Send the signal of each new token, the access token first, and return what its holder gets.
+
+    Outside of the transaction that made them, which a receiver that fails in the database would undo.
+    """
+    for row in rows:
+        token_issued.send_robust(Token, token=row, client=row.client)
+    token = rows[0]
+    expires_in = int((token.expires_at - token.issued_at).total_seconds())
+    return IssuedToken(access_token, refresh_token, expires_in, token.scope, token)
 
 
 @sensitive_variables("value")
-def _create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
+def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
+    """Make a token of a kind."""
     value = opaque.generate(_PREFIXES[kind])
     token = Token.objects.create(kind=kind, digest=opaque.digest(value), expires_at=expires_at, **grant)
     return token, value

@@ -236,13 +236,14 @@ class TokenEndpoint(_Endpoint):
     target_class = _view("views.TokenView")
     operation = {
         "summary": "Get a token",
-        "description": "Give a client a token (RFC 6749 §3.2).",
+        "description": "Give a client tokens for what it presents (RFC 6749 §3.2).",
         "parameters": HEADERS,
         "request": _form(
             ["grant_type"],
             grant_type=_text("What is exchanged for the token, such as client_credentials."),
             scope=_text("Scopes with one space between; all that the client may have by default."),
             resource={**STRINGS, "description": "What the token is for (RFC 8707)."},
+            refresh_token=_text("The refresh token that is exchanged (RFC 6749 §6)."),
         ),
         "responses": {
             200: OpenApiResponse(
@@ -252,6 +253,7 @@ class TokenEndpoint(_Endpoint):
                     token_type=STRING,
                     expires_in=SECONDS,
                     scope=STRING,
+                    refresh_token=STRING,
                 ),
                 "The token.",
             ),

@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +25,7 @@ class GrantType(models.TextChoices):
     """What a client may exchange for a token (RFC 7591 §2)."""
 
     CLIENT_CREDENTIALS = "client_credentials", _("Its own credentials (client_credentials)")
+    REFRESH_TOKEN = "refresh_token", _("A refresh token (refresh_token)")
 
 
 class IntrospectionPolicy(models.TextChoices):
@@ -92,6 +93,20 @@ class Client(models.Model):
         blank=True,
         validators=[validate_resources],
         help_text=_("Resources that it may ask tokens for: absolute URIs."),
+    )
+    access_token_lifetime = models.PositiveIntegerField(
+        _("lifetime of access tokens"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Seconds, where it is shorter than the setting."),
+    )
+    refresh_token_lifetime = models.PositiveIntegerField(
+        _("lifetime of refresh tokens"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Seconds from the first to the last refresh token, where it is shorter than the setting."),
     )
     resources = models.JSONField(
         _("resources served"),

@@ -26,6 +26,9 @@ class Token(models.Model):
 
     The primary key is also the `jti`, the admin URL and the name in logs. Tokens of one authorization share
     `grant_id`. `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried.
+
+    A refresh token that was used has `rotated_at` beside `revoked_at`. The one it was exchanged for names it as its
+    `predecessor`, and no later one lives longer than `grant_expires_at`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -48,6 +51,11 @@ class Token(models.Model):
     not_before = InstantField(_("not before"), null=True, blank=True)
     expires_at = InstantField(_("expires"), db_index=True)
     revoked_at = InstantField(_("revoked"), null=True, blank=True)
+    rotated_at = InstantField(_("used"), null=True, blank=True)
+    predecessor = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("predecessor")
+    )
+    grant_expires_at = InstantField(_("grant expires"), null=True, blank=True)
 
     objects = TokenManager()
 
@@ -60,8 +68,10 @@ class Token(models.Model):
 
     def inactive_reason(self, at: datetime) -> Reason | None:
         """Say why the token is not good at a moment, None where it is (RFC 7662 §4)."""
-        if self.revoked_at is not None:
-            return Reason.REVOKED
+        return self.lapse_reason(at) if self.revoked_at is None else Reason.REVOKED
+
+    def lapse_reason(self, at: datetime) -> Reason | None:
+        """Say why the token is not good at a moment although nobody revoked it, None where it would be."""
         if at >= self.expires_at:
             return Reason.EXPIRED
         if self.not_before is not None and at < self.not_before:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+MAX_RESOURCE = 2000
+"""Characters of a resource identifier: it stands in every answer about its tokens."""
+
 
 def issuer_problem(issuer: str) -> str | None:
     """Say what is wrong with an issuer identifier, None where nothing is (RFC 8414 §2)."""
@@ -27,6 +30,8 @@ def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
 
 def resource_problem(resource: str) -> str | None:
     """Say what is wrong with a resource identifier, None where nothing is (RFC 8707 §2)."""
+    if len(resource) > MAX_RESOURCE:
+        return f"a resource has {MAX_RESOURCE} characters at most"
     parts = _split(resource)
     if parts is None or not parts.scheme or not (parts.netloc or parts.path):
         return "a resource is an absolute URI"

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from django_introspection.authorization_server.issuing import add_secret
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, ClientSecret, Token
 from django_introspection.protocol import opaque
 from tests import endpoints, factories
@@ -193,7 +193,7 @@ def _expired(caller: Any) -> str:
 
 def _revoked(caller: Any) -> str:
     issued = _issue(caller)
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
     return str(issued.access_token)
 
 

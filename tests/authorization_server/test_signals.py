@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from django_introspection import security_log, signals
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, Token
 from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import endpoints, factories
@@ -70,7 +70,7 @@ def test_a_revocation_is_told_once_with_every_token_that_it_ended(heard: Any, ma
 
 def test_a_revocation_by_the_operator_names_no_client(heard: Any, machine: Any) -> None:
     issued = factories.TokenFactory(client=machine.client)
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
 
     assert heard[-1] == ("token_revoked", {"tokens": [issued.token.pk], "client": None})
 

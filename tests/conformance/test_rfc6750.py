@@ -10,7 +10,7 @@ import time_machine
 from django.http import HttpResponse
 from django.test import Client as Browser
 
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from tests import factories
 from tests.resource_server.protected import assert_refused, challenge_of, error_of
 
@@ -97,7 +97,7 @@ def _expired() -> str:
 
 def _revoked() -> str:
     issued = factories.TokenFactory()
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
     value: str = issued.access_token
     return value
 

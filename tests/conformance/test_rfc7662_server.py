@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.test import Client as Browser
 
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, Token
 from django_introspection.protocol import opaque
 from tests import endpoints, factories
@@ -148,7 +148,7 @@ def _expired(time_machine: Any) -> str:
 
 def _revoked(_: Any) -> str:
     issued = factories.TokenFactory()
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
     return str(issued.access_token)
 
 

@@ -49,7 +49,7 @@ def test_an_endpoint_that_was_subclassed_is_described_like_the_original(schema: 
     ("path", "required", "optional"),
     [
         ("/oauth/introspect/", "token", {"token_type_hint"}),
-        ("/oauth/token/", "grant_type", {"scope", "resource"}),
+        ("/oauth/token/", "grant_type", {"scope", "resource", "refresh_token"}),
         ("/oauth/revoke/", "token", {"token_type_hint"}),
     ],
 )

@@ -13,7 +13,7 @@ from rest_framework.test import APIRequestFactory
 
 from django_introspection import TokenInfo
 from django_introspection.authentication import IntrospectionAuthentication
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Token
 from django_introspection.protocol import opaque
 from tests import factories
@@ -84,7 +84,7 @@ def _refresh_token() -> str:
 
 def _revoked() -> str:
     issued = factories.TokenFactory()
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
     return issued.access_token
 
 

@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.permissions import requires_scope
 from tests import factories
@@ -67,7 +67,7 @@ def test_what_is_revoked_there_is_refused_here_at_once(remote: Any) -> None:
     remote()
     issued = factories.TokenFactory()
     assert ask(protect(), issued.access_token).status_code == 200
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
 
     assert_refused(ask(protect(), issued.access_token), 401, "invalid_token")
 

@@ -20,7 +20,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from django_introspection import aintrospect, token_backends
 from django_introspection.authentication import IntrospectionAuthentication
-from django_introspection.authorization_server.revoking import revoke
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, Token
 from django_introspection.permissions import requires_scope
 from tests import factories
@@ -88,7 +88,7 @@ def test_d5_a_token_revoked_at_a_remote_server_dies_at_once(authorization_server
 def test_d5_a_token_revoked_here_dies_at_once() -> None:
     issued = factories.TokenFactory()
     assert ask(protect(), issued.access_token).status_code == 200
-    revoke(issued.token, by=None)
+    revoke_token(issued.token, by=None)
 
     assert_refused(ask(protect(), issued.access_token), 401, "invalid_token")
 

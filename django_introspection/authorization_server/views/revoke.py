@@ -9,7 +9,7 @@ from ...backends.database import find
 from ...protocol.errors import InvalidGrant
 from ...protocol.opaque import digest, may_be_token
 from ..clients import authenticate_client
-from ..revoking import revoke
+from ..revoking import revoke_token
 from .base import ProtocolView
 
 
@@ -25,5 +25,5 @@ class RevokeView(ProtocolView):
         if token is not None and token.client_id != client.pk:
             raise InvalidGrant("The token was not issued to this client.")
         if token is not None:
-            revoke(token, by=client)
+            revoke_token(token, by=client)
         return HttpResponse(headers={"Cache-Control": "no-store"})

@@ -11,7 +11,7 @@ from .base import ProtocolView, json_response
 
 
 class TokenView(ProtocolView):
-    """Give a client a token for its own credentials."""
+    """Give a client tokens for what it presents."""
 
     repeatable = ("resource",)
 
@@ -23,6 +23,7 @@ class TokenView(ProtocolView):
             "access_token": issued.access_token,
             "token_type": "Bearer",
             "expires_in": issued.expires_in,
+            "refresh_token": issued.refresh_token,
             "scope": issued.scope,
         }
-        return json_response({name: value for name, value in members.items() if value != ""})
+        return json_response({name: value for name, value in members.items() if value})

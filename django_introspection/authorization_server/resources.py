@@ -1,0 +1,135 @@
+"""Which resources a token is for, and what of the scope means something to them (RFC 8707 §2, RFC 9068 §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..conf import introspection_settings
+from ..models import Client, Token
+from ..protocol.errors import InvalidScope, InvalidTarget
+from ..protocol.identifiers import resource_problem
+from ..protocol.scope import parse_scope
+from .clients import INTROSPECTION_SCOPE
+
+MAX_RESOURCES = 20
+"""Resources of one request; each is a comparison here and a member of `aud` in every answer."""
+
+Scope = tuple[str, ...]
+
+
+def new_grant(client: Client, requested_scope: str | None, requested: list[str]) -> tuple[Scope, list[str]]:
+    """Return the scope and the resources that a client gets for its own credentials.
+
+    Raises InvalidScope and InvalidTarget.
+    """
+    allowed_scope = parse_scope(client.scope)
+    scope = _part_of(allowed_scope, requested_scope, default=_without_introspection(allowed_scope))
+    if INTROSPECTION_SCOPE in scope:
+        return scope, _issuer_audience(scope, requested)
+    allowed = _known(client.allowed_resources)
+    asked = requested_scope is not None
+    resources = _among(allowed, requested) or _implied(allowed, scope, asked=asked)
+    return _understood(scope, resources, may_be_nothing=not asked), resources
+
+
+def narrow_grant(refresh_token: Token, requested_scope: str | None, requested: list[str]) -> tuple[Scope, list[str]]:
+    """Return the part of a grant that a refresh asks for, by default all of it (RFC 6749 §6, RFC 8707 §2.2).
+
+    Raises InvalidScope and InvalidTarget.
+    """
+    granted = parse_scope(refresh_token.scope)
+    scope = _part_of(granted, requested_scope, default=granted)
+    if not requested:
+        return scope, refresh_token.audience
+    resources = _among(_known(refresh_token.audience), requested)
+    return _understood(scope, resources), resources
+
+
+def _part_of(allowed: Scope, requested: str | None, *, default: Scope) -> Scope:
+    if requested is None:
+        return default
+    try:
+        scope = parse_scope(requested)
+    except ValueError:
+        raise InvalidScope("The scope is malformed.") from None
+    if not set(allowed).issuperset(scope):
+        raise InvalidScope("The scope is more than this client may have.")
+    return scope
+
+
+def _without_introspection(allowed: Scope) -> Scope:
+    return tuple(token for token in allowed if token != INTROSPECTION_SCOPE) or allowed
+
+
+def _known(resources: list[str]) -> list[str]:
+    known = introspection_settings.RESOURCES
+    return [resource for resource in resources if resource in known] if known else resources
+
+
+def _among(allowed: list[str], requested: list[str]) -> list[str]:
+    if len(requested) > MAX_RESOURCES:
+        raise InvalidTarget(f"No more than {MAX_RESOURCES} resources can be asked for at once.")
+    if any(resource_problem(resource) for resource in requested):
+        raise InvalidTarget("A resource is an absolute URI without fragment.")
+    if not set(allowed).issuperset(requested):
+        raise InvalidTarget("This client may not ask for this resource.")
+    return list(dict.fromkeys(requested))
+
+
+def _implied(allowed: list[str], scope: Scope, *, asked: bool) -> list[str]:
+    """Return the resource of a request that names none: the scope's, else the default, else the only one.
+
+    A scope that was asked for and has its parts in several resources is ambiguous (RFC 9068 §3).
+    """
+    known = introspection_settings.RESOURCES
+    if known:
+        candidates = _understanding(allowed, scope)
+        if asked and not candidates:
+            raise InvalidScope("The scope is of several resources: name one of them.")
+        candidates = candidates or allowed
+        allowed = [resource for resource in candidates if known[resource].is_default] or candidates
+    if len(allowed) == 1 or not (known or allowed):
+        return allowed
+    raise InvalidTarget("Name the resource that the token is for.")
+
+
+def _understanding(resources: list[str], scope: Scope) -> list[str]:
+    """Return the resources that understand all of the scope that any of them does."""
+    known = introspection_settings.RESOURCES
+    meant = set(scope).intersection(_scopes_of(resources))
+    return [resource for resource in resources if meant <= known[resource].scopes]
+
+
+def _understood(scope: Scope, resources: list[str], *, may_be_nothing: bool = False) -> Scope:
+    """Return the scope that means something to the resources; nothing is an answer only to who asked for no scope.
+
+    An empty scope cannot be told on the wire (RFC 6749 §3.3), where a missing one means all that was asked for.
+    """
+    if not introspection_settings.RESOURCES:
+        return scope
+    meant = _scopes_of(resources)
+    understood = tuple(token for token in scope if token in meant)
+    if scope and not understood and not may_be_nothing:
+        raise InvalidScope("The scope means nothing to this resource.")
+    return understood
+
+
+def _scopes_of(resources: Iterable[str]) -> frozenset[str]:
+    known = introspection_settings.RESOURCES
+    return frozenset().union(*(known[resource].scopes for resource in resources))
+
+
+def _issuer_audience(scope: Scope, requested: list[str]) -> list[str]:
+    """Return the issuer as the audience.
+
+    The scope `introspection` means something to this server alone, so its token is for the issuer and nothing
+    else (RFC 9068 §3: no ambiguous grants).
+    """
+    issuer = introspection_settings.ISSUER
+    if issuer is None:
+        raise InvalidScope("This server has no issuer identifier, so it takes no access tokens itself.")
+    if len(scope) > 1:
+        raise InvalidScope(f"The scope {INTROSPECTION_SCOPE} is asked for alone.")
+    if any(resource != issuer for resource in requested):
+        raise InvalidTarget(f"A token with the scope {INTROSPECTION_SCOPE} is for this server alone.")
+    return [issuer]

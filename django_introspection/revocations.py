@@ -1,0 +1,71 @@
+"""Tombstones: revoked tokens by their identity, in a cache that every process shares, until they would have expired.
+
+The identity of an opaque token is its SHA-256 digest, that of a JWT the one of its signing input, because a signature
+can be altered and stay valid. A tombstone outlives its token by LEEWAY, the time for which a resource server may still
+take the token.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from django.core.cache import caches
+
+from .conf import Revocations, introspection_settings
+from .protocol.errors import IntrospectionUnavailable
+
+logger = logging.getLogger("django_introspection")
+
+TOMBSTONE = 1
+
+
+class Mortal(Protocol):
+    """What a tombstone is for: `digest` is the identity."""
+
+    digest: bytes
+    expires_at: datetime
+
+
+def key(identity: bytes, place: Revocations) -> str:
+    """Return the cache key of a token's tombstone."""
+    return place.prefix + identity.hex()
+
+
+def write(tokens: Iterable[Mortal]) -> None:
+    """Write the tombstones of tokens in one call to the cache; raises IntrospectionUnavailable.
+
+    They share the longest of the lives: a tombstone too long does no harm.
+    """
+    place = introspection_settings.REVOCATIONS
+    tokens = list(tokens)
+    if place is None or not tokens:
+        return
+    left = max(token.expires_at for token in tokens) - datetime.now(UTC)
+    timeout = int(left.total_seconds()) + 1 + introspection_settings.LEEWAY
+    tombstones = {key(token.digest, place): TOMBSTONE for token in tokens}
+    try:
+        lost = caches[place.alias].set_many(tombstones, timeout=timeout)
+    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
+        raise _unavailable(error) from None
+    if lost:
+        raise _unavailable(None)
+
+
+def is_revoked(identity: bytes) -> bool:
+    """Tell whether a token has a tombstone; raises IntrospectionUnavailable, and without REVOCATIONS it has none."""
+    place = introspection_settings.REVOCATIONS
+    if place is None:
+        return False
+    try:
+        return caches[place.alias].get(key(identity, place)) is not None
+    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
+        raise _unavailable(error) from None
+
+
+def _unavailable(error: Exception | None) -> IntrospectionUnavailable:
+    """Drop the cause: a cache's error may show the key or the password of its URL."""
+    logger.error("the cache of revocations does not answer: %s", type(error).__name__ if error else "keys not stored")
+    return IntrospectionUnavailable("the cache of revocations does not answer")

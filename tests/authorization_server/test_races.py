@@ -1,0 +1,120 @@
+"""Refreshing and revoking at the same moment, with real databases, threads and processes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from django_introspection import signals
+from django_introspection.authorization_server.revoking import revoke_grant
+from django_introspection.models import GrantType, Token, TokenKind
+from django_introspection.protocol import opaque
+from tests import endpoints, factories, services
+from tests.authorization_server.racing import Race, in_threads, run_everywhere
+
+
+@pytest.fixture
+def database_url(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """The database of this test as other threads and processes reach it: SQLite moves from memory into a file."""
+    if connection.vendor != "sqlite":
+        yield services.url_of(connection.settings_dict["NAME"])
+        return
+    memory, shared = connections["default"], connections.settings["default"]
+    name, path = shared["NAME"], tmp_path / "shared.sqlite3"
+    with closing(sqlite3.connect(path)) as file:
+        memory.ensure_connection()
+        memory.connection.backup(file)
+    shared["NAME"] = str(path)
+    del connections["default"]
+    yield f"sqlite:///{path}"
+    connections["default"].close()
+    shared["NAME"], connections["default"] = name, memory
+
+
+@pytest.fixture
+def holder(database_url: str) -> Any:
+    return factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+
+
+def race_for(holder: Any, settings: Any, *, grace: int) -> Race:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REFRESH_GRACE": grace}
+    issued = factories.TokenFactory(client=holder.client, user=factories.UserFactory(), refresh=True)
+    return Race(endpoints.basic(holder.client.client_id, holder.secret), issued.refresh_token, grace)
+
+
+@pytest.mark.requirement("9700-4.14.2-b", "9700-4.14.2-c")
+def test_of_many_uses_at_once_one_succeeds_and_the_grant_is_dead(holder: Any, settings: Any, database_url: str) -> None:
+    results = run_everywhere(race_for(holder, settings, grace=0), database_url, processes=3)
+
+    assert len(results) == 200
+    assert Counter(status for status, _ in results) == {200: 1, 400: 199}
+    assert {said for status, said in results if status == 400} == {"invalid_grant"}
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+@pytest.mark.requirement("9700-4.14.2-c")
+def test_of_many_uses_at_once_within_the_grace_one_refresh_token_is_left(
+    holder: Any, settings: Any, database_url: str
+) -> None:
+    results = run_everywhere(race_for(holder, settings, grace=600), database_url, processes=3)
+
+    live = Token.objects.get(kind=TokenKind.REFRESH, revoked_at=None)
+    assert Counter(status for status, _ in results) == {200: len(results)}
+    assert [said for _, said in results if opaque.digest(said) == live.digest]
+
+
+@pytest.mark.requirement("9700-4.14.2-c")
+@pytest.mark.parametrize("moment", range(8))
+def test_no_token_survives_a_revocation_that_meets_a_refresh(holder: Any, settings: Any, moment: int) -> None:
+    race = race_for(holder, settings, grace=0)
+    grant_id = Token.objects.values_list("grant_id", flat=True).distinct().get()
+    Token.objects.filter(kind=TokenKind.ACCESS).delete()
+    under_way = Event()
+
+    def refresh_until_refused() -> None:
+        value, status, rounds = race.refresh_token, 200, 0
+        while status == 200:
+            form = {"grant_type": "refresh_token", "refresh_token": value}
+            response = endpoints.post("/oauth/token", form, auth=race.authorization)
+            status, value = response.status_code, response.json().get("refresh_token")
+            rounds += 1
+            if rounds > moment:
+                under_way.set()
+        assert (status, response.json()["error"]) == (400, "invalid_grant")
+
+    def revoke() -> None:
+        assert under_way.wait(timeout=60)
+        revoke_grant(grant_id, by=None)
+
+    in_threads([refresh_until_refused, revoke])
+
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+def test_everyone_who_presents_a_used_token_again_is_told_as_such_and_once_for_each(holder: Any, settings: Any) -> None:
+    race = race_for(holder, settings, grace=0)
+    told: list[Any] = []
+
+    def receiver(grant_id: Any, **_: Any) -> None:
+        told.append(grant_id)
+
+    def use() -> None:
+        form = {"grant_type": "refresh_token", "refresh_token": race.refresh_token}
+        endpoints.post("/oauth/token", form, auth=race.authorization)
+
+    signals.refresh_token_reused.connect(receiver)
+    try:
+        in_threads([use] * 6)
+    finally:
+        signals.refresh_token_reused.disconnect(receiver)
+
+    assert len(told) == 5
+    assert len(set(told)) == 1

@@ -1,0 +1,474 @@
+"""Refresh tokens: RFC 6749 §6, RFC 8707 §2.2, RFC 9700 §4.14.2."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from django_introspection import signals
+from django_introspection.models import Client, GrantType, Token, TokenKind
+from django_introspection.protocol import opaque
+from tests import endpoints, factories
+from tests.authorization_server.helpers import assert_inactive, assert_refused, everything_stored
+from tests.settings import AUDIENCE
+
+INVOICES = "https://api.example.com/invoices"
+START = datetime(2026, 5, 1, tzinfo=UTC)
+BOTH = [AUDIENCE, INVOICES]
+
+
+@pytest.fixture
+def holder(db: None) -> Any:
+    """A client that may refresh, and its secret."""
+    return factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+
+
+@pytest.fixture
+def issued(holder: Any, user: Any) -> Any:
+    """Tokens of a user for the client."""
+    return factories.TokenFactory(
+        client=holder.client,
+        user=user,
+        scope="orders:read orders:write",
+        audience=BOTH,
+        members={"acr": "2"},
+        refresh=True,
+    )
+
+
+@pytest.fixture
+def with_settings(settings: Any) -> Any:
+    """Change single settings of the package for a test."""
+
+    def change(**values: Any) -> None:
+        settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, **values}
+
+    return change
+
+
+@pytest.fixture
+def reused() -> Any:
+    """What the signal `refresh_token_reused` told."""
+    calls: list[dict[str, Any]] = []
+
+    def receiver(signal: Any, sender: Any, **keywords: Any) -> None:
+        calls.append(keywords)
+
+    signals.refresh_token_reused.connect(receiver)
+    yield calls
+    signals.refresh_token_reused.disconnect(receiver)
+
+
+def refresh(token: str, auth: Any, **form: Any) -> Any:
+    return endpoints.post("/oauth/token", {"grant_type": "refresh_token", "refresh_token": token, **form}, auth=auth)
+
+
+def refreshed(token: str, auth: Any, **form: Any) -> Any:
+    """Refresh with success, and return the members of the answer."""
+    response = refresh(token, auth, **form)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def members(token: str, auth: Any) -> Any:
+    return endpoints.introspect(token, auth=auth).json()
+
+
+def is_active(token: str, auth: Any) -> bool:
+    return bool(members(token, auth)["active"])
+
+
+def assert_dead(holder: Any, *values: str) -> None:
+    for value in values:
+        assert_inactive(endpoints.introspect(value, auth=holder))
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+@pytest.mark.requirement("6749-6-e", "6749-5.1-a", "9700-4.14.2-a")
+def test_a_refresh_token_is_exchanged_for_new_tokens_of_the_same_user_client_and_grant(
+    holder: Any, user: Any, issued: Any
+) -> None:
+    response = refresh(issued.refresh_token, holder)
+
+    answer = response.json()
+    assert (response.status_code, response["Cache-Control"], response["Pragma"]) == (200, "no-store", "no-cache")
+    assert answer.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
+    assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
+    assert answer["scope"] == "orders:read orders:write"
+    assert answer["access_token"].startswith("dit_at_")
+    assert answer["refresh_token"].startswith("dit_rt_")
+    told = members(answer["access_token"], holder)
+    assert (told["sub"], told["aud"], told["acr"]) == (str(user.pk), BOTH, "2")
+    assert set(Token.objects.values_list("grant_id", flat=True)) == {issued.token.grant_id}
+    assert is_active(answer["refresh_token"], holder)
+    assert is_active(issued.access_token, holder)
+    assert_inactive(endpoints.introspect(issued.refresh_token, auth=holder))
+
+
+def test_each_refresh_token_names_the_one_that_it_came_from(holder: Any, issued: Any) -> None:
+    second = refreshed(issued.refresh_token, holder)["refresh_token"]
+    refreshed(second, holder)
+
+    refresh_tokens = Token.objects.filter(kind=TokenKind.REFRESH)
+    last = refresh_tokens.get(rotated_at=None)
+    assert last.predecessor.digest == opaque.digest(second)
+    assert last.predecessor.predecessor.digest == opaque.digest(issued.refresh_token)
+    assert last.predecessor.predecessor.predecessor is None
+    assert refresh_tokens.values("grant_expires_at").distinct().count() == 1
+
+
+@pytest.mark.requirement("9700-4.14.2-b")
+def test_a_used_refresh_token_that_comes_again_ends_its_grant_and_no_other(
+    holder: Any, issued: Any, reused: Any
+) -> None:
+    bystander = factories.TokenFactory(client=holder.client, user=issued.token.user, refresh=True)
+    answer = refreshed(issued.refresh_token, holder)
+
+    response = refresh(issued.refresh_token, holder)
+
+    assert_refused(response, 400, "invalid_grant", issued.refresh_token)
+    for value in (answer["access_token"], answer["refresh_token"], issued.access_token, issued.refresh_token):
+        assert_inactive(endpoints.introspect(value, auth=holder))
+    assert is_active(bystander.access_token, holder)
+    assert is_active(bystander.refresh_token, holder)
+    assert reused == [{"grant_id": issued.token.grant_id, "client": holder.client}]
+
+
+@pytest.mark.requirement("9700-4.14.2-b")
+@pytest.mark.parametrize("form", [{"scope": "admin"}, {"resource": "urn:elsewhere"}], ids=str)
+def test_a_repeat_is_noticed_whatever_else_is_wrong_with_it(holder: Any, issued: Any, form: dict[str, str]) -> None:
+    answer = refreshed(issued.refresh_token, holder)
+
+    assert_refused(refresh(issued.refresh_token, holder, **form), 400, "invalid_grant")
+
+    assert_dead(holder, answer["access_token"], answer["refresh_token"])
+
+
+@pytest.mark.requirement("9700-4.14.2-b")
+def test_a_repeat_after_generations_and_after_its_own_end_still_ends_the_grant(holder: Any, time_machine: Any) -> None:
+    time_machine.move_to(START, tick=False)
+    first = value = factories.TokenFactory(client=holder.client, refresh=True).refresh_token
+    for _ in range(3):
+        value = refreshed(value, holder)["refresh_token"]
+        time_machine.shift(timedelta(days=9))
+
+    assert_refused(refresh(first, holder), 400, "invalid_grant")
+
+    assert_dead(holder, value)
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.django_db(transaction=True)
+def test_the_refusal_of_a_repeat_does_not_undo_the_end_of_the_grant(
+    monkeypatch: pytest.MonkeyPatch, atomic: bool
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+    answer = refreshed(issued.refresh_token, holder)
+
+    assert refresh(issued.refresh_token, holder).status_code == 400
+
+    connection.close()
+    assert_dead(holder, answer["access_token"], answer["refresh_token"])
+
+
+def test_without_grace_a_repeat_is_one_although_another_machines_clock_is_ahead(
+    holder: Any, issued: Any, time_machine: Any
+) -> None:
+    time_machine.move_to(START + timedelta(days=1), tick=False)
+    Token.objects.update(expires_at=START + timedelta(days=9))
+    refreshed(issued.refresh_token, holder)
+    time_machine.move_to(START, tick=False)
+
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant")
+
+    assert_dead(holder)
+
+
+@pytest.mark.requirement("6749-6-a")
+@pytest.mark.parametrize("body", ["grant_type=refresh_token", "grant_type=refresh_token&refresh_token="])
+def test_a_missing_refresh_token_is_an_invalid_request(holder: Any, body: str) -> None:
+    assert_refused(endpoints.post("/oauth/token", body, auth=holder), 400, "invalid_request")
+
+
+@pytest.mark.requirement("6749-6-a")
+@pytest.mark.parametrize(
+    "value",
+    ["unknown", "dit_rt_short", "a\x00b", opaque.generate(opaque.REFRESH_TOKEN), "x" * 100_000],
+    ids=["unknown", "short", "NUL", "generated", "huge"],
+)
+def test_a_refresh_token_that_never_was_is_an_invalid_grant(holder: Any, value: str) -> None:
+    assert_refused(refresh(value, holder), 400, "invalid_grant", value)
+
+
+@pytest.mark.requirement("6749-6-a")
+def test_an_access_token_refreshes_nothing(holder: Any, issued: Any) -> None:
+    assert_refused(refresh(issued.access_token, holder), 400, "invalid_grant", issued.access_token)
+
+    assert is_active(issued.access_token, holder)
+
+
+@pytest.mark.requirement("6749-6-a")
+@pytest.mark.parametrize("column", ["revoked_at", "expires_at"])
+def test_a_revoked_or_expired_refresh_token_is_refused_and_is_no_repeat(
+    holder: Any, issued: Any, reused: Any, column: str
+) -> None:
+    Token.objects.filter(kind=TokenKind.REFRESH).update(**{column: 1})
+
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant", issued.refresh_token)
+
+    assert is_active(issued.access_token, holder)
+    assert reused == []
+
+
+@pytest.mark.requirement("6749-6-a")
+def test_the_tokens_of_a_disabled_user_are_not_refreshed_and_not_used_up(holder: Any, user: Any, issued: Any) -> None:
+    user.is_active = False
+    user.save()
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant")
+    user.is_active = True
+    user.save()
+
+    assert refresh(issued.refresh_token, holder).status_code == 200
+
+
+def test_a_disabled_client_refreshes_nothing(holder: Any, issued: Any) -> None:
+    Client.objects.update(is_active=False)
+
+    assert_refused(refresh(issued.refresh_token, holder), 401, "invalid_client")
+
+    assert not Token.objects.exclude(rotated_at=None).exists()
+
+
+@pytest.mark.requirement("6749-6-b")
+@pytest.mark.parametrize("used", [False, True])
+def test_the_refresh_token_of_another_client_is_refused_and_untouched(holder: Any, issued: Any, used: bool) -> None:
+    stranger = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    live = refreshed(issued.refresh_token, holder)["refresh_token"] if used else issued.refresh_token
+
+    assert_refused(refresh(issued.refresh_token, stranger), 400, "invalid_grant", issued.refresh_token)
+
+    assert is_active(issued.access_token, holder)
+    assert refresh(live, holder).status_code == 200
+
+
+def test_a_client_that_may_not_refresh_is_unauthorized(machine: Any) -> None:
+    issued = factories.TokenFactory(client=machine.client, refresh=True)
+
+    assert_refused(refresh(issued.refresh_token, machine), 400, "unauthorized_client")
+
+    assert is_active(issued.refresh_token, machine)
+
+
+@pytest.mark.requirement("6749-6-c", "6749-6-d")
+def test_a_narrowed_access_token_leaves_the_refresh_token_whole(holder: Any, issued: Any) -> None:
+    narrow = refreshed(issued.refresh_token, holder, scope="orders:read")
+    whole = refreshed(narrow["refresh_token"], holder)
+
+    assert narrow["scope"] == members(narrow["access_token"], holder)["scope"] == "orders:read"
+    assert members(whole["refresh_token"], holder)["scope"] == "orders:read orders:write"
+    assert whole["scope"] == members(whole["access_token"], holder)["scope"] == "orders:read orders:write"
+
+
+@pytest.mark.requirement("6749-6-c")
+@pytest.mark.parametrize("scope", ["orders:read admin", "admin", "a  b", 'a"b', "é"])
+def test_a_wider_or_malformed_scope_is_refused_and_does_not_use_the_token_up(
+    holder: Any, issued: Any, scope: str
+) -> None:
+    Client.objects.update(scope="orders:read orders:write admin")
+
+    assert_refused(refresh(issued.refresh_token, holder, scope=scope), 400, "invalid_scope")
+
+    assert refresh(issued.refresh_token, holder).status_code == 200
+
+
+@pytest.mark.requirement("8707-2.2-a", "9700-4.14.2-a")
+def test_a_refresh_for_some_of_the_resources_leaves_the_rest_for_later(holder: Any, issued: Any) -> None:
+    first = refreshed(issued.refresh_token, holder, resource=INVOICES)
+    second = refreshed(first["refresh_token"], holder, resource=AUDIENCE)
+    third = refreshed(second["refresh_token"], holder)
+
+    audiences = [members(answer["access_token"], holder)["aud"] for answer in (first, second, third)]
+    assert audiences == [[INVOICES], [AUDIENCE], BOTH]
+
+
+@pytest.mark.requirement("8707-2.2-a", "8707-2-c")
+@pytest.mark.parametrize("resource", ["urn:elsewhere", "orders", f"{AUDIENCE}#f", f"{AUDIENCE}/", [AUDIENCE, "urn:x"]])
+def test_a_resource_outside_of_the_grant_is_refused_and_does_not_use_the_token_up(
+    holder: Any, issued: Any, resource: Any
+) -> None:
+    Client.objects.update(allowed_resources=[AUDIENCE, INVOICES, "urn:elsewhere", "urn:x"])
+
+    assert_refused(refresh(issued.refresh_token, holder, resource=resource), 400, "invalid_target")
+
+    assert refresh(issued.refresh_token, holder).status_code == 200
+
+
+@pytest.mark.requirement("9700-4.14.2-d")
+def test_a_refresh_token_that_is_not_used_ends(holder: Any, issued: Any, time_machine: Any, with_settings: Any) -> None:
+    with_settings(REFRESH_TOKEN_IDLE=100)
+    time_machine.move_to(START, tick=False)
+    kept = factories.TokenFactory(client=holder.client, refresh=True).refresh_token
+    left = factories.TokenFactory(client=holder.client, refresh=True).refresh_token
+    time_machine.shift(99)
+    kept = refreshed(kept, holder)["refresh_token"]
+    time_machine.shift(1)
+
+    assert_refused(refresh(left, holder), 400, "invalid_grant")
+    assert refresh(kept, holder).status_code == 200
+
+
+def test_no_token_of_a_grant_outlives_it_however_often_it_is_refreshed(
+    holder: Any, time_machine: Any, with_settings: Any
+) -> None:
+    with_settings(REFRESH_TOKEN_LIFETIME=250, REFRESH_TOKEN_IDLE=100)
+    time_machine.move_to(START, tick=False)
+    value = factories.TokenFactory(client=holder.client, refresh=True).refresh_token
+    for _ in range(3):
+        time_machine.shift(80)
+        answer = refreshed(value, holder)
+        value = answer["refresh_token"]
+    ends = [members(answer[name], holder)["exp"] for name in ("access_token", "refresh_token")]
+    time_machine.shift(10)
+
+    assert answer["expires_in"] == 10
+    assert ends == [START.timestamp() + 250] * 2
+    assert_refused(refresh(value, holder), 400, "invalid_grant")
+    assert_inactive(endpoints.introspect(answer["access_token"], auth=holder))
+
+
+@pytest.mark.parametrize(("own", "lives"), [(None, 3600), (600, 600), (99999, 3600)])
+def test_a_client_may_have_shorter_lived_access_tokens_but_no_longer_ones(
+    db: None, own: int | None, lives: int
+) -> None:
+    holder = factories.RegistrationFactory(
+        grant_types=["refresh_token", "client_credentials"], access_token_lifetime=own
+    )
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+
+    answer = refreshed(issued.refresh_token, holder)
+    own_token = endpoints.post("/oauth/token", {"grant_type": "client_credentials"}, auth=holder).json()
+
+    assert issued.expires_in == answer["expires_in"] == own_token["expires_in"] == lives
+
+
+@pytest.mark.parametrize(("own", "grant", "first"), [(None, 5000, 300), (200, 200, 200), (99999, 5000, 300)])
+def test_a_client_may_have_shorter_grants_but_no_longer_ones(
+    db: None, time_machine: Any, with_settings: Any, own: int | None, grant: int, first: int
+) -> None:
+    with_settings(REFRESH_TOKEN_LIFETIME=5000, REFRESH_TOKEN_IDLE=300)
+    time_machine.move_to(START, tick=False)
+    factories.TokenFactory(client=factories.RegistrationFactory(refresh_token_lifetime=own).client, refresh=True)
+
+    token = Token.objects.get(kind=TokenKind.REFRESH)
+
+    assert token.grant_expires_at == START + timedelta(seconds=grant)
+    assert token.expires_at == START + timedelta(seconds=first)
+
+
+def test_within_the_grace_a_repeat_replaces_the_unused_successor(
+    holder: Any, issued: Any, reused: Any, with_settings: Any
+) -> None:
+    with_settings(REFRESH_GRACE=10)
+    lost = refreshed(issued.refresh_token, holder)
+
+    again = refreshed(issued.refresh_token, holder)
+
+    assert_inactive(endpoints.introspect(lost["refresh_token"], auth=holder))
+    assert is_active(again["access_token"], holder)
+    assert Token.objects.filter(kind=TokenKind.REFRESH, revoked_at=None).count() == 1
+    assert reused == []
+    assert refresh(again["refresh_token"], holder).status_code == 200
+
+
+def test_a_replaced_successor_is_refused_and_is_no_repeat(
+    holder: Any, issued: Any, reused: Any, with_settings: Any
+) -> None:
+    with_settings(REFRESH_GRACE=10)
+    lost = refreshed(issued.refresh_token, holder)
+    again = refreshed(issued.refresh_token, holder)
+
+    assert_refused(refresh(lost["refresh_token"], holder), 400, "invalid_grant")
+
+    assert is_active(again["refresh_token"], holder)
+    assert reused == []
+
+
+def test_within_the_grace_a_repeat_is_reuse_once_the_successor_was_used(
+    holder: Any, issued: Any, reused: Any, with_settings: Any
+) -> None:
+    with_settings(REFRESH_GRACE=10)
+    second = refreshed(issued.refresh_token, holder)
+    third = refreshed(second["refresh_token"], holder)
+
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant")
+
+    assert_dead(holder, third["access_token"], third["refresh_token"])
+    assert len(reused) == 1
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(9, 200), (10, 400)])
+def test_the_grace_has_an_end(
+    holder: Any, user: Any, time_machine: Any, with_settings: Any, seconds: int, status: int
+) -> None:
+    with_settings(REFRESH_GRACE=10)
+    time_machine.move_to(START, tick=False)
+    issued = factories.TokenFactory(client=holder.client, user=user, refresh=True)
+    refreshed(issued.refresh_token, holder)
+    time_machine.shift(seconds)
+
+    assert refresh(issued.refresh_token, holder).status_code == status
+
+
+@pytest.mark.parametrize("end", ["user", "expiry", "revocation"])
+def test_the_grace_gives_nothing_back_that_has_ended(
+    holder: Any, user: Any, issued: Any, with_settings: Any, end: str
+) -> None:
+    with_settings(REFRESH_GRACE=1000)
+    successor = refreshed(issued.refresh_token, holder)["refresh_token"]
+    if end == "user":
+        type(user).objects.update(is_active=False)
+    elif end == "expiry":
+        Token.objects.update(expires_at=1)
+    else:
+        assert endpoints.post("/oauth/revoke", {"token": successor}, auth=holder).status_code == 200
+
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant")
+
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+def test_within_the_grace_a_wrong_scope_takes_nothing_back(holder: Any, issued: Any, with_settings: Any) -> None:
+    with_settings(REFRESH_GRACE=10)
+    successor = refreshed(issued.refresh_token, holder)["refresh_token"]
+
+    assert_refused(refresh(issued.refresh_token, holder, scope="admin"), 400, "invalid_scope")
+
+    assert is_active(successor, holder)
+
+
+@pytest.mark.requirement("6749-10.3-a")
+def test_only_digests_of_refreshed_tokens_are_stored(holder: Any, issued: Any) -> None:
+    answer = refreshed(issued.refresh_token, holder)
+
+    stored = everything_stored()
+
+    assert not [value for value in (answer["access_token"], answer["refresh_token"]) if value in stored]
+
+
+def test_a_repeat_is_logged_with_its_grant_and_client_and_without_a_value(
+    holder: Any, issued: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = refreshed(issued.refresh_token, holder)
+    caplog.set_level("DEBUG")
+
+    refresh(issued.refresh_token, holder)
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "django_introspection.security"]
+    told = f"grant={issued.token.grant_id} client={holder.client.client_id}"
+    assert f"refresh token used again, its grant is ended {told}" in lines
+    assert not [value for value in (issued.refresh_token, answer["refresh_token"]) if value in caplog.text]
