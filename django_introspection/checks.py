@@ -5,23 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core import checks
 from rest_framework.settings import api_settings
 
+from . import jose
 from .backends.base import TokenBackend
 from .backends.registry import token_backends
 from .check_messages import TAG, error, warning
 from .conf import KEYS, NAME, introspection_settings
 from .exceptions import InvalidSetting
+from .keys import read_keys
 
 Messages = list[checks.CheckMessage]
+
+FORGETFUL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 
 
 def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
-    for check in (check_settings, check_backends, check_anonymous_user):
+    for check in (check_settings, check_backends, check_anonymous_user, check_keys):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_issuer):
+    for deploy_check in (check_deployed_backends, check_issuer, check_replay_cache):
         checks.register(deploy_check, TAG, deploy=True)
 
 
@@ -69,6 +74,32 @@ def check_issuer(**_: Any) -> Messages:
     if named or not apps.is_installed("django_introspection"):
         return []
     return [warning("W002", f"{NAME}['ISSUER'] is not set")]
+
+
+def check_keys(**_: Any) -> Messages:
+    """Look for a signing key that cannot be used (E005)."""
+    try:
+        entries = introspection_settings.KEYS
+    except InvalidSetting:  # E002 says so
+        return []
+    try:
+        read_keys(entries)
+    except InvalidSetting as invalid:
+        return [error("E005", str(invalid))]
+    return []
+
+
+def check_replay_cache(**_: Any) -> Messages:
+    """Look for a cache in which each process would take the same assertion once (W003)."""
+    try:
+        alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
+    except InvalidSetting:  # E002 says so
+        return []
+    backend = settings.CACHES[alias].get("BACKEND", "")
+    used = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
+    if not used or not str(backend).endswith(FORGETFUL_CACHES):
+        return []
+    return [warning("W003", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

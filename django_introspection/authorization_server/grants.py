@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+
 from ..conf import introspection_settings
-from ..models import Client, GrantType
-from ..protocol.errors import InvalidScope, InvalidTarget, UnauthorizedClient, UnsupportedGrantType
+from ..models import AccessTokenFormat, Client, GrantType
+from ..protocol.errors import (
+    InvalidScope,
+    InvalidTarget,
+    TemporarilyUnavailable,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
 from ..protocol.form import Form
 from ..protocol.identifiers import resource_problem
 from ..protocol.scope import format_scope, parse_scope
 from .clients import INTROSPECTION_SCOPE
 from .issuing import IssuedToken, issue
+from .self_contained import is_possible
+
+logger = logging.getLogger("django_introspection")
 
 
 def grant_tokens(client: Client, form: Form) -> IssuedToken:
@@ -20,7 +31,18 @@ def grant_tokens(client: Client, form: Form) -> IssuedToken:
     if grant_type not in client.grant_types:
         raise UnauthorizedClient("This client may not use this grant type.")
     scope = _scope(client, form.get("scope"))
-    return issue(client=client, scope=format_scope(scope), audience=_audience(client, scope, form.all("resource")))
+    audience = _audience(client, scope, form.all("resource"))
+    if client.access_token_format == AccessTokenFormat.JWT:
+        _check_self_contained(audience)
+    return issue(client=client, scope=format_scope(scope), audience=audience)
+
+
+def _check_self_contained(audience: list[str]) -> None:
+    if not is_possible():
+        logger.error("no JWT access token can be made: ISSUER or KEYS is not set")
+        raise TemporarilyUnavailable("The server cannot make this token at the moment.")
+    if not audience:
+        raise InvalidTarget("Name the resource that the token is for.")
 
 
 def _scope(client: Client, requested: str | None) -> tuple[str, ...]:

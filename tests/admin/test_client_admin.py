@@ -25,6 +25,7 @@ FORM = {
     "resources": "",
     "resource_scopes": "",
     "introspection_policy": "own",
+    "access_token_format": "opaque",
 }
 
 
