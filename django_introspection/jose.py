@@ -203,7 +203,7 @@ def _from_jwk(jwk: Mapping[str, Any], *, operation: str) -> Any:
     from joserfc.jwk import JWKRegistry
 
     kty = jwk.get("kty")
-    if kty not in _PUBLIC_MEMBERS:
+    if not isinstance(kty, str) or kty not in _PUBLIC_MEMBERS:
         raise KeyProblem("it is symmetric, or of a kind that is not supported")
     if jwk.get("use", "sig") != "sig" or not _allows(jwk.get("key_ops"), operation):
         raise KeyProblem("it is not for signatures")
