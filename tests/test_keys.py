@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client as Browser
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from django_introspection.exceptions import InvalidSetting
 from django_introspection.jose import KeyProblem, read_key_set, read_signing_key
 from django_introspection.keys import signing_keys
-from tests import jose
+from tests import endpoints, factories, jose
 from tests.settings import TOKEN_INTROSPECTION
 
 
@@ -182,6 +185,7 @@ UNUSABLE: dict[str, Any] = {
     "operations that are no list": lambda: jose.public("RS256", key_ops="verify"),
     "for another algorithm": lambda: jose.public("RS256", alg="RS512"),
     "algorithm number": lambda: jose.public("RS256", alg=7),
+    "a modulus that is not base64url": lambda: jose.public("RS256", n="+/+/"),
     "a weak modulus": lambda: {"kty": "RSA", "n": jose.encode(b"\xff" * 128), "e": "AQAB"},
     "an endless modulus": lambda: {"kty": "RSA", "n": jose.encode(b"\xff" * 100_000), "e": "AQAB"},
     "an endless exponent": lambda: jose.public("RS256", e=jose.encode(b"\xff" * 100)),
@@ -204,3 +208,41 @@ def test_a_key_of_a_set_that_cannot_verify_is_left_out_and_the_good_one_still_wo
 def test_what_is_no_set_of_keys_is_refused(value: Any) -> None:
     with pytest.raises(KeyProblem):
         read_key_set(value)
+
+
+def test_without_the_extra_it_is_named_and_nothing_is_offered_that_needs_it(
+    with_keys: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "joserfc", None)
+
+    with_keys({"KEY": jose.pem("ES256")})
+    with pytest.raises(InvalidSetting, match=r"\['KEYS'\]\[0\]: the extra jwt is not installed"):
+        signing_keys()
+    with pytest.raises(CommandError, match="the extra jwt is not installed"):
+        call_command("introspection_key")
+    settings.TOKEN_INTROSPECTION = TOKEN_INTROSPECTION
+    document = Browser().get("/.well-known/oauth-authorization-server").json()
+    assert "private_key_jwt" not in document["token_endpoint_auth_methods_supported"]
+    assert not [name for name in document if "signing_alg" in name]
+
+
+@pytest.mark.django_db
+def test_without_the_extra_nobody_authenticates_by_an_assertion(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {"keys": [jose.public("ES256")]}
+    client = factories.RegistrationFactory(token_endpoint_auth_method="private_key_jwt", jwks=keys).client
+    form = {"token": "x", **jose.asserting(jose.assertion(client.client_id))}
+    monkeypatch.setitem(sys.modules, "joserfc", None)
+
+    assert endpoints.post("/oauth/introspect", form).status_code == 401
+
+
+@pytest.mark.django_db
+def test_a_row_whose_keys_were_never_validated_authenticates_nobody() -> None:
+    keys = {"keys": [jose.public("ES256")]}
+    client = factories.RegistrationFactory(token_endpoint_auth_method="private_key_jwt", jwks=keys).client
+    for broken in ({}, [], {"keys": "x"}):
+        client.jwks = broken
+        client.save()
+        form = {"token": "x", **jose.asserting(jose.assertion(client.client_id))}
+
+        assert endpoints.post("/oauth/introspect", form).status_code == 401
