@@ -11,9 +11,11 @@ HINTS = {
     "E002": "The documentation lists every setting with the values that it takes.",
     "E003": "The documentation lists every option of each backend.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
+    "E005": "Make a key with the command introspection_key; the documentation lists what KEYS takes.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": "Name a cache that every process of both sides shares, such as Redis.",
+    "W004": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
     "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
 }
 

@@ -6,28 +6,30 @@ from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core import checks
-from django.core.cache import caches
-from django.core.cache.backends.dummy import DummyCache
-from django.core.cache.backends.locmem import LocMemCache
 from django.db import Error as DatabaseError
 from django.db import router, transaction
 from rest_framework.settings import api_settings
 
+from . import jose
 from .backends.base import TokenBackend
 from .backends.registry import token_backends
 from .check_messages import TAG, error, warning
 from .conf import KEYS, NAME, introspection_settings
 from .exceptions import InvalidSetting
+from .keys import read_keys
 
 Messages = list[checks.CheckMessage]
+
+FORGETFUL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 
 
 def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
-    for check in (check_settings, check_backends, check_anonymous_user):
+    for check in (check_settings, check_backends, check_anonymous_user, check_keys):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_issuer, check_revocations):
+    for deploy_check in (check_deployed_backends, check_issuer, check_revocations, check_replay_cache):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, TAG, checks.Tags.database, deploy=True)
 
@@ -101,9 +103,39 @@ def check_revocations(**_: Any) -> Messages:
         place = introspection_settings.REVOCATIONS
     except InvalidSetting:  # E002 says so
         return []
-    if place is None or not isinstance(caches[place.alias], (LocMemCache, DummyCache)):
+    if place is None or not _is_forgetful(place.alias):
         return []
     return [warning("W003", f"{NAME}['REVOCATIONS']['ALIAS']: no other process sees this cache")]
+
+
+def check_keys(**_: Any) -> Messages:
+    """Look for a signing key that cannot be used (E005)."""
+    try:
+        entries = introspection_settings.KEYS
+    except InvalidSetting:  # E002 says so
+        return []
+    try:
+        read_keys(entries)
+    except InvalidSetting as invalid:
+        return [error("E005", str(invalid))]
+    return []
+
+
+def check_replay_cache(**_: Any) -> Messages:
+    """Look for a cache in which each process would take the same assertion once (W004)."""
+    try:
+        alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
+    except InvalidSetting:  # E002 says so
+        return []
+    used = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
+    if not used or not _is_forgetful(alias):
+        return []
+    return [warning("W004", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
+
+
+def _is_forgetful(alias: str) -> bool:
+    """Tell whether a cache keeps things from other processes, or keeps nothing."""
+    return str(settings.CACHES[alias].get("BACKEND", "")).endswith(FORGETFUL_CACHES)
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

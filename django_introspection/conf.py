@@ -14,11 +14,13 @@ from django.utils.module_loading import import_string
 
 from .exceptions import InvalidSetting
 from .protocol.identifiers import issuer_problem, resource_problem
+from .protocol.jwt import SIGNING_ALGORITHMS
 from .protocol.scope import parse_scope
 
 NAME = "TOKEN_INTROSPECTION"
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
 DAY = 24 * 60 * 60
+KEY_SOURCES = ("KEY", "FILE", "ENV")
 MAX_PREFIX = 100
 """Characters before the 64 of an identity: some caches take keys of 250, with a prefix of their own."""
 
@@ -173,6 +175,33 @@ class Settings:
         except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise _invalid(key, "a dotted path of a function is expected") from error
 
+    @property
+    def KEYS(self) -> tuple[Mapping[str, Any], ...]:
+        """Where the signing keys are: the first signs, all are published. See `keys.signing_keys` for what they are."""
+        entries = self.values.get("KEYS", ())
+        if not isinstance(entries, (list, tuple)):
+            raise _invalid("KEYS", "a list is expected")
+        for number, entry in enumerate(entries):
+            if problem := _key_problem(entry):
+                raise InvalidSetting(f"{NAME}['KEYS'][{number}]: {problem}")
+        return tuple(entries)
+
+    @property
+    def REPLAY_CACHE(self) -> str:
+        """The alias in CACHES that remembers what may be used once."""
+        alias = self.values.get("REPLAY_CACHE", "default")
+        if not isinstance(alias, str) or alias not in settings.CACHES:
+            raise _invalid("REPLAY_CACHE", "an alias of CACHES is expected")
+        return alias
+
+    @property
+    def JWKS_HOSTS(self) -> frozenset[str]:
+        """Hosts that a `jwks_uri` may name although their addresses are not public."""
+        hosts = self.values.get("JWKS_HOSTS", ())
+        if not isinstance(hosts, (list, tuple, set, frozenset)) or not all(isinstance(host, str) for host in hosts):
+            raise _invalid("JWKS_HOSTS", "a list of host names is expected")
+        return frozenset(host.lower() for host in hosts)
+
     def _seconds(self, key: str, default: int, *, least: int = 1) -> int:
         value = self.values.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -229,6 +258,20 @@ def _imported(path: Any) -> Callable[..., Any]:
     if not callable(function):
         raise TypeError("not a function")
     return function
+
+
+def _key_problem(entry: Any) -> str | None:
+    if not isinstance(entry, Mapping):
+        return "a dictionary is expected"
+    if unknown := sorted(map(repr, entry.keys() - {*KEY_SOURCES, "KID", "ALG"})):
+        return f"unknown: {', '.join(unknown)}"
+    if len(entry.keys() & set(KEY_SOURCES)) != 1:
+        return f"one of {', '.join(KEY_SOURCES)} is expected"
+    if not isinstance(entry.get("KID", "-"), str) or not entry.get("KID", "-"):
+        return "'KID' is not a string"
+    if entry.get("ALG", SIGNING_ALGORITHMS[0]) not in SIGNING_ALGORITHMS:
+        return f"'ALG' is not one of {', '.join(SIGNING_ALGORITHMS)}"
+    return None
 
 
 def _is_count(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from .authorization_server.views import IntrospectView, RevokeView, TokenView
+from .authorization_server.views import IntrospectView, JWKSView, RevokeView, TokenView
 
 app_name = "introspection"
 
@@ -12,4 +12,5 @@ urlpatterns = [
     re_path(r"^introspect/?\Z", IntrospectView.as_view(), name="introspect"),
     re_path(r"^token/?\Z", TokenView.as_view(), name="token"),
     re_path(r"^revoke/?\Z", RevokeView.as_view(), name="revoke"),
+    re_path(r"^jwks/?\Z", JWKSView.as_view(), name="jwks"),
 ]

@@ -27,6 +27,9 @@ CACHES = {
 }
 
 
+LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
 def messages(values: Any, **others: Any) -> list[checks.CheckMessage]:
     """Run our checks as `check --deploy` does."""
     others = {"CACHES": CACHES, **others}
@@ -52,7 +55,11 @@ SPEAKING = {
     "W001": {"ISSUER": ISSUER, **remote_settings("https://auth.example.com/introspect", verify=False)},
     "W002": {},
     "W003": {"ISSUER": ISSUER, "REVOCATIONS": {"ALIAS": "local"}},
+    "E005": {"ISSUER": ISSUER, "KEYS": [{"KEY": SECRET}]},
+    "W004": {"ISSUER": ISSUER},
 }
+PROJECTS: dict[str, Any] = {"W004": {"CACHES": LOCAL}}
+"""What else of a project makes a check speak."""
 ELSEWHERE = {"E004", "W010"}
 """Need more than settings: a project without contrib.auth, a database that may be asked."""
 
@@ -64,7 +71,7 @@ def test_every_id_of_the_table_has_a_test() -> None:
 @pytest.mark.requirement("7662-4-j")
 @pytest.mark.parametrize(("number", "values"), SPEAKING.items(), ids=SPEAKING)
 def test_each_check_speaks_alone_with_its_level_hint_and_place(number: str, values: Any) -> None:
-    (message,) = messages(values)
+    (message,) = messages(values, **PROJECTS.get(number, {}))
 
     assert message.id == f"introspection.{number}"
     assert message.level == (checks.ERROR if number.startswith("E") else checks.WARNING)
@@ -192,6 +199,23 @@ HOSTILE: dict[str, Any] = {
     "throttle no such cache": {"THROTTLE": {"ALIAS": SECRET}},
     "proxies string": {"TRUSTED_PROXIES": "10.0.0.0/8"},
     "proxies of names": {"TRUSTED_PROXIES": [SECRET]},
+    "keys string": {"KEYS": SECRET},
+    "keys of strings": {"KEYS": [SECRET]},
+    "keys of None": {"KEYS": [None]},
+    "key of nothing": {"KEYS": [{}]},
+    "key in two places": {"KEYS": [{"KEY": SECRET, "FILE": SECRET}]},
+    "key with unknown members": {"KEYS": [{"KEY": SECRET, "KEYS": SECRET, 1: SECRET}]},
+    "key number": {"KEYS": [{"KEY": 7}]},
+    "key in a file that is not there": {"KEYS": [{"FILE": f"/nonexistent/{SECRET}"}]},
+    "key in a file of NUL": {"KEYS": [{"FILE": "\0"}]},
+    "key in a variable that is not there": {"KEYS": [{"ENV": "NO_SUCH_VARIABLE"}]},
+    "key of an unknown algorithm": {"KEYS": [{"KEY": SECRET, "ALG": "HS256"}]},
+    "key of an algorithm list": {"KEYS": [{"KEY": SECRET, "ALG": ["RS256"]}]},
+    "key with an empty name": {"KEYS": [{"KEY": SECRET, "KID": ""}]},
+    "replay cache missing": {"REPLAY_CACHE": SECRET},
+    "replay cache list": {"REPLAY_CACHE": []},
+    "jwks hosts string": {"JWKS_HOSTS": SECRET},
+    "jwks hosts of numbers": {"JWKS_HOSTS": [1]},
     "backends list": {"BACKENDS": []},
     "backends string": {"BACKENDS": "default"},
     "backends of numbers": {"BACKENDS": {1: 1, 2: 2}},

@@ -13,11 +13,19 @@ FACES = [
     "django_introspection.checks",
     "django_introspection.conf",
     "django_introspection.exceptions",
+    "django_introspection.jose",
+    "django_introspection.keys",
     "django_introspection.permissions",
     "django_introspection.security_log",
     "django_introspection.signals",
 ]
-MODELS = ["django_introspection.models", "django_introspection.urls", "django_introspection.well_known_urls"]
+MODELS = [
+    "django_introspection.models",
+    "django_introspection.urls",
+    "django_introspection.well_known_urls",
+    "django_introspection.backends.jwks",
+    "django_introspection.management.commands.introspection_key",
+]
 HEAVY = {"httpx2", "httpcore2", "h11", "anyio", "joserfc", "cryptography", "drf_spectacular"}
 PROBE = "tests.projects.resource_only.imports"
 

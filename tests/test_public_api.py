@@ -14,7 +14,16 @@ NAMES = {
     "django_introspection": {"TokenInfo", "aintrospect", "introspect", "token_backends"},
     "django_introspection.authentication": {"IntrospectionAuthentication"},
     "django_introspection.permissions": {"HasScope", "requires_scope"},
-    "django_introspection.models": {"Client", "ClientSecret", "GrantType", "IntrospectionPolicy", "Token", "TokenKind"},
+    "django_introspection.models": {
+        "AccessTokenFormat",
+        "AuthMethod",
+        "Client",
+        "ClientSecret",
+        "GrantType",
+        "IntrospectionPolicy",
+        "Token",
+        "TokenKind",
+    },
     "django_introspection.backends": {"DatabaseBackend", "RemoteBackend", "TokenBackend"},
     "django_introspection.exceptions": {
         "IntrospectionError",

@@ -81,6 +81,8 @@ class ClientForm(_ModelForm):
             "client_id",
             "is_active",
             "token_endpoint_auth_method",
+            "jwks",
+            "jwks_uri",
             "grant_types",
             "scope",
             "allowed_resources",
@@ -91,11 +93,17 @@ class ClientForm(_ModelForm):
             "introspection_policy",
             "filter_scope",
             "visible_members",
+            "access_token_format",
         )
         widgets = {
+            "jwks_uri": forms.TextInput(attrs={"class": "vTextField"}),
             "scope": forms.TextInput(attrs={"class": "vTextField"}),
             "resource_scopes": forms.TextInput(attrs={"class": "vTextField"}),
         }
+
+    def clean_jwks(self) -> Any:
+        """Return no keys for an empty text."""
+        return self.cleaned_data["jwks"] or {}
 
 
 class ClientSecretInline(_Inline):
@@ -121,15 +129,16 @@ class ClientAdmin(_ModelAdmin):
     search_fields = ("client_name", "client_id")
     fieldsets = (
         (None, {"fields": ("client_name", "client_id", "is_active", "token_endpoint_auth_method")}),
-        (_("What it may ask for"), {"fields": ("grant_types", "scope", "allowed_resources")}),
+        (_("Its keys"), {"fields": ("jwks", "jwks_uri")}),
+        (_("What it may ask for"), {"fields": ("grant_types", "scope", "allowed_resources", "access_token_format")}),
         (_("How long its tokens live"), {"fields": ("access_token_lifetime", "refresh_token_lifetime")}),
         (_("What it serves"), {"fields": ("resources", "resource_scopes")}),
         (_("What it is told"), {"fields": ("introspection_policy", "filter_scope", "visible_members")}),
     )
 
     def get_inlines(self, request: HttpRequest, obj: Client | None) -> Any:
-        """Show secrets of a client that exists."""
-        return self.inlines if obj else ()
+        """Show secrets of a client that exists and may have some."""
+        return self.inlines if obj and (obj.has_secrets or obj.secrets.exists()) else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
         """Keep the client ID of a client that exists: it is what the client is configured with."""
@@ -144,7 +153,9 @@ class ClientAdmin(_ModelAdmin):
         ]
 
     def response_add(self, request: HttpRequest, obj: Client, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the first secret, in the answer to the form and nowhere else."""
+        """Show the first secret, in the answer to the form and nowhere else; a client with keys has none."""
+        if not obj.has_secrets:
+            return super().response_add(request, obj, post_url_continue)
         return self._show_new_secret(request, obj)
 
     def add_secret_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -156,6 +167,8 @@ class ClientAdmin(_ModelAdmin):
             raise Http404
         if not self.has_change_permission(request, client):
             raise PermissionDenied
+        if not client.has_secrets:
+            raise Http404
         with transaction.atomic(using=router.db_for_write(Client)):
             self.log_change(request, client, "Added a secret.")
             return self._show_new_secret(request, client)

@@ -18,16 +18,19 @@ from ..models.fields import now
 from ..protocol.answer import Reason
 from ..protocol.challenge import challenge
 from ..protocol.credentials import (
+    AssertionCredentials,
     BearerCredentials,
+    Credentials,
     SecretCredentials,
     invalid_caller,
     parse_credentials,
 )
 from ..protocol.errors import InsufficientCaller, InvalidCaller, InvalidClient, OAuthError
 from ..protocol.form import Form
-from ..protocol.opaque import digest, may_be_token
+from ..protocol.opaque import digest
 from ..signals import client_authentication_failed
 from .addresses import client_address
+from .assertions import find_client
 from .throttles import after_failure
 
 logger = logging.getLogger("django_introspection")
@@ -41,7 +44,7 @@ def authenticate_client(request: HttpRequest, form: Form) -> Client:
     credentials = _credentials(request, form)
     if isinstance(credentials, BearerCredentials):
         _refuse(request, InvalidClient("Client authentication is required.", detail="bearer token sent"))
-    return _by_secret(request, credentials)
+    return _by_own_credentials(request, credentials)
 
 
 def authenticate_caller(request: HttpRequest, form: Form) -> Client:
@@ -50,16 +53,31 @@ def authenticate_caller(request: HttpRequest, form: Form) -> Client:
     Raises OAuthError; always 401 for a token that is not good or lacks the scope (RFC 7662 §2.3).
     """
     credentials = _credentials(request, form)
-    if isinstance(credentials, SecretCredentials):
-        return _by_secret(request, credentials)
-    return _by_bearer(request, credentials, form)
+    if isinstance(credentials, BearerCredentials):
+        return _by_bearer(request, credentials, form)
+    return _by_own_credentials(request, credentials)
 
 
-def _credentials(request: HttpRequest, form: Form) -> SecretCredentials | BearerCredentials:
+def _credentials(request: HttpRequest, form: Form) -> Credentials:
     try:
         return parse_credentials(request.META.get("HTTP_AUTHORIZATION", ""), form)
     except (InvalidClient, InvalidCaller) as refusal:
         _refuse(request, refusal, form.get("client_id") or "")
+
+
+def _by_own_credentials(request: HttpRequest, credentials: SecretCredentials | AssertionCredentials) -> Client:
+    if isinstance(credentials, AssertionCredentials):
+        return _by_assertion(request, credentials)
+    return _by_secret(request, credentials)
+
+
+@sensitive_variables("credentials")
+def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Client:
+    client, problem = find_client(credentials)
+    if client is None:
+        refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {problem}")
+        _refuse(request, refusal, credentials.client_id)
+    return client
 
 
 @sensitive_variables("credentials")
@@ -101,7 +119,7 @@ def _note_use(secret: ClientSecret) -> None:
 def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
     if credentials.token == form.get("token"):
         _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
-    found = find(digest(credentials.token)) if may_be_token(credentials.token) else None
+    found = find(credentials.token)
     if found is None or (problem := _bearer_problem(found)):
         detail = "unknown token" if found is None else problem
         _refuse(request, invalid_caller("The access token is not good here.", detail=detail))

@@ -11,6 +11,7 @@ from ..protocol.scope import format_scope
 from .issuing import IssuedToken, issue
 from .resources import new_grant
 from .rotation import refresh
+from .self_contained import refuse_impossible
 
 
 def grant_tokens(client: Client, form: Form) -> IssuedToken:
@@ -26,6 +27,7 @@ def grant_tokens(client: Client, form: Form) -> IssuedToken:
 def client_credentials(client: Client, form: Form) -> IssuedToken:
     """Issue an access token for the client's own credentials, and no refresh token (RFC 6749 §4.4.3)."""
     scope, audience = new_grant(client, form.get("scope"), form.all("resource"))
+    refuse_impossible(client, audience)
     return issue(client=client, scope=format_scope(scope), audience=audience)
 
 

@@ -12,11 +12,12 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
-from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
+from ..models import AccessTokenFormat, Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import opaque
 from ..protocol.scope import format_scope, parse_scope
 from ..signals import token_issued
+from .self_contained import is_possible, sign
 
 COMPUTED_MEMBERS = frozenset(
     {
@@ -38,10 +39,10 @@ _PREFIXES = {TokenKind.ACCESS: opaque.ACCESS_TOKEN, TokenKind.REFRESH: opaque.RE
 
 
 class Registration(NamedTuple):
-    """A new client and its first secret."""
+    """A new client and its first secret; None for a client that authenticates by other means."""
 
     client: Client
-    secret: str
+    secret: str | None
 
     def __repr__(self) -> str:
         return f"<Registration {self.client.client_id}>"
@@ -63,15 +64,17 @@ def register(*, client_secret: str | None = None, **metadata: Any) -> Registrati
     """Register a client from the fields of `Client`, with a generated secret or a provisioned one.
 
     `introspection_policy` is `audience` for a client that serves `resources`, else `own`. Raises ValidationError for
-    wrong metadata and for a provisioned secret of fewer than 32 characters.
+    wrong metadata and for a provisioned secret of fewer than 32 characters, or of a client that has no secrets.
     """
     if metadata.get("resources"):
         metadata.setdefault("introspection_policy", IntrospectionPolicy.AUDIENCE)
     client = Client(**metadata)
     client.full_clean()
+    if not client.has_secrets and client_secret is not None:
+        raise ValidationError("This client does not authenticate by a secret.")
     with transaction.atomic(using=router.db_for_write(Client)):
         client.save()
-        secret = add_secret(client, client_secret)
+        secret = add_secret(client, client_secret) if client.has_secrets else None
     return Registration(client, secret)
 
 
@@ -111,12 +114,15 @@ def issue(
     `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own where that is shorter;
     `members` are further members of the answer.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
-    computed here or malformed, and a client or user that is not active.
+    computed here or malformed, a client or user that is not active, and a JWT that cannot be made: without ISSUER, KEYS
+    or audience (RFC 9068 §2.2), or too large.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
     audience = list(audience)
     validate_resources(audience)
+    if client.access_token_format == AccessTokenFormat.JWT and not (audience and is_possible()):
+        raise ValidationError("A JWT access token needs the settings ISSUER and KEYS, and an audience.")
     issued_at = now()
     expires_at = issued_at + (lifetime or access_token_lifetime(client))
     grant_expires_at = issued_at + refresh_token_lifetime(client)
@@ -175,9 +181,14 @@ def announce(rows: list[Token], access_token: str, refresh_token: str | None) ->
 
 @sensitive_variables("value")
 def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
-    """Make a token of a kind."""
-    value = opaque.generate(_PREFIXES[kind])
-    token = Token.objects.create(kind=kind, digest=opaque.digest(value), expires_at=expires_at, **grant)
+    """Make a token of a kind; the access token of some clients is a JWT."""
+    token = Token(kind=kind, expires_at=expires_at, **grant)
+    if kind == TokenKind.ACCESS and token.client.access_token_format == AccessTokenFormat.JWT:
+        value, token.digest = sign(token)
+    else:
+        value = opaque.generate(_PREFIXES[kind])
+        token.digest = opaque.digest(value)
+    token.save(force_insert=True, using=router.db_for_write(Token))
     return token, value
 
 

@@ -15,12 +15,12 @@ from ..models import Client, Token, TokenKind
 from ..models.fields import now
 from ..protocol.errors import InvalidGrant
 from ..protocol.form import Form
-from ..protocol.opaque import digest, may_be_token
 from ..protocol.scope import format_scope
 from ..signals import refresh_token_reused
 from .issuing import IssuedToken, access_token_lifetime, announce, create, create_refresh_token
 from .resources import narrow_grant
 from .revoking import revoke_grant
+from .self_contained import refuse_impossible
 
 
 def refresh(client: Client, form: Form) -> IssuedToken:
@@ -46,7 +46,7 @@ def refresh(client: Client, form: Form) -> IssuedToken:
 @sensitive_variables("value")
 def _presented(client: Client, value: str) -> Token:
     """Find the refresh token; one of another client is left as it is."""
-    found = find(digest(value)) if may_be_token(value) else None
+    found = find(value)
     if found is None or found.kind != TokenKind.REFRESH or found.client_id != client.pk:
         raise _refusal("unknown, not a refresh token or not the client's")
     return found
@@ -95,6 +95,7 @@ def _next_tokens(presented: Token, form: Form) -> _Next:
     Raises OAuthError, with which the transaction undoes the use.
     """
     scope, audience = narrow_grant(presented, form.get("scope"), form.all("resource"))
+    refuse_impossible(presented.client, audience)
     at = now()
     end = presented.grant_expires_at or presented.expires_at
     grant = {

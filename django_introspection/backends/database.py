@@ -8,10 +8,12 @@ from django.db import Error as DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
+from ..keys import signed_here
 from ..models import Token, TokenKind
 from ..models.fields import now
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt
 from ..protocol.opaque import digest, may_be_token
 from ..protocol.token_info import TokenInfo
 from .base import TokenBackend
@@ -29,9 +31,10 @@ class DatabaseBackend(TokenBackend):
 @sensitive_variables("token")
 def look_up(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
-    if not may_be_token(token):
+    token_digest = stored_digest(token)
+    if token_digest is None:
         return Inactive(Reason.MALFORMED)
-    found = find(digest(token))
+    found = _with_digest(token_digest)
     if found is None:
         return Inactive(Reason.UNKNOWN)
     if reason := found.inactive_reason(now()):
@@ -39,8 +42,34 @@ def look_up(token: str) -> Answer:
     return Active(describe(found), found.user)
 
 
-def find(token_digest: bytes) -> Token | None:
-    """Return the token with a digest; raises IntrospectionUnavailable."""
+@sensitive_variables("token")
+def find(token: str) -> Token | None:
+    """Return the row of a value, None where there is none; raises IntrospectionUnavailable."""
+    token_digest = stored_digest(token)
+    return None if token_digest is None else _with_digest(token_digest)
+
+
+@sensitive_variables("token")
+def stored_digest(token: str) -> bytes | None:
+    """Return the digest under which a value would be stored, None where it cannot be a token of ours.
+
+    For a JWT that is the digest of what was signed: a signature can be altered and stay good, and would be another
+    token that nobody has revoked. Only an access token is taken, signed by us (RFC 9068 §4, RFC 8725 §3.12).
+    """
+    if not may_be_token(token):
+        return None
+    if not looks_like_jwt(token):
+        return digest(token)
+    try:
+        jwt = parse_jwt(token)
+    except MalformedJWT:
+        return None
+    if jwt.media_type != ACCESS_TOKEN_TYPE or not signed_here(jwt):
+        return None
+    return digest(jwt.signing_input)
+
+
+def _with_digest(token_digest: bytes) -> Token | None:
     try:
         return Token.objects.with_digest(token_digest).get()
     except Token.DoesNotExist:

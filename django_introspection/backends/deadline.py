@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -34,22 +34,23 @@ def _seconds_left() -> float:
 
 
 class DeadlineTransport(httpx2.HTTPTransport):
-    """An HTTP transport that must be used within `deadline()`."""
+    """An HTTP transport that must be used within `deadline()`; connects to the addresses that `allows` says."""
 
-    def __init__(self, ssl_context: ssl.SSLContext) -> None:
+    def __init__(self, ssl_context: ssl.SSLContext, allows: Callable[[str], bool] | None = None) -> None:
         # Only the pool takes a network backend, and the parent makes its pool without one.
         self._pool = httpcore2.ConnectionPool(
             ssl_context=ssl_context,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=30,
-            network_backend=_Network(),
+            network_backend=_Network(allows),
         )
 
 
 class _Network(httpcore2.NetworkBackend):
-    def __init__(self) -> None:
+    def __init__(self, allows: Callable[[str], bool] | None) -> None:
         self._inner = httpcore2.SyncBackend()
+        self._allows = allows
 
     def connect_tcp(
         self,
@@ -59,8 +60,13 @@ class _Network(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Try each address of the host with its share of what is left."""
-        addresses = _addresses(host, port)
+        """Try each address of the host with its share of what is left.
+
+        What is judged is what is connected to: a name that means another address the next time is judged again.
+        """
+        addresses = [each for each in _addresses(host, port) if self._allows is None or self._allows(each)]
+        if not addresses:
+            raise httpcore2.ConnectError("the host has no address that may be connected to")
         for remaining in range(len(addresses), 1, -1):
             try:
                 return self._connect(addresses[-remaining], port, _seconds_left() / remaining, socket_options)

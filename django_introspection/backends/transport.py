@@ -1,11 +1,12 @@
-"""One POST to an authorization server: reused connections, one deadline, no redirects, nothing remembered."""
+"""One request to another server: reused connections, one deadline, no redirects, nothing remembered."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,8 @@ from .handshake import AsyncTransport
 _STALE = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What a kept-alive connection looks like that the server closed meanwhile: worth one more try."""
 
+_ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -31,16 +34,17 @@ class Reply:
 
 
 class Transport:
-    """Send form posts; safe for threads and for any number of event loops.
+    """Send form posts, and fetch documents; safe for threads and for any number of event loops.
 
     `timeout` is in seconds and bounds the whole call, the sync one's name resolution excepted. Proxy settings
-    and netrc files of the environment are not read: a token goes to the configured host or nowhere.
+    and netrc files of the environment are not read: a token goes to the configured host or nowhere. The sync calls
+    connect only to addresses that `allows` says, where it is given.
     """
 
-    def __init__(self, *, timeout: float, verify: bool | str) -> None:
+    def __init__(self, *, timeout: float, verify: bool | str, allows: Callable[[str], bool] | None = None) -> None:
         self.timeout = timeout
         self._ssl_context = _ssl_context(verify)
-        self._client = DeadlineTransport(self._ssl_context)
+        self._client = DeadlineTransport(self._ssl_context, allows)
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
 
     @sensitive_variables()
@@ -49,9 +53,18 @@ class Transport:
         with deadline(self.timeout):
             try:
                 try:
-                    return self._post(url, form, headers)
+                    return self._send(self._request(url, form, headers))
                 except _STALE:
-                    return self._post(url, form, headers)
+                    return self._send(self._request(url, form, headers))
+            except httpx2.HTTPError as error:
+                raise _unavailable(error) from None
+
+    def get(self, url: str) -> Reply:
+        """Fetch a document; raises IntrospectionUnavailable."""
+        request = httpx2.Request("GET", url, headers=_ACCEPT, extensions=self._extensions)
+        with deadline(self.timeout):
+            try:
+                return self._send(request)
             except httpx2.HTTPError as error:
                 raise _unavailable(error) from None
 
@@ -72,8 +85,8 @@ class Transport:
         self._client.close()
 
     @sensitive_variables()
-    def _post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        response = self._client.handle_request(self._request(url, form, headers))
+    def _send(self, request: httpx2.Request) -> Reply:
+        response = self._client.handle_request(request)
         body = bytearray()
         try:
             for chunk in response.iter_raw():
@@ -100,13 +113,16 @@ class Transport:
             url,
             content=urlencode(form).encode(),
             headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
+                **_ACCEPT,
                 "Content-Type": "application/x-www-form-urlencoded",
                 **headers,
             },
-            extensions={"timeout": httpx2.Timeout(self.timeout).as_dict()},
+            extensions=self._extensions,
         )
+
+    @property
+    def _extensions(self) -> dict[str, Any]:
+        return {"timeout": httpx2.Timeout(self.timeout).as_dict()}
 
     async def _async_client(self) -> AsyncTransport:
         loop = asyncio.get_running_loop()

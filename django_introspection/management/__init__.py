@@ -1,1 +1,1 @@
-"""What runs on the command line."""
+"""Commands of manage.py."""

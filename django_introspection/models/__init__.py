@@ -1,7 +1,16 @@
-"""Clients, their secrets, and opaque tokens."""
+"""Clients, their secrets, and tokens."""
 
-from .client import Client, GrantType, IntrospectionPolicy
+from .client import AccessTokenFormat, AuthMethod, Client, GrantType, IntrospectionPolicy
 from .client_secret import ClientSecret
 from .token import Token, TokenKind
 
-__all__ = ["Client", "ClientSecret", "GrantType", "IntrospectionPolicy", "Token", "TokenKind"]
+__all__ = [
+    "AccessTokenFormat",
+    "AuthMethod",
+    "Client",
+    "ClientSecret",
+    "GrantType",
+    "IntrospectionPolicy",
+    "Token",
+    "TokenKind",
+]

@@ -10,7 +10,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .fields import InstantField, now, validate_resources, validate_scope
+from .fields import InstantField, now, validate_jwks, validate_jwks_uri, validate_resources, validate_scope
 from .managers import ClientManager
 
 
@@ -19,6 +19,14 @@ class AuthMethod(models.TextChoices):
 
     BASIC = "client_secret_basic", _("Secret in the Authorization header (client_secret_basic)")
     POST = "client_secret_post", _("Secret in the request body (client_secret_post)")
+    PRIVATE_KEY_JWT = "private_key_jwt", _("Signed by a key of its own (private_key_jwt)")
+
+
+class AccessTokenFormat(models.TextChoices):
+    """What the access tokens of a client are."""
+
+    OPAQUE = "opaque", _("A random value (opaque)")
+    JWT = "jwt", _("A signed JWT that names its contents (jwt)")
 
 
 class GrantType(models.TextChoices):
@@ -80,6 +88,20 @@ class Client(models.Model):
     token_endpoint_auth_method = models.CharField(
         _("authentication method"), max_length=32, choices=AuthMethod, default=AuthMethod.BASIC
     )
+    jwks = models.JSONField(
+        _("public keys"),
+        default=dict,
+        blank=True,
+        validators=[validate_jwks],
+        help_text=_("Its public keys as a JWK Set, for private_key_jwt."),
+    )
+    jwks_uri = models.CharField(
+        _("address of its public keys"),
+        max_length=512,
+        blank=True,
+        validators=[validate_jwks_uri],
+        help_text=_("Where its JWK Set is, instead of the keys themselves: an https URL."),
+    )
     grant_types = models.JSONField(_("grant types"), default=list, blank=True, validators=[validate_grant_types])
     scope = models.TextField(
         _("scope"),
@@ -140,6 +162,13 @@ class Client(models.Model):
         validators=[validate_members],
         help_text=_("Members that it is told of tokens of others; none named: all. It always gets active."),
     )
+    access_token_format = models.CharField(
+        _("format of its access tokens"),
+        max_length=8,
+        choices=AccessTokenFormat,
+        default=AccessTokenFormat.OPAQUE,
+        help_text=_("A JWT can be read by whoever holds it, and needs ISSUER, KEYS and a resource."),
+    )
     created_at = InstantField(_("created"), default=now, editable=False)
 
     objects = ClientManager()
@@ -150,3 +179,16 @@ class Client(models.Model):
 
     def __str__(self) -> str:
         return self.client_name
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether it authenticates by a secret."""
+        return self.token_endpoint_auth_method in (AuthMethod.BASIC, AuthMethod.POST)
+
+    def clean(self) -> None:
+        """Refuse two places for its keys (RFC 7591 §2), and none where it authenticates by them."""
+        super().clean()
+        if self.jwks and self.jwks_uri:
+            raise ValidationError({"jwks_uri": _("Give the keys or their address, not both.")})
+        if self.token_endpoint_auth_method == AuthMethod.PRIVATE_KEY_JWT and not (self.jwks or self.jwks_uri):
+            raise ValidationError({"jwks": _("Authentication by private_key_jwt needs public keys or their address.")})

@@ -15,7 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..protocol.identifiers import resource_problem
+from ..jose import KeyProblem, read_key_set
+from ..protocol.identifiers import endpoint_problem, resource_problem
 from ..protocol.scope import parse_scope
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -116,3 +117,21 @@ def validate_resources(value: Any) -> None:
     for resource in value:
         if problem := resource_problem(resource):
             raise ValidationError(_("%(resource)s: %(problem)s."), params={"resource": resource, "problem": problem})
+
+
+def validate_jwks(value: Any) -> None:
+    """Refuse what is not a set of public keys that can verify signatures (RFC 7517 §5)."""
+    try:
+        keys = read_key_set(value, strict=True)
+    except KeyProblem as problem:
+        raise ValidationError(
+            _("This is not a set of public keys: %(problem)s."), params={"problem": problem}
+        ) from None
+    if not keys:
+        raise ValidationError(_("The set has no keys."))
+
+
+def validate_jwks_uri(value: str) -> None:
+    """Refuse what is not an https URL (plain http for loopback addresses, which JWKS_HOSTS has to name)."""
+    if problem := endpoint_problem(value):
+        raise ValidationError("%(problem)s.", params={"problem": problem})

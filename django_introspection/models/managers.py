@@ -8,7 +8,7 @@ from django.db import models, router
 
 if TYPE_CHECKING:  # ruff does not see the names in the bases
     from ..authorization_server.issuing import IssuedToken, Registration
-    from .client import Client  # noqa: F401
+    from .client import Client
     from .client_secret import ClientSecret
     from .token import Token
 
@@ -19,12 +19,17 @@ class ClientManager(models.Manager["Client"]):
     def register(self, **metadata: Any) -> Registration:
         """Register a client and make its first secret.
 
-        Returns `(client, secret)`; the secret exists in the clear nowhere else. See
+        Returns `(client, secret)`; the secret exists in the clear nowhere else, and is None for a client that
+        authenticates by other means. See
         `authorization_server.issuing.register` for the arguments and errors.
         """
         from ..authorization_server.issuing import register
 
         return register(**metadata)
+
+    def with_id(self, client_id: str) -> models.QuerySet[Client]:
+        """Return the one client with this identifier, as the primary database has it."""
+        return self.using(router.db_for_write(self.model)).filter(client_id=client_id)
 
 
 class ClientSecretManager(models.Manager["ClientSecret"]):
@@ -37,7 +42,7 @@ class ClientSecretManager(models.Manager["ClientSecret"]):
 
 
 class TokenManager(models.Manager["Token"]):
-    """Opaque tokens of both kinds."""
+    """Tokens of both kinds."""
 
     def issue(self, **grant: Any) -> IssuedToken:
         """Issue an access token, and with `refresh=True` a refresh token beside it.

@@ -1,4 +1,4 @@
-"""An opaque token, of which only the digest is kept."""
+"""A token, of which only the digest is kept."""
 
 from __future__ import annotations
 

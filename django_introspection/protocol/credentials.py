@@ -8,9 +8,11 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from .assertion import ASSERTION_TYPE
 from .challenge import challenge
 from .errors import InvalidCaller, InvalidClient, InvalidRequest, MissingCredentials
 from .form import Form
+from .jwt import MalformedJWT, UnverifiedJWT, parse_jwt
 from .opaque import has_control_characters
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -32,18 +34,28 @@ class BearerCredentials:
     token: str = field(repr=False)
 
 
-Credentials = SecretCredentials | BearerCredentials
+@dataclass(frozen=True, slots=True)
+class AssertionCredentials:
+    """A JWT that the client signed, not verified yet, and the client that it names (RFC 7523 §2.2)."""
+
+    client_id: str
+    jwt: UnverifiedJWT = field(repr=False)
+
+
+Credentials = SecretCredentials | BearerCredentials | AssertionCredentials
 
 
 def parse_credentials(authorization: str, form: Form) -> Credentials:
     """Read the caller's credentials from the value of the `Authorization` header or from the form.
 
     Raises InvalidRequest for two methods at once or two different client ids, InvalidClient for none or
-    for a broken one (RFC 6749 §5.2).
+    for a broken one (RFC 6749 §5.2); for an assertion always InvalidClient (RFC 7521 §4.2.1).
     """
     in_body = form.get("client_secret") is not None
     if form.get("client_assertion") or form.get("client_assertion_type"):
-        raise InvalidClient("Client assertions are not supported.")
+        if authorization or in_body:
+            raise InvalidClient("More than one authentication method was used.")
+        return _from_assertion(form)
     if authorization and in_body:
         raise InvalidRequest("More than one authentication method was used.")
     if authorization:
@@ -64,6 +76,21 @@ def _from_header(authorization: str, body_client_id: str | None) -> Credentials:
         case "bearer":
             return BearerCredentials(parse_bearer(value))
     raise InvalidClient("The authentication scheme is not supported.")
+
+
+def _from_assertion(form: Form) -> AssertionCredentials:
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClient("The client_assertion_type is not supported.")
+    try:
+        jwt = parse_jwt(form.get("client_assertion") or "")
+    except MalformedJWT as problem:
+        raise InvalidClient("The client assertion is malformed.", detail=f"client assertion: {problem}") from None
+    client_id = jwt.claims.get("sub")
+    if not isinstance(client_id, str) or not client_id or has_control_characters(client_id):
+        raise InvalidClient("The client assertion names no client.")
+    if form.get("client_id") not in (None, client_id):
+        raise InvalidClient("The client_id parameter names another client.")
+    return AssertionCredentials(client_id, jwt)
 
 
 def parse_basic(value: str) -> SecretCredentials:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 MAX_RESOURCE = 2000
 """Characters of a resource identifier: it stands in every answer about its tokens."""
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def issuer_problem(issuer: str) -> str | None:
@@ -48,6 +49,25 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the Internet, also where it stands inside an IPv6 address (RFC 6890)."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return all(each.is_global and not each.is_multicast for each in _meant(parsed))
+
+
+def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """Return every address that a packet may end at: an IPv6 address can carry an IPv4 one."""
+    if isinstance(address, IPv4Address):
+        return [address]
+    if address.ipv4_mapped:
+        return [address.ipv4_mapped]
+    carried = [IPv4Address(address.packed[-4:])] if address in _NAT64 else []
+    return [address, *carried, *filter(None, (address.sixtofour, *(address.teredo or ())))]
 
 
 def on_host_of(issuer: str, path: str) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from .answer import Active, Answer, Inactive, Reason
 from .errors import InvalidResponse
+from .strict_json import parse_json_object
+from .times import is_time
 from .token_info import TokenInfo
 
 MAX_RESPONSE = 1024 * 1024
 """Bytes of a response that are read; far above what any token needs."""
-_MAX_DEPTH = 32
-"""Objects and lists within one another; `cnf`, `act` and `authorization_details` need a handful."""
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last one a datetime can hold
 
 Members = dict[str, Any]
 
@@ -58,52 +53,13 @@ def render_response(answer: Answer) -> Members:
 
 def _json_object(body: bytes) -> Members:
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise InvalidResponse("the response is not JSON") from None
-    if not isinstance(value, dict):
-        raise InvalidResponse("the response is not a JSON object")
-    if not _can_be_passed_on(value):
-        raise InvalidResponse("the response holds a value that cannot be passed on")
-    return value
-
-
-def _can_be_passed_on(value: Any, depth: int = _MAX_DEPTH) -> bool:
-    """Refuse what JSON can say and the rest of a program fails on: half a character, infinity, endless nesting."""
-    match value:
-        case str():
-            return not _SURROGATE.search(value)
-        case float():
-            return math.isfinite(value)
-        case dict():
-            return depth > 0 and all(
-                _can_be_passed_on(name) and _can_be_passed_on(item, depth - 1) for name, item in value.items()
-            )
-        case list():
-            return depth > 0 and all(_can_be_passed_on(item, depth - 1) for item in value)
-    return True
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> Members:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is repeated")
-    return members
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+        return parse_json_object(body)
+    except ValueError as problem:
+        raise InvalidResponse(f"the response {problem}") from None
 
 
 def _is_string(value: Any) -> bool:
     return isinstance(value, str)
-
-
-def _is_time(value: Any) -> bool:
-    """Whole or fractional seconds (RFC 7519 §2); a boolean is an int in Python, and no time."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return 0 <= value <= _LAST_SECOND
 
 
 def _is_audience(value: Any) -> bool:
@@ -116,7 +72,7 @@ def _is_object(value: Any) -> bool:
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("scope", "client_id", "username", "token_type", "sub", "iss", "jti"), _is_string),
-    **dict.fromkeys(("exp", "iat", "nbf"), _is_time),
+    **dict.fromkeys(("exp", "iat", "nbf"), is_time),
     "aud": _is_audience,
     "cnf": _is_object,
 }

@@ -15,21 +15,28 @@ def server_metadata(
     revocation_endpoint: str | None,
     grant_types: list[str],
     introspection_scope: str,
+    jwks_uri: str | None = None,
+    assertion_algorithms: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the document of an issuer; what is not there is left out (RFC 8414 §2, §3.2).
 
     `response_types_supported` is required but may not be empty, so without an authorization endpoint it is
-    left out.
+    left out. `assertion_algorithms` are those of private_key_jwt, where it is supported.
     """
+    methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
     members = {
         "issuer": issuer,
+        "jwks_uri": jwks_uri,
         "token_endpoint": token_endpoint,
-        "token_endpoint_auth_methods_supported": token_endpoint and SECRET_METHODS,
+        "token_endpoint_auth_methods_supported": token_endpoint and methods,
+        "token_endpoint_auth_signing_alg_values_supported": token_endpoint and assertion_algorithms,
         "grant_types_supported": grant_types,
         "scopes_supported": [introspection_scope],
         "introspection_endpoint": introspection_endpoint,
-        "introspection_endpoint_auth_methods_supported": introspection_endpoint and [*SECRET_METHODS, "Bearer"],
+        "introspection_endpoint_auth_methods_supported": introspection_endpoint and [*methods, "Bearer"],
+        "introspection_endpoint_auth_signing_alg_values_supported": introspection_endpoint and assertion_algorithms,
         "revocation_endpoint": revocation_endpoint,
-        "revocation_endpoint_auth_methods_supported": revocation_endpoint and SECRET_METHODS,
+        "revocation_endpoint_auth_methods_supported": revocation_endpoint and methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": revocation_endpoint and assertion_algorithms,
     }
     return {name: value for name, value in members.items() if value}

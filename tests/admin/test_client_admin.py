@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
 from django_introspection.models import Client, ClientSecret
-from tests import endpoints
+from tests import endpoints, jose
 from tests.authorization_server.helpers import everything_stored, refusing, sqlite_only
 from tests.settings import AUDIENCE
 
@@ -25,6 +26,7 @@ FORM = {
     "resources": "",
     "resource_scopes": "",
     "introspection_policy": "own",
+    "access_token_format": "opaque",
 }
 
 
@@ -264,3 +266,49 @@ def test_a_stranger_is_sent_to_the_login(db: None, machine: Any) -> None:
     assert response.status_code == 302
     assert "/login/" in response["Location"]
     assert ClientSecret.objects.count() == 1
+
+
+def test_a_client_that_signs_is_registered_with_its_keys_and_shown_no_secret(browser: Browser) -> None:
+    keys = {"keys": [jose.public("ES256", kid="a")]}
+    form = FORM | {"token_endpoint_auth_method": "private_key_jwt", "jwks": json.dumps(keys)}
+
+    response = browser.post(ADD, form)
+
+    client = Client.objects.get()
+    assert response.status_code == 302
+    assert client.jwks == keys
+    assert not client.secrets.exists()
+    page = browser.get(change(client)).content.decode()
+    assert "add-secret" not in page
+    assert browser.post(add_secret(client)).status_code == 404
+    value = jose.assertion(client.client_id, header={"kid": "a"})
+    assert endpoints.introspect("x", auth=None).status_code == 401
+    answer = endpoints.post("/oauth/introspect", {"token": "x", **jose.asserting(value)})
+    assert answer.json() == {"active": False}
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("", "needs public keys or their address"),
+        ("{}", "needs public keys or their address"),
+        ("{", "Enter a valid JSON"),
+        (json.dumps({"keys": [jose.private("ES256")]}), "private members"),
+    ],
+)
+def test_keys_that_do_not_do_are_told_at_their_field(browser: Browser, keys: str, told: str) -> None:
+    response = browser.post(ADD, FORM | {"token_endpoint_auth_method": "private_key_jwt", "jwks": keys})
+
+    assert told in response.content.decode()
+    assert not Client.objects.exists()
+
+
+def test_the_secrets_that_are_left_of_a_client_that_signs_now_can_be_retired(browser: Browser, added: Any) -> None:
+    client = Client.objects.get()
+    keys = json.dumps({"keys": [jose.public("ES256")]})
+    browser.post(change(client), change_form(client, token_endpoint_auth_method="private_key_jwt", jwks=keys))
+
+    page = browser.get(change(client)).content.decode()
+
+    assert "secrets-0-id" in page
+    assert endpoints.introspect("x", auth=(client, secret_in(added))).status_code == 401

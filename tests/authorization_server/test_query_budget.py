@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_introspection.protocol import opaque
-from tests import endpoints, factories
+from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import bearer, introspecting_client, sqlite_only
 
 
@@ -85,16 +85,20 @@ def test_a_project_with_atomic_requests_pays_no_savepoint(
 @sqlite_only
 def test_every_statement_of_the_endpoints_finds_its_rows_by_an_index(machine: Any, user: Any) -> None:
     issued = factories.TokenFactory(client=machine.client, user=user, refresh=True)
+    signing = factories.RegistrationFactory(
+        token_endpoint_auth_method="private_key_jwt", jwks={"keys": [jose.public("ES256")]}
+    )
     with CaptureQueriesContext(connection) as captured:
         endpoints.introspect(issued.access_token, auth=machine)
         endpoints.post("/oauth/token", {"grant_type": "client_credentials"}, auth=machine)
+        endpoints.post("/oauth/introspect", {"token": "x", **jose.asserting(jose.assertion(signing.client.client_id))})
         endpoints.post("/oauth/revoke", {"token": issued.access_token}, auth=machine)
         endpoints.post("/oauth/revoke", {"token": issued.refresh_token}, auth=machine)
 
     statements = [query["sql"] for query in captured.captured_queries]
     searching = [sql for sql in statements if sql.startswith(("SELECT", "UPDATE", "DELETE"))]
     plans = {sql: _plan(sql) for sql in searching}
-    assert len(searching) >= 8
+    assert len(searching) >= 10
     assert not [(sql, plan) for sql, plan in plans.items() if "SCAN" in plan or "SEARCH" not in plan]
 
 

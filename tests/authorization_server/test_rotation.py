@@ -470,5 +470,5 @@ def test_a_repeat_is_logged_with_its_grant_and_client_and_without_a_value(
 
     lines = [record.getMessage() for record in caplog.records if record.name == "django_introspection.security"]
     told = f"grant={issued.token.grant_id} client={holder.client.client_id}"
-    assert f"refresh token used again, its grant is ended {told}" in lines
+    assert f"refresh token reused {told}" in lines
     assert not [value for value in (issued.refresh_token, answer["refresh_token"]) if value in caplog.text]

@@ -126,7 +126,9 @@ def test_a_redirect_is_503_and_is_not_followed(server: MisbehavingServer) -> Non
 @pytest.mark.requirement("7662-4-j")
 def test_plain_http_is_an_error_and_an_unverified_certificate_a_warning_of_deployment() -> None:
     def ids(url: str, **options: Any) -> list[str]:
-        with override_settings(TOKEN_INTROSPECTION={"ISSUER": ISSUER, **remote_settings(url, **options)}):
+        values = {"ISSUER": ISSUER, **remote_settings(url, **options)}
+        shared = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "unused"}}
+        with override_settings(TOKEN_INTROSPECTION=values, CACHES=shared):
             found = checks.run_checks(tags=["introspection"], include_deployment_checks=True)
         return [str(message.id) for message in found]
 

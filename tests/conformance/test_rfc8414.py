@@ -36,19 +36,23 @@ def issue_as(settings: Any) -> Any:
 def test_the_document_says_what_is_there_and_nothing_else() -> None:
     response = get()
 
-    secrets = ["client_secret_basic", "client_secret_post"]
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    algorithms = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
     assert response.status_code == 200
     assert response["Content-Type"] == "application/json"
     assert response.json() == {
         "issuer": ISSUER,
         "token_endpoint": f"{ISSUER}/oauth/token",
-        "token_endpoint_auth_methods_supported": secrets,
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "grant_types_supported": list(GrantType.values),
         "scopes_supported": ["introspection"],
         "introspection_endpoint": f"{ISSUER}/oauth/introspect",
-        "introspection_endpoint_auth_methods_supported": [*secrets, "Bearer"],
+        "introspection_endpoint_auth_methods_supported": [*methods, "Bearer"],
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint": f"{ISSUER}/oauth/revoke",
-        "revocation_endpoint_auth_methods_supported": secrets,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
     }
 
 

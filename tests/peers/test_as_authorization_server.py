@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from authlib.integrations.httpx_client import OAuth2Client
 
+from tests import factories, jose
 from tests.peers.conftest import environment
 from tests.peers.processes import drive
-from tests.settings import AUDIENCE
+from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,3 +53,41 @@ def test_authlib_gets_asks_revokes_and_asks_again(issuer: str, auth_method: str)
     assert before.json()["active"] is True
     assert revoked.status_code == 200
     assert after.json() == {"active": False}
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256", "Ed25519"])
+@pytest.mark.requirement("7523-5-a", "23b-4-a", "23b-4-b", "9068-2.1-a", "9068-2.2-a", "9068-4-h", "8414-2-g")
+def test_a_client_from_npm_signs_for_itself_and_verifies_the_token_by_the_published_keys(
+    issuer: str, settings: Any, alg: str
+) -> None:
+    settings.TOKEN_INTROSPECTION = {
+        **TOKEN_INTROSPECTION,
+        "ISSUER": issuer,
+        "KEYS": [{"KEY": jose.pem(alg, "server"), "ALG": alg}],
+    }
+    named = {"kid": "mine", "alg": alg}
+    own = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [jose.public(alg, **named)]},
+    }
+    machine = factories.RegistrationFactory(access_token_format="jwt", **own).client
+    caller = factories.ResourceServerFactory(**own).client
+    key = json.dumps(jose.private(alg, **named))
+
+    told = drive(
+        "private_key_jwt.js",
+        {
+            "ISSUER": issuer,
+            "CLIENT_ID": machine.client_id,
+            "CLIENT_KEY": key,
+            "CALLER_ID": caller.client_id,
+            "CALLER_KEY": key,
+            "SCOPE": "orders:read",
+            "AUDIENCE": AUDIENCE,
+        },
+    )
+
+    assert told["claims"]["client_id"] == machine.client_id
+    assert told["claims"]["scope"] == "orders:read"
+    assert told["before"] == {**told["claims"], "active": True, "token_type": "Bearer"}
+    assert told["after"] == {"active": False}

@@ -113,6 +113,7 @@ def test_a_client_is_registered_in_the_admin_and_its_secret_works() -> None:
             "is_active": "on",
             "token_endpoint_auth_method": "client_secret_basic",
             "introspection_policy": "audience",
+            "access_token_format": "opaque",
             "resources": AUDIENCE,
         },
     )

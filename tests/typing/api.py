@@ -39,7 +39,7 @@ class Orders(APIView):
 def register_and_issue(user: Any) -> tuple[str, str | None]:
     client, secret = Client.objects.register(client_name="Orders API", resources=["https://api.example.com/orders"])
     assert_type(client, Client)
-    assert_type(secret, str)
+    assert_type(secret, str | None)
     issued = Token.objects.issue(client=client, user=user, scope="orders:read", refresh=True)
     assert_type(issued.token, Token)
     return issued.access_token, issued.refresh_token

@@ -124,3 +124,11 @@ def json_response(members: Mapping[str, Any], *, status: int = 200) -> HttpRespo
     body = json.dumps(members, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
     return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+
+
+def public_response(members: Mapping[str, Any], *, max_age: int) -> HttpResponse:
+    """Return a JSON document that caches may keep for some seconds."""
+    response = json_response(members)
+    response["Cache-Control"] = f"public, max-age={max_age}"
+    del response["Pragma"]
+    return response

@@ -7,12 +7,15 @@ from django.urls import NoReverseMatch, reverse
 from rest_framework.request import Request
 
 from ...conf import introspection_settings
+from ...keys import signing_keys
 from ...models import GrantType
 from ...protocol.errors import InvalidRequest
 from ...protocol.identifiers import on_host_of, path_of
+from ...protocol.jwt import SIGNING_ALGORITHMS
 from ...protocol.metadata import server_metadata
+from .. import assertions
 from ..clients import INTROSPECTION_SCOPE
-from .base import ProtocolView, json_response
+from .base import ProtocolView, public_response
 
 MAX_AGE = 3600
 
@@ -32,11 +35,10 @@ class MetadataView(ProtocolView):
             revocation_endpoint=_endpoint(issuer, "revoke"),
             grant_types=list(GrantType.values),
             introspection_scope=INTROSPECTION_SCOPE,
+            jwks_uri=_endpoint(issuer, "jwks") if signing_keys() else None,
+            assertion_algorithms=list(SIGNING_ALGORITHMS) if assertions.is_supported() else None,
         )
-        response = json_response(members)
-        response["Cache-Control"] = f"public, max-age={MAX_AGE}"
-        del response["Pragma"]
-        return response
+        return public_response(members, max_age=MAX_AGE)
 
 
 def _endpoint(issuer: str, name: str) -> str | None:

@@ -7,7 +7,6 @@ from rest_framework.request import Request
 
 from ...backends.database import find
 from ...protocol.errors import InvalidGrant
-from ...protocol.opaque import digest, may_be_token
 from ..clients import authenticate_client
 from ..revoking import revoke_token
 from .base import ProtocolView
@@ -20,8 +19,7 @@ class RevokeView(ProtocolView):
         """Answer 200 for a token that is no longer good, and as well for one that never was (RFC 7009 §2.2)."""
         form = self.form()
         client = authenticate_client(self.http_request, form)
-        value = form.require("token")
-        token = find(digest(value)) if may_be_token(value) else None
+        token = find(form.require("token"))
         if token is not None and token.client_id != client.pk:
             raise InvalidGrant("The token was not issued to this client.")
         if token is not None:

@@ -1,0 +1,86 @@
+"""Clients that sign for themselves: `private_key_jwt` (RFC 7523 §2.2, draft-ietf-oauth-rfc7523bis)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+
+from django.core.cache import caches
+from django.views.decorators.debug import sensitive_variables
+
+from ..backends.jwks import remote_key_sets
+from ..conf import introspection_settings
+from ..jose import KeyProblem, is_installed, is_signed_by, read_key_set
+from ..models import AuthMethod, Client
+from ..protocol.assertion import assertion_problem
+from ..protocol.credentials import AssertionCredentials
+from ..protocol.errors import TemporarilyUnavailable
+from ..protocol.jwt import UnverifiedJWT
+
+logger = logging.getLogger("django_introspection")
+
+
+def is_supported() -> bool:
+    """Tell whether this server takes assertions: they are for an issuer, and verified with the extra `jwt`."""
+    return introspection_settings.ISSUER is not None and is_installed()
+
+
+def find_client(credentials: AssertionCredentials) -> tuple[Client | None, str]:
+    """Return the client that an assertion authenticates, or None and the reason, which is for the log alone.
+
+    One statement, and none for an assertion that says the wrong things. Raises TemporarilyUnavailable or
+    IntrospectionUnavailable where its keys or the memory of used assertions cannot be reached.
+    """
+    if problem := _problem(credentials):
+        return None, problem
+    client = Client.objects.with_id(credentials.client_id).first()
+    if client is None or client.client_id != credentials.client_id:  # a collation may see fewer differences
+        return None, "unknown client"
+    if not client.is_active:
+        return None, "client inactive"
+    if client.token_endpoint_auth_method != AuthMethod.PRIVATE_KEY_JWT:
+        return None, f"not its registered method: {AuthMethod.PRIVATE_KEY_JWT}"
+    if not _is_signed_by(client, credentials.jwt):
+        return None, "the signature is not by a key of the client"
+    if not _is_first_use(credentials):
+        return None, "the assertion was used before"
+    return client, ""
+
+
+def _problem(credentials: AssertionCredentials) -> str | None:
+    issuer = introspection_settings.ISSUER
+    if issuer is None or not is_supported():
+        return "assertions need the setting ISSUER and the extra jwt"
+    return assertion_problem(
+        credentials.jwt,
+        client_id=credentials.client_id,
+        issuer=issuer,
+        now=time.time(),
+        leeway=introspection_settings.LEEWAY,
+    )
+
+
+def _is_signed_by(client: Client, jwt: UnverifiedJWT) -> bool:
+    if client.jwks_uri:
+        return is_signed_by(remote_key_sets.keys(client.jwks_uri, kid=jwt.kid), jwt)
+    try:
+        return is_signed_by(read_key_set(client.jwks), jwt)
+    except KeyProblem:  # a row that was not validated
+        return False
+
+
+@sensitive_variables("credentials")
+def _is_first_use(credentials: AssertionCredentials) -> bool:
+    """Remember the `jti` until the assertion has expired; only the first who does so wins.
+
+    Raises TemporarilyUnavailable where it cannot be remembered: whoever cannot remember must not believe.
+    """
+    claims = credentials.jwt.claims
+    name = hashlib.sha256(f"{credentials.client_id}\0{claims['jti']}".encode()).hexdigest()
+    seconds = int(claims["exp"] - time.time()) + introspection_settings.LEEWAY + 2
+    try:
+        return bool(caches[introspection_settings.REPLAY_CACHE].add(f"introspection:assertion:{name}", 1, seconds))
+    except Exception as error:  # noqa: BLE001 - each cache library has its own
+        logger.error("the cache of used assertions does not answer: %s", type(error).__name__)
+        raise TemporarilyUnavailable("The server cannot authenticate clients at the moment.") from None

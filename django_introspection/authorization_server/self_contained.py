@@ -1,0 +1,62 @@
+"""Access tokens that say what they mean: JWTs signed by this server (RFC 9068)."""
+
+from __future__ import annotations
+
+import logging
+
+from django.core.exceptions import ValidationError
+from django.views.decorators.debug import sensitive_variables
+
+from ..backends.database import describe
+from ..conf import introspection_settings
+from ..keys import signing_keys
+from ..models import AccessTokenFormat, Client, Token
+from ..protocol.errors import InvalidTarget, TemporarilyUnavailable
+from ..protocol.jwt import ACCESS_TOKEN_TYPE, MAX_JWT, encode_base64url, signing_input
+from ..protocol.opaque import digest
+
+logger = logging.getLogger("django_introspection")
+
+NOT_CLAIMS = frozenset(
+    {
+        *("active", "username", "token_type"),  # said by introspection alone
+        *("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath", "token_introspection"),
+    }
+)
+"""Members that stay out of the token; the second row are the marks of other kinds of JWT (RFC 8725 §3.12)."""
+
+
+def is_possible() -> bool:
+    """Tell whether ISSUER and KEYS are set."""
+    return introspection_settings.ISSUER is not None and bool(signing_keys())
+
+
+def refuse_impossible(client: Client, audience: list[str]) -> None:
+    """Refuse to promise a JWT that cannot be made: TemporarilyUnavailable without keys, InvalidTarget without audience.
+
+    RFC 9068 §2.2 requires an audience.
+    """
+    if client.access_token_format != AccessTokenFormat.JWT:
+        return
+    if not is_possible():
+        logger.error("no JWT access token can be made: ISSUER or KEYS is not set")
+        raise TemporarilyUnavailable("The server cannot make this token at the moment.")
+    if not audience:
+        raise InvalidTarget("Name the resource that the token is for.")
+
+
+@sensitive_variables("value")
+def sign(token: Token) -> tuple[str, bytes]:
+    """Return the value of a token that is not stored yet, and the digest to store it under.
+
+    The claims are the members of an introspection answer. The digest is of what is signed, and of no signature.
+    Raises ValidationError for a token that would be too large.
+    """
+    key = signing_keys()[0]
+    header = {"typ": ACCESS_TOKEN_TYPE, "alg": key.alg, "kid": key.kid}
+    claims = {name: value for name, value in describe(token).to_dict().items() if name not in NOT_CLAIMS}
+    signed = signing_input(header, claims)
+    value = f"{signed}.{encode_base64url(key.sign(signed))}"
+    if len(value) > MAX_JWT:
+        raise ValidationError("The token would be too large.")
+    return value, digest(signed)

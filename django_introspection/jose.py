@@ -1,0 +1,254 @@
+"""Keys that sign and keys that verify, with joserfc: imported when a key is first read (the extra `jwt`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from .protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, decode_base64url
+
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
+"""RFC 7518 §3.3 asks for the least; the most keeps a key of somebody else from costing us seconds."""
+MAX_KEYS = 32
+_PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+_PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+_ALGORITHMS = {
+    "RSA": ("RS256", "PS256"),
+    "P-256": ("ES256",),
+    "Ed25519": ("EdDSA", "Ed25519"),
+}
+_MAX_EXPONENT = 12
+"""Characters of an RSA exponent: 64 bits and more make verifying slow."""
+
+
+class KeyProblem(ValueError):
+    """A key cannot be used; the message says why and holds nothing of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key, with the algorithms that it is for: the header of a JWT never chooses (RFC 8725 §3.1)."""
+
+    kid: str | None
+    algorithms: frozenset[str]
+    _key: Any = field(repr=False)
+
+    def verifies(self, jwt: UnverifiedJWT) -> bool:
+        """Tell whether it made the signature of a JWT."""
+        if jwt.alg not in self.algorithms:
+            return False
+        verified: bool = _algorithm(jwt.alg).verify(jwt.signing_input.encode(), jwt.signature, self._key)
+        return verified
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key for one algorithm."""
+
+    kid: str
+    alg: str
+    _key: Any = field(repr=False)
+
+    def sign(self, signing_input: str) -> bytes:
+        """Return the signature of a text."""
+        signature: bytes = _algorithm(self.alg).sign(signing_input.encode(), self._key)
+        return signature
+
+    @property
+    def verification_key(self) -> VerificationKey:
+        """The public half, for this algorithm alone."""
+        return VerificationKey(self.kid, frozenset({self.alg}), self._key)
+
+    @property
+    def public_jwk(self) -> dict[str, Any]:
+        """The public members, to publish (RFC 7517 §4)."""
+        return {**self._key.as_dict(private=False), "kid": self.kid, "alg": self.alg, "use": "sig"}
+
+    @property
+    def private_jwk(self) -> dict[str, Any]:
+        """All members, to keep."""
+        return {**self._key.as_dict(private=True), "kid": self.kid, "alg": self.alg, "use": "sig"}
+
+    @property
+    def private_pem(self) -> str:
+        """The key as PKCS #8 text, to keep."""
+        pem: bytes = self._key.as_pem(private=True)
+        return pem.decode()
+
+
+def is_installed() -> bool:
+    """Tell whether the extra `jwt` is there."""
+    return find_spec("joserfc") is not None
+
+
+def generate_signing_key(alg: str) -> SigningKey:
+    """Make a private key for an algorithm of SIGNING_ALGORITHMS, RSA of 3072 bits."""
+    _need_extra()
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+    if alg in _ALGORITHMS["RSA"]:
+        return read_signing_key(RSAKey.generate_key(3072).as_dict(private=True), alg=alg)
+    key = ECKey.generate_key("P-256") if alg == "ES256" else OKPKey.generate_key("Ed25519")
+    return read_signing_key(key.as_dict(private=True), alg=alg)
+
+
+def read_signing_key(value: str | Mapping[str, Any], *, kid: str | None = None, alg: str | None = None) -> SigningKey:
+    """Read a private key from a JWK or from PEM; its default name is the thumbprint of RFC 7638.
+
+    Raises KeyProblem for a key that is public, symmetric, weak or not of a supported kind, and for an `alg` that is not
+    the key's.
+    """
+    _need_extra()
+    key = _from_pem(value) if isinstance(value, str) else _from_jwk(value, operation="sign")
+    if not key.is_private:
+        raise KeyProblem("it is a public key, where a private one is needed")
+    named = value if isinstance(value, Mapping) else {}
+    algorithms = _algorithms(key, named.get("alg"))
+    if alg is not None and alg not in algorithms:
+        raise KeyProblem(f"{alg} is not an algorithm of this key")
+    return SigningKey(kid or _kid(named) or key.thumbprint(), alg or algorithms[0], key)
+
+
+def read_verification_key(jwk: Any) -> VerificationKey:
+    """Read a public key from a JWK; raises KeyProblem, also for one with private members."""
+    _need_extra()
+    if not isinstance(jwk, Mapping):
+        raise KeyProblem("it is not an object")
+    if not jwk.keys().isdisjoint(_PRIVATE_MEMBERS):
+        raise KeyProblem("it has private members, and a private key belongs to its owner alone")
+    key = _from_jwk(jwk, operation="verify")
+    return VerificationKey(_kid(jwk), frozenset(_algorithms(key, jwk.get("alg"))), key)
+
+
+def read_key_set(jwks: Any, *, strict: bool = False) -> tuple[VerificationKey, ...]:
+    """Read a JWK Set (RFC 7517 §5): keys that we cannot use are left out, or with `strict` refused.
+
+    Raises KeyProblem for what is not a set.
+    """
+    if not isinstance(jwks, Mapping) or not isinstance(jwks.get("keys"), list):
+        raise KeyProblem('it is not an object with a list of "keys"')
+    if len(jwks["keys"]) > MAX_KEYS:
+        raise KeyProblem(f"it has more than {MAX_KEYS} keys")
+    if not strict:
+        return tuple(_usable(jwks["keys"]))
+    keys = []
+    for number, jwk in enumerate(jwks["keys"]):
+        try:
+            keys.append(read_verification_key(jwk))
+        except KeyProblem as problem:
+            raise KeyProblem(f"key {number + 1}: {problem}") from None
+    if repeated_kid(keys):
+        raise KeyProblem("two keys have the same kid")
+    return tuple(keys)
+
+
+def candidates(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> list[VerificationKey]:
+    """Return the keys that may have made a signature: those with its `kid`, else those without a name."""
+    named = [key for key in keys if jwt.kid is None or key.kid == jwt.kid]
+    return named or [key for key in keys if key.kid is None]
+
+
+def is_signed_by(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> bool:
+    """Tell whether one of some keys made the signature of a JWT."""
+    return jwt.alg in SIGNING_ALGORITHMS and any(key.verifies(jwt) for key in candidates(list(keys), jwt))
+
+
+def repeated_kid(keys: Iterable[VerificationKey | SigningKey]) -> bool:
+    """Tell whether two keys have the same name (RFC 7517 §4.5)."""
+    names = [key.kid for key in keys if key.kid is not None]
+    return len(set(names)) != len(names)
+
+
+def _usable(jwks: list[Any]) -> Iterator[VerificationKey]:
+    for jwk in jwks:
+        try:
+            yield read_verification_key(jwk)
+        except KeyProblem:
+            continue
+
+
+def _need_extra() -> None:
+    if not is_installed():
+        raise KeyProblem("the extra jwt is not installed: pip install 'django-introspection[jwt]'")
+
+
+def _algorithm(alg: str) -> Any:
+    from joserfc.jws import JWSRegistry
+
+    return JWSRegistry.algorithms[alg]
+
+
+def _from_pem(text: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+    if "PRIVATE" not in text:
+        raise KeyProblem("it is not a private key in PEM")
+    try:
+        native: Any = load_pem_private_key(text.encode(), password=None)
+    except Exception as error:  # noqa: BLE001 - the library raises many, whose messages could quote the key
+        raise KeyProblem(f"it cannot be read: {type(error).__name__}") from None
+    if isinstance(native, rsa.RSAPrivateKey):
+        _check_rsa_size(native.key_size)
+    for key_class in (RSAKey, ECKey, OKPKey):
+        if key_class.binding.check_cryptography_key(native):
+            return key_class.import_key(native)
+    raise KeyProblem("it is of a kind that is not supported")
+
+
+def _from_jwk(jwk: Mapping[str, Any], *, operation: str) -> Any:
+    from joserfc.jwk import JWKRegistry
+
+    kty = jwk.get("kty")
+    if not isinstance(kty, str) or kty not in _PUBLIC_MEMBERS:
+        raise KeyProblem("it is symmetric, or of a kind that is not supported")
+    if jwk.get("use", "sig") != "sig" or not _allows(jwk.get("key_ops"), operation):
+        raise KeyProblem("it is not for signatures")
+    members = {name: jwk[name] for name in (*_PUBLIC_MEMBERS[kty], *_PRIVATE_MEMBERS) if name in jwk}
+    if not all(isinstance(value, str) for value in members.values()):
+        raise KeyProblem("a member has the wrong type")
+    if kty == "RSA":
+        _check_rsa_members(members)
+    try:
+        return JWKRegistry.import_key({"kty": kty, **members})
+    except Exception as error:  # noqa: BLE001 - the library raises many, whose messages could quote the key
+        raise KeyProblem(f"it cannot be read: {type(error).__name__}") from None
+
+
+def _allows(key_ops: Any, operation: str) -> bool:
+    return key_ops is None or (isinstance(key_ops, list) and operation in key_ops)
+
+
+def _check_rsa_members(members: Mapping[str, str]) -> None:
+    try:
+        modulus = decode_base64url(members.get("n", "")[: MAX_RSA_BITS // 4])
+    except MalformedJWT:
+        raise KeyProblem("a member is not base64url") from None
+    _check_rsa_size(int.from_bytes(modulus, "big").bit_length())
+    if len(members.get("e", "")) > _MAX_EXPONENT:
+        raise KeyProblem("its exponent is too large")
+
+
+def _check_rsa_size(bits: int) -> None:
+    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
+        raise KeyProblem(f"an RSA key has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
+
+
+def _algorithms(key: Any, alg: Any) -> tuple[str, ...]:
+    """Return the algorithms of a key, the preferred one first; its own `alg` leaves one."""
+    kind = "RSA" if key.key_type == "RSA" else key.curve_name
+    algorithms = _ALGORITHMS.get(kind, ())
+    chosen = algorithms if alg is None else tuple(name for name in algorithms if name == alg)
+    if not chosen:
+        raise KeyProblem("its curve or alg is not supported")
+    return chosen
+
+
+def _kid(jwk: Mapping[str, Any]) -> str | None:
+    kid = jwk.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise KeyProblem("its kid is not a string")
+    return kid or None

@@ -1,0 +1,80 @@
+"""The signing keys of this server, from the setting KEYS: read once, on first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.views.decorators.debug import sensitive_variables
+
+from .conf import NAME, introspection_settings
+from .exceptions import InvalidSetting
+from .jose import KeyProblem, SigningKey, is_signed_by, read_signing_key, repeated_kid
+from .protocol.jwt import UnverifiedJWT
+from .protocol.strict_json import parse_json_object
+
+
+@lru_cache(maxsize=1)
+def signing_keys() -> tuple[SigningKey, ...]:
+    """Return the keys, the one that signs first; raises InvalidSetting that names the place."""
+    return read_keys(introspection_settings.KEYS)
+
+
+def signed_here(jwt: UnverifiedJWT) -> bool:
+    """Tell whether one of our keys made the signature of a JWT."""
+    return is_signed_by((key.verification_key for key in signing_keys()), jwt)
+
+
+def read_keys(entries: Iterable[Mapping[str, Any]]) -> tuple[SigningKey, ...]:
+    """Read the keys of some entries of KEYS; raises InvalidSetting."""
+    keys = []
+    for number, entry in enumerate(entries):
+        try:
+            keys.append(read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG")))
+        except KeyProblem as problem:
+            raise InvalidSetting(f"{NAME}['KEYS'][{number}]: {problem}") from None
+    if repeated_kid(keys):
+        raise InvalidSetting(f"{NAME}['KEYS']: two keys have the same KID")
+    return tuple(keys)
+
+
+@sensitive_variables()
+def _key_of(entry: Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """Return the PEM text or the members of the JWK that an entry means; raises KeyProblem."""
+    value = entry.get("KEY")
+    if "ENV" in entry:
+        value = os.environ.get(str(entry["ENV"]))
+        if value is None:
+            raise KeyProblem("the variable named by 'ENV' is not set")
+    elif "FILE" in entry:
+        value = _read(entry["FILE"])
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, str):
+        raise KeyProblem("'KEY' is neither text nor a dictionary")
+    if not value.lstrip().startswith("{"):
+        return value
+    try:
+        return parse_json_object(value.encode())
+    except ValueError as problem:
+        raise KeyProblem(f"it looks like a JWK, but {problem}") from None
+
+
+@sensitive_variables()
+def _read(path: Any) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, TypeError, ValueError) as error:
+        raise KeyProblem(f"'FILE' cannot be read: {type(error).__name__}") from None
+
+
+def _settings_changed(*, setting: str, **_: Any) -> None:
+    if setting == NAME:
+        signing_keys.cache_clear()
+
+
+setting_changed.connect(_settings_changed)

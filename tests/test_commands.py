@@ -1,0 +1,55 @@
+"""The commands of manage.py."""
+
+from __future__ import annotations
+
+import json
+import stat
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_introspection.jose import read_signing_key
+from tests import jose
+
+
+def output_of(*arguments: str) -> str:
+    out = StringIO()
+    call_command("introspection_key", *arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("alg", jose.ALGORITHMS)
+def test_a_key_is_printed_as_pem_or_jwk_and_the_setting_takes_it(alg: str) -> None:
+    pem, jwk = output_of("--alg", alg), json.loads(output_of("--alg", alg, "--json"))
+
+    assert read_signing_key(pem, alg=alg).alg == alg
+    assert (jwk["alg"], jwk["kid"], jwk["use"]) == (alg, read_signing_key(jwk).kid, "sig")
+
+
+def test_a_file_with_a_key_is_for_its_owner_alone_and_never_overwritten(tmp_path: Path, settings: Any) -> None:
+    path = tmp_path / "signing.pem"
+
+    said = output_of("--output", str(path))
+
+    text = path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "ES256, kid " + read_signing_key(text).kid in said
+    assert "PRIVATE KEY" not in said
+    with pytest.raises(CommandError, match="never overwritten"):
+        output_of("--output", str(path))
+    assert path.read_text() == text
+
+
+def test_a_place_that_cannot_be_written_is_said_without_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be written"):
+        output_of("--output", str(tmp_path / "missing" / "signing.pem"))
+
+
+def test_the_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call_command("introspection_key", "--help")
+
+    assert "manage.py introspection_key --alg ES256 --output" in capsys.readouterr().out
