@@ -17,7 +17,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "django_introspection"
-MUST_HAVE = ("py.typed", "migrations/0001_initial.py", "templates/admin/introspection/client/secret.html")
+MUST_HAVE = (
+    "py.typed",
+    "migrations/0001_initial.py",
+    "templates/admin/introspection/client/secret.html",
+    "management/commands/introspection_token.py",
+)
 SDIST_MUST_HAVE = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "manage.py", "tests/conftest.py")
 
 

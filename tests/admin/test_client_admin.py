@@ -115,6 +115,13 @@ def test_lists_are_entered_one_on_each_line(browser: Browser, added: Any) -> Non
     assert f"{AUDIENCE}\nurn:invoices</textarea>" in browser.get(change(client)).content.decode()
 
 
+def test_lives_of_tokens_are_entered_in_seconds_or_left_to_the_settings(browser: Browser) -> None:
+    browser.post(ADD, {**FORM, "access_token_lifetime": "600", "refresh_token_lifetime": ""})
+
+    client = Client.objects.get()
+    assert (client.access_token_lifetime, client.refresh_token_lifetime) == (600, None)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -124,6 +131,8 @@ def test_lists_are_entered_one_on_each_line(browser: Browser, added: Any) -> Non
         ("resource_scopes", 'a"b'),
         ("client_id", "12345"),
         ("client_id", "with space"),
+        ("access_token_lifetime", "0"),
+        ("refresh_token_lifetime", "-1"),
         ("client_name", ""),
         ("grant_types", ["password"]),
         ("introspection_policy", "everything"),

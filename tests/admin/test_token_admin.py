@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,22 @@ def test_revoking_a_whole_grant_and_a_revoked_token_is_no_error(browser: Browser
     assert first.status_code == again.status_code == 200
     assert [str(message) for message in again.context["messages"]] == ["0 tokens were revoked."]
     assert LogEntry.objects.count() == 2
+
+
+def test_the_action_says_that_caches_were_not_told_and_revokes_all_the_same(
+    browser: Browser, issued: Any, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    cache = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path / "cache")}
+    settings.CACHES = {"default": cache}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+
+    response = revoke(browser, issued.token, refresh_token())
+
+    told = [str(message) for message in response.context["messages"]]
+    assert told[0] == "2 tokens were revoked."
+    assert told[1].startswith("The cache of revocations does not answer")
+    assert not Token.objects.filter(revoked_at=None).exists()
 
 
 @pytest.mark.parametrize("by", ["id", "grant", "client"])

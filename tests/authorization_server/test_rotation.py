@@ -357,8 +357,9 @@ def test_a_client_may_have_shorter_lived_access_tokens_but_no_longer_ones(
 
 
 @pytest.mark.parametrize(("own", "grant", "first"), [(None, 5000, 300), (200, 200, 200), (99999, 5000, 300)])
+@pytest.mark.django_db
 def test_a_client_may_have_shorter_grants_but_no_longer_ones(
-    db: None, time_machine: Any, with_settings: Any, own: int | None, grant: int, first: int
+    time_machine: Any, with_settings: Any, own: int | None, grant: int, first: int
 ) -> None:
     with_settings(REFRESH_TOKEN_LIFETIME=5000, REFRESH_TOKEN_IDLE=300)
     time_machine.move_to(START, tick=False)
@@ -412,12 +413,10 @@ def test_within_the_grace_a_repeat_is_reuse_once_the_successor_was_used(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(9, 200), (10, 400)])
-def test_the_grace_has_an_end(
-    holder: Any, user: Any, time_machine: Any, with_settings: Any, seconds: int, status: int
-) -> None:
+def test_the_grace_has_an_end(holder: Any, time_machine: Any, with_settings: Any, seconds: int, status: int) -> None:
     with_settings(REFRESH_GRACE=10)
     time_machine.move_to(START, tick=False)
-    issued = factories.TokenFactory(client=holder.client, user=user, refresh=True)
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
     refreshed(issued.refresh_token, holder)
     time_machine.shift(seconds)
 

@@ -12,7 +12,7 @@ from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import endpoints, factories
 from tests.authorization_server.helpers import bearer, introspecting_client
 
-ALL = ["token_issued", "token_introspected", "token_revoked", "client_authentication_failed"]
+ALL = ["token_issued", "token_introspected", "token_revoked", "refresh_token_reused", "client_authentication_failed"]
 
 
 def breaking(**_: Any) -> None:
@@ -115,6 +115,13 @@ def test_the_reason_of_a_failed_authentication_is_told_to_the_operator_alone(
     assert reason not in response.content.decode()
 
 
+def _use_twice(machine: Any, auth: Any) -> list[Any]:
+    Client.objects.filter(pk=machine.client.pk).update(grant_types=["refresh_token"])
+    value = factories.TokenFactory(client=machine.client, refresh=True).refresh_token
+    form = {"grant_type": "refresh_token", "refresh_token": value}
+    return [endpoints.post("/oauth/token", form, auth=auth).status_code for _ in range(2)]
+
+
 def _use_every_signal(machine: Any, auth: Any) -> list[Any]:
     token = endpoints.post("/oauth/token", {"grant_type": "client_credentials"}, auth=auth).json()["access_token"]
     return [
@@ -122,6 +129,7 @@ def _use_every_signal(machine: Any, auth: Any) -> list[Any]:
         endpoints.post("/oauth/revoke", {"token": token}, auth=auth).status_code,
         endpoints.introspect(token, auth=auth).json()["active"],
         endpoints.introspect(token, auth=(machine.client, "wrong")).status_code,
+        *_use_twice(machine, auth),
     ]
 
 
@@ -129,7 +137,7 @@ def _use_every_signal(machine: Any, auth: Any) -> list[Any]:
 def test_a_receiver_that_raises_breaks_no_answer(connect: Any, machine: Any, name: str) -> None:
     connect(name, breaking)
 
-    assert _use_every_signal(machine, machine) == [True, 200, False, 401]
+    assert _use_every_signal(machine, machine) == [True, 200, False, 401, 200, 400]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -138,7 +146,7 @@ def test_a_receiver_that_fails_in_the_database_undoes_nothing(connect: Any, name
     machine = factories.RegistrationFactory(client_id="taken")
     connect(name, registering)
 
-    assert _use_every_signal(machine, machine) == [True, 200, False, 401]
+    assert _use_every_signal(machine, machine) == [True, 200, False, 401, 200, 400]
 
 
 def test_the_log_has_a_line_for_every_event_and_never_a_value(
