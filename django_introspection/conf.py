@@ -20,16 +20,18 @@ from .protocol.scope import parse_scope
 NAME = "TOKEN_INTROSPECTION"
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
 DAY = 24 * 60 * 60
+TOKEN_FORMATS = ("opaque", "jwt")
 KEY_SOURCES = ("KEY", "FILE", "ENV")
 MAX_PREFIX = 100
 """Characters before the 64 of an identity: some caches take keys of 250, with a prefix of their own."""
 
 
 class Resource(NamedTuple):
-    """A resource that tokens can be asked for, and what its scopes are."""
+    """A resource that tokens can be asked for, what its scopes are, and whether its tokens are JWTs."""
 
     scopes: frozenset[str]
     is_default: bool
+    takes_jwt: bool
 
 
 class Revocations(NamedTuple):
@@ -217,13 +219,15 @@ def user_pk(user: Any) -> str:
 def _resource(identifier: Any, entry: Any) -> Resource:
     if not isinstance(identifier, str) or resource_problem(identifier):
         raise _invalid("RESOURCES", "each key is an absolute URI without fragment")
-    _refuse_unknown(("RESOURCES", identifier), entry, {"SCOPES", "DEFAULT"})
+    _refuse_unknown(("RESOURCES", identifier), entry, {"SCOPES", "DEFAULT", "FORMAT"})
     scopes, is_default = entry.get("SCOPES", ()), entry.get("DEFAULT", False)
     if not isinstance(scopes, (list, tuple)) or not all(_is_scope_token(scope) for scope in scopes):
         raise _invalid(("RESOURCES", identifier, "SCOPES"), "a list of scope tokens is expected")
     if not isinstance(is_default, bool):
         raise _invalid(("RESOURCES", identifier, "DEFAULT"), "True or False is expected")
-    return Resource(frozenset(scopes), is_default)
+    if entry.get("FORMAT", TOKEN_FORMATS[0]) not in TOKEN_FORMATS:
+        raise _invalid(("RESOURCES", identifier, "FORMAT"), f"one of {', '.join(TOKEN_FORMATS)} is expected")
+    return Resource(frozenset(scopes), is_default, entry.get("FORMAT") == "jwt")
 
 
 def _is_scope_token(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from django.db import Error as DatabaseError
@@ -30,6 +31,7 @@ from ..protocol.form import Form
 from ..protocol.opaque import digest
 from ..signals import client_authentication_failed
 from .addresses import client_address
+from .afterwards import after_answer
 from .assertions import find_client
 from .throttles import after_failure
 
@@ -87,7 +89,8 @@ def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
     if found is None or (problem := _secret_problem(found, credentials)):
         detail = "unknown client or wrong secret" if found is None else problem
         _refuse(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
-    _note_use(found)
+    if found.last_used_at is None or found.last_used_at < now() - LAST_USE_EVERY:
+        after_answer(request, partial(_note_use, found))
     return found.client
 
 
@@ -105,14 +108,13 @@ def _secret_problem(found: ClientSecret, credentials: SecretCredentials) -> str:
 
 
 def _note_use(secret: ClientSecret) -> None:
-    """Keep the last use, at most once a minute: the only write, and never a reason to refuse."""
+    """Keep the last use, at most once a minute whatever the number of processes: never a reason to refuse."""
     at = now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=at - LAST_USE_EVERY)
-    if secret.last_used_at is None or secret.last_used_at < at - LAST_USE_EVERY:
-        try:
-            ClientSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=at)
-        except DatabaseError as error:
-            logger.warning("last use of a secret not kept: %s", type(error).__name__)
+    try:
+        ClientSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=at)
+    except DatabaseError as error:
+        logger.warning("last use of a secret not kept: %s", type(error).__name__)
 
 
 @sensitive_variables("credentials")

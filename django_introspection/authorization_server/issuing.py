@@ -12,12 +12,12 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
-from ..models import AccessTokenFormat, Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
+from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import opaque
 from ..protocol.scope import format_scope, parse_scope
 from ..signals import token_issued
-from .self_contained import is_possible, sign
+from .self_contained import is_possible, is_wanted, sign
 
 COMPUTED_MEMBERS = frozenset(
     {
@@ -121,7 +121,7 @@ def issue(
     validate_scope(scope)
     audience = list(audience)
     validate_resources(audience)
-    if client.access_token_format == AccessTokenFormat.JWT and not (audience and is_possible()):
+    if is_wanted(client, audience) and not (audience and is_possible()):
         raise ValidationError("A JWT access token needs the settings ISSUER and KEYS, and an audience.")
     issued_at = now()
     expires_at = issued_at + (lifetime or access_token_lifetime(client))
@@ -183,7 +183,7 @@ def announce(rows: list[Token], access_token: str, refresh_token: str | None) ->
 def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
     """Make a token of a kind; the access token of some clients is a JWT."""
     token = Token(kind=kind, expires_at=expires_at, **grant)
-    if kind == TokenKind.ACCESS and token.client.access_token_format == AccessTokenFormat.JWT:
+    if kind == TokenKind.ACCESS and is_wanted(token.client, token.audience):
         value, token.digest = sign(token)
     else:
         value = opaque.generate(_PREFIXES[kind])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
@@ -26,6 +27,13 @@ NOT_CLAIMS = frozenset(
 """Members that stay out of the token; the second row are the marks of other kinds of JWT (RFC 8725 §3.12)."""
 
 
+def is_wanted(client: Client, audience: Iterable[str]) -> bool:
+    """Tell whether an access token is to be a JWT: the client's are, or those for one of its resources."""
+    known = introspection_settings.RESOURCES
+    takes_jwt = any(resource in known and known[resource].takes_jwt for resource in audience)
+    return takes_jwt or client.access_token_format == AccessTokenFormat.JWT
+
+
 def is_possible() -> bool:
     """Tell whether ISSUER and KEYS are set."""
     return introspection_settings.ISSUER is not None and bool(signing_keys())
@@ -36,7 +44,7 @@ def refuse_impossible(client: Client, audience: list[str]) -> None:
 
     RFC 9068 §2.2 requires an audience.
     """
-    if client.access_token_format != AccessTokenFormat.JWT:
+    if not is_wanted(client, audience):
         return
     if not is_possible():
         logger.error("no JWT access token can be made: ISSUER or KEYS is not set")

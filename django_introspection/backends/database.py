@@ -87,7 +87,7 @@ def describe(token: Token) -> TokenInfo:
         "scope": token.scope,
         "client_id": token.client.client_id,
         "username": user.get_username() if user else None,
-        "token_type": _token_type(token),
+        "token_type": token_type(token),
         "exp": _seconds(token.expires_at),
         "iat": _seconds(token.issued_at),
         "nbf": _seconds(token.not_before),
@@ -99,7 +99,7 @@ def describe(token: Token) -> TokenInfo:
     return TokenInfo({name: value for name, value in members.items() if value not in (None, "", [])})
 
 
-def _token_type(token: Token) -> str | None:
+def token_type(token: Token) -> str | None:
     """Name the scheme (RFC 6749 §7.1): none for a refresh token, DPoP for a key-bound one (RFC 9449 §6.2)."""
     if token.kind != TokenKind.ACCESS:
         return None

@@ -37,7 +37,7 @@ def token(db: None) -> str:
     return factories.TokenFactory().access_token
 
 
-@pytest.mark.requirement("7662-2-a")
+@pytest.mark.requirement("7662-2-a", "6749-2.3.1-f")
 def test_plain_http_is_refused_where_the_project_enforces_tls(settings: Any, resource_server: Any, token: str) -> None:
     settings.SECURE_SSL_REDIRECT = True
     settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", *settings.MIDDLEWARE]

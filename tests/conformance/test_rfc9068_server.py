@@ -341,6 +341,7 @@ def test_a_key_for_one_algorithm_verifies_no_other(shop: Any, with_keys: Any, re
     assert_inactive(endpoints.introspect(altered, auth=resource_server))
 
 
+@pytest.mark.requirement("7662-4-d")
 def test_a_token_that_we_signed_and_never_stored_is_inactive(shop: Any, resource_server: Any) -> None:
     assert_inactive(endpoints.introspect(forged(get_token(shop), claims={"scope": "all"}), auth=resource_server))
 

@@ -17,7 +17,8 @@ def metadata(**changes: Any) -> dict[str, Any]:
             "introspection_endpoint": f"{ISSUER}/introspect",
             "revocation_endpoint": f"{ISSUER}/revoke",
             "grant_types": ["client_credentials"],
-            "introspection_scope": "introspection",
+            "scopes": ["introspection"],
+            "protected_resources": [],
             **changes,
         },
     )

@@ -25,6 +25,7 @@ from ...protocol.errors import (
     TooManyRequests,
 )
 from ...protocol.form import MAX_BODY, Form, parse_form
+from ..afterwards import attach
 
 logger = logging.getLogger("django_introspection")
 
@@ -106,6 +107,11 @@ class ProtocolView(APIView):
                 logger.error("%s cannot answer: %s", type(self).__name__, type(exc.__cause__ or exc).__name__)
                 return self.refuse(TemporarilyUnavailable("The server cannot answer at the moment."))
         raise exc
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Leave the answer as it is, and what can wait for when it has been sent."""
+        attach(self.http_request, response)
+        return response
 
     def refuse(self, refusal: OAuthError) -> HttpResponse:
         """Return the error answer, with a challenge on every 401."""

@@ -34,11 +34,16 @@ class MetadataView(ProtocolView):
             introspection_endpoint=_endpoint(issuer, "introspect"),
             revocation_endpoint=_endpoint(issuer, "revoke"),
             grant_types=list(GrantType.values),
-            introspection_scope=INTROSPECTION_SCOPE,
+            scopes=[INTROSPECTION_SCOPE, *_scopes()],
+            protected_resources=list(introspection_settings.RESOURCES),
             jwks_uri=_endpoint(issuer, "jwks") if signing_keys() else None,
             assertion_algorithms=list(SIGNING_ALGORITHMS) if assertions.is_supported() else None,
         )
         return public_response(members, max_age=MAX_AGE)
+
+
+def _scopes() -> list[str]:
+    return sorted(set().union(*(resource.scopes for resource in introspection_settings.RESOURCES.values())))
 
 
 def _endpoint(issuer: str, name: str) -> str | None:

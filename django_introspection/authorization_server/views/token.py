@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from ...backends.database import token_type
 from ..clients import authenticate_client
 from ..grants import grant_tokens
 from .base import ProtocolView, json_response
@@ -21,7 +22,7 @@ class TokenView(ProtocolView):
         issued = grant_tokens(authenticate_client(self.http_request, form), form)
         members = {
             "access_token": issued.access_token,
-            "token_type": "Bearer",
+            "token_type": token_type(issued.token),
             "expires_in": issued.expires_in,
             "refresh_token": issued.refresh_token,
             "scope": issued.scope,

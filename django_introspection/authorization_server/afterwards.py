@@ -1,0 +1,30 @@
+"""Work that nobody waits for: done when the answer has been sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+Work = Callable[[], None]
+_LIST = "_introspection_afterwards"
+
+
+def after_answer(request: HttpRequest, work: Work) -> None:
+    """Put off some work, which raises nothing, until the answer to this request has been sent."""
+    vars(request).setdefault(_LIST, []).append(work)
+
+
+def attach(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Let an answer do the work of its request when the server closes it, before Django gives up the connections."""
+    work: list[Work] = vars(request).pop(_LIST, [])
+    close = response.close
+
+    def close_after_work() -> None:
+        while work:
+            work.pop(0)()
+        close()
+
+    if work:
+        vars(response)["close"] = close_after_work
