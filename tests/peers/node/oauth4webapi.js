@@ -1,26 +1,34 @@
-// Drive an authorization server with oauth4webapi: discovery, token, introspection, revocation, inactive.
-// Prints one JSON object; the environment names the issuer and the two clients.
+// Drive an authorization server with oauth4webapi: discovery, token, introspection, revocation, inactive; a JWT access
+// token is verified by the published keys besides. Prints one JSON object; the environment names issuer and clients.
 import * as oauth from 'oauth4webapi'
+import { authentication } from './authentication.js'
 
-const { ISSUER, CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, SCOPE } = process.env
+const { ISSUER, CLIENT_ID, CALLER_ID, SCOPE, AUDIENCE } = process.env
+const { CLIENT_METHOD, CLIENT_CREDENTIAL, CALLER_METHOD, CALLER_CREDENTIAL } = process.env
 const http = { [oauth.allowInsecureRequests]: true }
 const issuer = new URL(ISSUER)
 const discovery = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...http })
 const as = await oauth.processDiscoveryResponse(issuer, discovery)
 
 const client = { client_id: CLIENT_ID }
-const clientAuth = oauth.ClientSecretBasic(CLIENT_SECRET)
+const clientAuth = await authentication(oauth, CLIENT_METHOD, CLIENT_CREDENTIAL)
 const caller = { client_id: CALLER_ID }
-const callerAuth = oauth.ClientSecretBasic(CALLER_SECRET)
+const callerAuth = await authentication(oauth, CALLER_METHOD, CALLER_CREDENTIAL)
 
 const granted = await oauth.clientCredentialsGrantRequest(as, client, clientAuth, { scope: SCOPE }, http)
 const { access_token: token, token_type, scope } = await oauth.processClientCredentialsResponse(as, client, granted)
+
+async function verify() {
+  const request = new Request(AUDIENCE, { headers: { Authorization: `Bearer ${token}` } })
+  return await oauth.validateJwtAccessToken(as, request, AUDIENCE, http)
+}
 
 async function introspect() {
   const response = await oauth.introspectionRequest(as, caller, callerAuth, token, http)
   return await oauth.processIntrospectionResponse(as, caller, response)
 }
 
+const claims = token.split('.').length === 3 ? await verify() : null
 const before = await introspect()
 await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, clientAuth, token, http))
-console.log(JSON.stringify({ token_type, scope, before, after: await introspect() }))
+console.log(JSON.stringify({ token_type, scope, claims, before, after: await introspect() }))
