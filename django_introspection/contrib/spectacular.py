@@ -142,10 +142,12 @@ def _text(description: str, **more: Any) -> Schema:
 
 
 def _form(required: list[str], **properties: Schema) -> dict[str, Schema]:
-    """Describe a form, with the credentials that may be in it (`client_secret_post`)."""
+    """Describe a form, with the credentials that may be in it (`client_secret_post`, `private_key_jwt`)."""
     credentials = {
-        "client_id": _text("Who asks, where the secret is in the body."),
+        "client_id": _text("Who asks, where the credentials are in the body."),
         "client_secret": _text("The secret, where it is not in the header.", format="password"),
+        "client_assertion_type": _text("urn:ietf:params:oauth:client-assertion-type:jwt-bearer (RFC 7523)."),
+        "client_assertion": _text("The JWT that a client signs instead of sending a secret.", format="password"),
     }
     return {FORM: _object(required, **properties, **credentials)}
 

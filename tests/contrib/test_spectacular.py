@@ -21,6 +21,9 @@ def generate(settings: str) -> Any:
     return json.loads(run_module("django", f"tests.projects.openapi.{settings}", *options))
 
 
+CREDENTIALS = ("client_id", "client_secret", "client_assertion_type", "client_assertion")
+
+
 @pytest.fixture(scope="module")
 def schema() -> Any:
     return generate("full")
@@ -58,7 +61,7 @@ def test_a_request_is_a_form_with_its_parameters(schema: Any, path: str, require
 
     assert list(body) == [FORM]
     assert body[FORM]["schema"]["required"] == [required]
-    assert body[FORM]["schema"]["properties"].keys() == {required, "client_id", "client_secret"} | optional
+    assert body[FORM]["schema"]["properties"].keys() == {required, *CREDENTIALS} | optional
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,19 @@ def test_a_machine_gets_a_token_uses_it_and_revokes_it() -> None:
     assert endpoints.introspect(token, auth=resource_server).json() == {"active": False}
 
 
+def test_a_refresh_token_that_is_used_twice_ends_its_grant_although_the_answer_is_an_error() -> None:
+    holder = factories.RegistrationFactory(grant_types=["client_credentials", "refresh_token"])
+    issued = factories.TokenFactory(client=holder.client, user=person(), refresh=True)
+    form = {"grant_type": "refresh_token", "refresh_token": issued.refresh_token}
+
+    first = endpoints.post("/oauth/token", form, auth=holder)
+    again = endpoints.post("/oauth/token", form, auth=holder)
+
+    assert (first.status_code, again.status_code) == (200, 400)
+    for token in (issued.access_token, first.json()["access_token"], first.json()["refresh_token"]):
+        assert endpoints.introspect(token, auth=holder).json() == {"active": False}
+
+
 @pytest.mark.parametrize("start", [FOLD, FOLD + timedelta(hours=1), GAP, GAP + timedelta(hours=1)])
 def test_a_token_lives_exactly_its_hour_whatever_the_clocks_on_the_wall_do(start: datetime) -> None:
     machine = factories.RegistrationFactory()
