@@ -183,3 +183,23 @@ def test_a_jwt_whose_row_was_purged_is_inactive(configure: Any, resource_server:
     Token.objects.all().delete()
 
     assert_inactive(endpoints.introspect(token, auth=resource_server))
+
+
+@pytest.mark.parametrize("way", ["client_secret_basic", "client_secret_post", "private_key_jwt"])
+@pytest.mark.parametrize(
+    "twin", ["ORDERS-CLIENT", "orders-client ", "Örders-client"], ids=["case", "padding", "accent"]
+)
+def test_a_client_id_that_a_collation_takes_for_the_right_one_is_another(db: None, way: str, twin: str) -> None:
+    keys = {"jwks": {"keys": [jose.public("ES256")]}} if way == "private_key_jwt" else {}
+    client, secret = factories.RegistrationFactory(client_id="orders-client", token_endpoint_auth_method=way, **keys)
+
+    def get(client_id: str) -> Any:
+        form = {"grant_type": "client_credentials"}
+        if way == "client_secret_basic":
+            return endpoints.post("/oauth/token", form, auth=endpoints.basic(client_id, secret))
+        if way == "client_secret_post":
+            return endpoints.post("/oauth/token", {**form, "client_id": client_id, "client_secret": secret})
+        return endpoints.post("/oauth/token", {**form, **jose.asserting(jose.assertion(client_id))})
+
+    assert get(client.client_id).status_code == 200
+    assert_refused(get(twin), 401, "invalid_client")
