@@ -15,8 +15,8 @@ def test_the_hostile_project_sets_every_setting_that_drf_has() -> None:
 
 
 def test_no_setting_of_drf_changes_a_byte_of_any_answer() -> None:
-    usual = json.loads(run_module(PROBE, "tests.projects.full", DATABASE_URL="sqlite://"))
-    hostile = json.loads(run_module(PROBE, "tests.projects.hostile_drf", DATABASE_URL="sqlite://"))
+    usual = json.loads(run_module(PROBE, "tests.projects.full"))
+    hostile = json.loads(run_module(PROBE, "tests.projects.hostile_drf"))
 
     assert hostile == usual
     assert [answer[2] for answer in usual] == [

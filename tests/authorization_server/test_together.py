@@ -163,6 +163,7 @@ def test_an_introspection_is_two_statements_whoever_asks_about_whatever(
     assert answer.json()["active"] is (policy != "own")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_last_use_of_a_secret_is_written_when_the_answer_has_been_sent(resource_server: Any) -> None:
     headers = {"Authorization": endpoints.basic(resource_server.client.client_id, resource_server.secret)}
     request = RequestFactory().post("/", "token=unknown", content_type=endpoints.FORM, headers=headers)
