@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import factory
@@ -31,7 +32,7 @@ class RegistrationFactory(factory.Factory[Any]):
 
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **metadata: Any) -> Registration:
-        return Client.objects.register(**metadata)
+        return Client.objects.register(**deepcopy(metadata))  # a test may change what it got
 
     client_name = factory.Sequence(lambda n: f"Client {n}")
     grant_types = [GrantType.CLIENT_CREDENTIALS]
