@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.test import modify_settings, override_settings
 
 from django_introspection.check_messages import HINTS, TAG
+from django_introspection.checks import check_policies
 from django_introspection.models import Client
 from tests.authorization_server.helpers import without_table
 from tests.factories import RegistrationFactory
@@ -89,7 +90,7 @@ def test_the_anonymous_user_of_an_app_that_is_not_installed_is_an_error() -> Non
 
 
 def database_messages(databases: list[str] | None) -> list[str]:
-    found = checks.run_checks(tags=[TAG], include_deployment_checks=True, databases=databases)
+    found = checks.run_checks(include_deployment_checks=True, databases=databases)
     return [message.msg for message in found if message.id == "introspection.W010"]
 
 
@@ -103,7 +104,7 @@ def test_a_client_that_is_told_about_every_token_is_named_in_deployment_where_th
 
     with django_assert_num_queries(0):
         assert database_messages(None) == []
-        assert database_messages(["another"]) == []
+        assert check_policies(databases=["another"]) == []
     assert database_messages(["default"]) == ["the client 'any' is told about every access token"]
     assert checks.run_checks(tags=[TAG], databases=["default"]) == []
 

@@ -304,6 +304,7 @@ def test_a_client_that_signs_is_registered_with_its_keys_and_shown_no_secret(bro
         ("{", "Enter a valid JSON"),
         (json.dumps({"keys": [jose.private("ES256")]}), "private members"),
     ],
+    ids=["nothing", "an empty object", "no JSON", "a private key"],
 )
 def test_keys_that_do_not_do_are_told_at_their_field(browser: Browser, keys: str, told: str) -> None:
     response = browser.post(ADD, FORM | {"token_endpoint_auth_method": "private_key_jwt", "jwks": keys})
