@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.database import find
+from ..backends.database import find, stored_digest
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret, Token, TokenKind
 from ..models.fields import now
@@ -119,12 +119,12 @@ def _note_use(secret: ClientSecret) -> None:
 
 @sensitive_variables("credentials")
 def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
-    if credentials.token == form.get("token"):
-        _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
     found = find(credentials.token)
     if found is None or (problem := _bearer_problem(found)):
         detail = "unknown token" if found is None else problem
         _refuse(request, invalid_caller("The access token is not good here.", detail=detail))
+    if stored_digest(form.get("token") or "") == found.digest:
+        _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
     if INTROSPECTION_SCOPE not in found.scope.split():
         lacking = challenge("Bearer", error="insufficient_scope", scope=INTROSPECTION_SCOPE)
         refusal = InsufficientCaller(f"The access token lacks the scope {INTROSPECTION_SCOPE}.", challenges=(lacking,))

@@ -204,3 +204,12 @@ def test_a_client_id_that_a_collation_takes_for_the_right_one_is_another(db: Non
 
     assert get(client.client_id).status_code == 200
     assert_refused(get(twin), 401, "invalid_client")
+
+
+@pytest.mark.parametrize("alter", [lambda token: token, jose.other_signature], ids=["itself", "its other signature"])
+def test_a_caller_with_a_jwt_cannot_ask_about_it_under_any_signature(configure: Any, alter: Any) -> None:
+    caller = introspecting_client(access_token_format="jwt")
+    authorization = bearer(caller)
+    token = authorization.partition(" ")[2]
+
+    assert_refused(endpoints.introspect(alter(token), auth=authorization), 401, "invalid_token")
