@@ -26,8 +26,8 @@ class _NoInversion(BasePermissionMetaclass):
 class HasScope(ScopePermission, metaclass=_NoInversion):
     """Allow requests whose token has every scope that the view names in `required_scopes`.
 
-    `required_scopes` is a list, or a dictionary of lists by HTTP method: HEAD counts as GET, and a method that is
-    not named is refused. Composes with `&` and `|`; a refusal is 403 `insufficient_scope` and names the scope.
+    `required_scopes` is a list, or a dictionary of lists by HTTP method or by action of a ViewSet, which goes first.
+    HEAD counts as GET, and what is not named is refused. Composes with `&` and `|`; a refusal is 403 `insufficient_scope` and names the scope.
     """
 
     scopes: ClassVar[tuple[str, ...] | None] = None
@@ -41,7 +41,7 @@ class HasScope(ScopePermission, metaclass=_NoInversion):
         return False
 
     def required(self, view: APIView, method: str) -> tuple[str, ...] | None:
-        """Return the scopes that are asked for; None for a method that the view does not name."""
+        """Return the scopes that are asked for; None for a method and action that the view does not name."""
         return _required(view, method) if self.scopes is None else self.scopes
 
 
@@ -55,11 +55,12 @@ def requires_scope(*scopes: str) -> type[HasScope]:
 
 
 def _required(view: APIView, method: str) -> tuple[str, ...] | None:
-    """Return what the view asks for; None for a method that it does not name."""
+    """Return what the view asks for; None for a method and action that it does not name."""
     declared: Any = getattr(view, "required_scopes", None)
     if isinstance(declared, Mapping):
-        name = "GET" if method == "HEAD" else method
-        if name not in declared:
+        names = (getattr(view, "action", None), "GET" if method == "HEAD" else method)
+        name = next((name for name in names if name in declared), None)
+        if name is None:
             return None
         declared = declared[name]
     if isinstance(declared, str) or not isinstance(declared, Iterable):

@@ -1,6 +1,6 @@
 """Defects that other packages have had at this place; the names carry their numbers in our notes on the field.
 
-Left for when the features come: coalescing of parallel calls (D7) and the metadata document (D29).
+Left for when the feature comes: coalescing of parallel calls (D7).
 """
 
 from __future__ import annotations
@@ -337,7 +337,7 @@ def test_d24_each_view_asks_the_server_it_names(authorization_server: Misbehavin
 def test_d25_a_realm_cannot_break_out_of_its_quotes() -> None:
     realm = type("Quoted", (IntrospectionAuthentication,), {"realm": 'a", error="b\r\nX: c\\'})
 
-    assert challenge_of(ask(protect(authentication_classes=[realm])))[1].keys() == {"realm"}
+    assert challenge_of(ask(protect(authentication_classes=[realm])))[1].keys() == {"realm", "resource_metadata"}
 
 
 def test_d26_every_scope_of_the_token_is_kept(authorization_server: MisbehavingServer) -> None:

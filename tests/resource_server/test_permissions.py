@@ -341,4 +341,4 @@ def test_no_text_can_break_out_of_the_challenge(text: str) -> None:
     for response in (ask(view, token()), ask(view), ask(view, "bad"), ask(view, headers={"Authorization": "Bearer"})):
         scheme, parameters = challenge_of(response)
         assert scheme == "Bearer"
-        assert parameters.keys() <= {"realm", "error", "error_description", "scope"}
+        assert parameters.keys() <= {"realm", "error", "error_description", "scope", "resource_metadata"}
