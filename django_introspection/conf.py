@@ -135,7 +135,11 @@ class Settings:
         entries = self.values.get("PROTECTED", {})
         if not isinstance(entries, Mapping):
             raise _invalid("PROTECTED", "a dictionary of paths is expected")
-        return tuple(_protected_path(prefix, entry) for prefix, entry in entries.items())
+        paths = tuple(_protected_path(prefix, entry) for prefix, entry in entries.items())
+        for path in paths:
+            if path.backend not in self.BACKENDS:
+                raise _invalid(("PROTECTED", path.prefix, "USING"), "an alias of BACKENDS is expected")
+        return paths
 
     @property
     def REVOCATIONS(self) -> Revocations | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.permissions import BasePermissionMetaclass
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from .protocol.scope import parse_scope
 from .protocol.token_info import TokenInfo
 from .resource_server.denial import ScopeDenial, ScopePermission
+
+if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
+    from rest_framework.views import APIView
 
 __all__ = ["HasScope", "requires_scope"]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView
 
 from .protocol.token_info import TokenInfo
 from .resource_server.users import is_client
+
+if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
+    from rest_framework.views import APIView
 
 __all__ = ["ClientRateThrottle"]
 

@@ -48,6 +48,10 @@ def default(**entry: Any) -> dict[str, Any]:
 
 ORDERS = "https://api.example.com/orders"
 OWN = "django_introspection.backends.DatabaseBackend"
+BY_NAME = {
+    "RESOLVER": "django_introspection.resource_server.local_users.LocalUser",
+    "OPTIONS": {"claim": "sub"},
+}
 
 SPEAKING = {
     "E001": {"ISSUER": ISSUER, "ISUER": SECRET},
@@ -58,11 +62,16 @@ SPEAKING = {
     "W003": {"ISSUER": ISSUER, "REVOCATIONS": {"ALIAS": "local"}},
     "E005": {"ISSUER": ISSUER, "KEYS": [{"KEY": SECRET}]},
     "W004": {"ISSUER": ISSUER},
+    "E010": {"ISSUER": ISSUER, "PROTECTED": {"/api/": {"SCOPE": "orders:read"}}},
+    "E012": default(BACKEND=OWN, USER=f"shop.{SECRET}"),
+    "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
+    "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
+    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {"BACKEND": OWN, "USER": BY_NAME} for alias in ("a", "b")}},
 }
 PROJECTS: dict[str, Any] = {"W004": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010"}
-"""Need more than settings: a project without contrib.auth, a database that may be asked."""
+ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "W011", "W012"}
+"""Need more than settings: a project without contrib.auth, a database that may be asked, views, middleware."""
 
 
 def test_every_id_of_the_table_has_a_test() -> None:

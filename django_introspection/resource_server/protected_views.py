@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver, get_urlconf
-from rest_framework.views import APIView
 
 from .extraction import HEADER
+
+if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
+    from rest_framework.views import APIView
 
 
 class RoutedView(NamedTuple):
@@ -45,12 +48,12 @@ def is_ours(authenticator: type) -> bool:
 
 def bearer_methods_of(aliases: Iterable[str]) -> set[str]:
     """Return the ways in which the views of these token backends take tokens; the header always."""
-    by_alias = _bearer_methods(get_urlconf())
+    by_alias = _bearer_methods(get_urlconf() or settings.ROOT_URLCONF)
     return {HEADER}.union(*(by_alias.get(alias, ()) for alias in aliases))
 
 
 @lru_cache(maxsize=8)
-def _bearer_methods(urlconf: str | None) -> dict[str, set[str]]:
+def _bearer_methods(urlconf: str) -> dict[str, set[str]]:
     by_alias: dict[str, set[str]] = {}
     for view in routed_views():
         for each in filter(is_ours, view.authenticators):
@@ -60,6 +63,8 @@ def _bearer_methods(urlconf: str | None) -> dict[str, set[str]]:
 
 
 def _views(patterns: Iterable[Any], route: str) -> Iterator[RoutedView]:
+    from rest_framework.views import APIView
+
     for pattern in patterns:
         path = route + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
