@@ -23,7 +23,7 @@ HINTS = {
     "W004": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
     "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
     "W011": "Put IntrospectionAuthentication first: the first authenticator alone has its challenge in a 401.",
-    "W012": "Keep one of them. For tokens of several servers use one IntrospectionAuthentication with a routing backend.",
+    "W012": "Keep one of them; for tokens of several servers, one that asks a routing backend.",
     "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
     "W014": "Name the resource by an https URL without fragment and query.",
     "W015": "Map by 'identity', which holds the issuer, or give each server a field of its own.",

@@ -29,7 +29,8 @@ class HasScope(ScopePermission, metaclass=_NoInversion):
     """Allow requests whose token has every scope that the view names in `required_scopes`.
 
     `required_scopes` is a list, or a dictionary of lists by HTTP method or by action of a ViewSet, which goes first.
-    HEAD counts as GET, and what is not named is refused. Composes with `&` and `|`; a refusal is 403 `insufficient_scope` and names the scope.
+    HEAD counts as GET, and what is not named is refused. Composes with `&` and `|`; a refusal is 403
+    `insufficient_scope` and names the scope.
     """
 
     scopes: ClassVar[tuple[str, ...] | None] = None

@@ -32,7 +32,7 @@ class ClientRateThrottle(SimpleRateThrottle):
         info = request.auth
         if not isinstance(info, TokenInfo) or not (self.user_tokens or is_client(info)):
             return None
-        issuer = info.iss or getattr(request.successful_authenticator, "backend", "")
+        issuer = info.iss or str(getattr(request.successful_authenticator, "backend", ""))
         client = info.client_id or info.sub or ""
         ident = hashlib.sha256(f"{len(issuer)}:{issuer}{client}".encode()).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": ident}

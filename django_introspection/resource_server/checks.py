@@ -99,8 +99,12 @@ def _view_messages(view: RoutedView) -> Iterator[CheckMessage]:
         yield error("E013", problem)
     ours = [each for each in view.authenticators if is_ours(each)]
     for each in ours:
-        methods = getattr(each, "bearer_methods")
-        if isinstance(methods, str) or HEADER not in methods or set(methods) - set(BEARER_METHODS):
+        methods = each.bearer_methods
+        if (
+            not isinstance(methods, (tuple, list))
+            or HEADER not in methods
+            or not all(m in BEARER_METHODS for m in methods)
+        ):
             yield error("E014", f"{each.__qualname__}.bearer_methods: a tuple of ways to send a token is expected")
     bearers = [each for each in view.authenticators if is_ours(each) or _scheme(each) == SCHEME.lower()]
     if ours and len(bearers) > 1:

@@ -1,4 +1,4 @@
-"""The token of a request (RFC 6750 §2): from the `Authorization` header, and from a form only where that is asked for."""
+"""The token of a request (RFC 6750 §2): from the `Authorization` header, from a form only where that is asked for."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ class LocalUser:
     """
 
     def __init__(
-        self, *, claim: str = IDENTITY, field: str = "username", create: str = "never", allow_staff: bool = False
+        self, *, claim: Any = IDENTITY, field: Any = "username", create: Any = CREATE[0], allow_staff: Any = False
     ) -> None:
-        if not isinstance(claim, str) or not claim or not isinstance(field, str) or not field:
+        if not all(isinstance(name, str) and name for name in (claim, field)):
             raise ValueError("'claim' and 'field' are names")
         if create not in CREATE:
             raise ValueError(f"'create' is one of {', '.join(CREATE)}")
-        if not isinstance(allow_staff, bool):
-            raise ValueError("'allow_staff' is True or False")  # noqa: TRY004 - one kind of error for every option
+        if allow_staff not in (True, False):
+            raise ValueError("'allow_staff' is True or False")
         self.claim, self.field, self.create, self.allow_staff = claim, field, create, allow_staff
 
     def __call__(self, token_user: TokenUser, request: HttpRequest) -> Any:

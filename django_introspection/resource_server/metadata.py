@@ -79,7 +79,9 @@ def _resources(backend: TokenBackend) -> Iterator[str]:
 
 
 def _issuers(backends: Iterable[TokenBackend]) -> list[str]:
-    issuers = (backend.issuer or (introspection_settings.ISSUER if _is_local(backend) else None) for backend in backends)
+    issuers = (
+        backend.issuer or (introspection_settings.ISSUER if _is_local(backend) else None) for backend in backends
+    )
     return sorted({issuer for issuer in issuers if issuer})
 
 

@@ -27,18 +27,19 @@ class RoutedView(NamedTuple):
         return self.initkwargs.get(name, getattr(self.view_class, name, None))
 
     @property
-    def authenticators(self) -> list[type]:
+    def authenticators(self) -> list[Any]:
         """The authenticators that the class names; `get_authenticators()` may choose others for a request."""
-        return [each for each in self.declared("authentication_classes") or () if isinstance(each, type)]
+        named = self.declared("authentication_classes")
+        return [each for each in named if isinstance(each, type)] if isinstance(named, (list, tuple)) else []
 
 
 def routed_views() -> list[RoutedView]:
     """Return the DRF views of the URL conf, each once; nothing where it cannot be imported (Django says so)."""
     try:
-        found = list(_views(get_resolver(get_urlconf()).url_patterns, ""))
+        found = reversed(list(_views(get_resolver(get_urlconf()).url_patterns, "")))
+        return list({(each.view_class, repr(sorted(each.initkwargs.items()))): each for each in found}.values())
     except Exception:  # noqa: BLE001 - whatever a module of the project raises on import
         return []
-    return list({(each.view_class, repr(sorted(each.initkwargs.items()))): each for each in reversed(found)}.values())
 
 
 def is_ours(authenticator: type) -> bool:
@@ -57,8 +58,7 @@ def _bearer_methods(urlconf: str) -> dict[str, set[str]]:
     by_alias: dict[str, set[str]] = {}
     for view in routed_views():
         for each in filter(is_ours, view.authenticators):
-            authenticator: Any = each
-            by_alias.setdefault(authenticator.backend, set()).update(authenticator.bearer_methods)
+            by_alias.setdefault(each.backend, set()).update(each.bearer_methods)
     return by_alias
 
 

@@ -15,7 +15,9 @@ MAX_AGE = 3600
 @require_safe
 def protected_resource(request: HttpRequest, resource_path: str | None = None) -> JsonResponse:
     """Describe the resource of this path, from the configured identifiers and never from the Host of a request."""
-    resource = find_resource(resource_path or "", request.META.get("QUERY_STRING", ""), request.META.get("HTTP_HOST", ""))
+    resource = find_resource(
+        resource_path or "", request.META.get("QUERY_STRING", ""), request.META.get("HTTP_HOST", "")
+    )
     if resource is None:
         return JsonResponse({"detail": "There is no such resource here."}, status=404)
     aliases = [alias for alias in token_backends if resource in token_backends[alias].audience]

@@ -72,7 +72,10 @@ def test_scopes_and_the_name_for_people_are_those_of_the_declared_resource(setti
 def test_every_issuer_whose_tokens_are_taken_is_named(settings: Any) -> None:
     partner = REMOTE["BACKENDS"]["default"]
     partner = {**partner, "OPTIONS": {**partner["OPTIONS"], "audience": AUDIENCE}}
-    elsewhere = {**partner, "OPTIONS": {**partner["OPTIONS"], "audience": "https://other.example", "issuer": "https://x.example"}}
+    elsewhere = {
+        **partner,
+        "OPTIONS": {**partner["OPTIONS"], "audience": "https://other.example", "issuer": "https://x.example"},
+    }
     backends = {**TOKEN_INTROSPECTION["BACKENDS"], "partner": partner, "elsewhere": elsewhere}
     settings.TOKEN_INTROSPECTION = {"ISSUER": ISSUER, "BACKENDS": backends}
 
@@ -126,7 +129,9 @@ def test_what_is_no_resource_has_no_document(path: str) -> None:
     assert response["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("identifier", ["orders", "urn:example:orders", "http://api.example.com/orders", "https://h/#a"])
+@pytest.mark.parametrize(
+    "identifier", ["orders", "urn:example:orders", "http://api.example.com/orders", "https://h/#a"]
+)
 def test_an_identifier_that_is_no_https_url_has_no_document(protect_as: Any, identifier: str) -> None:
     protect_as(identifier)
 
@@ -169,7 +174,10 @@ def test_of_two_hosts_with_the_same_path_each_has_its_own_document(protect_as: A
 
 @pytest.mark.django_db
 @pytest.mark.requirement("9728-5.1-a")
-@pytest.mark.parametrize("identifier", [AUDIENCE, "https://h.example", "https://h.example/", "https://h.example/r/", "https://h.example/r?v=2"])
+@pytest.mark.parametrize(
+    "identifier",
+    [AUDIENCE, "https://h.example", "https://h.example/", "https://h.example/r/", "https://h.example/r?v=2"],
+)
 def test_every_challenge_says_where_the_document_is_and_it_is_there(protect_as: Any, identifier: str) -> None:
     protect_as(identifier)
     weak = factories.TokenFactory(scope="other", audience=[identifier]).access_token
@@ -243,7 +251,8 @@ def test_an_identifier_that_cannot_be_a_resource_is_named_by_a_check(
 def test_a_resource_server_without_tables_serves_it_too() -> None:
     """And no document of an authorization server, which it is not."""
     challenge, document, other = map(
-        json.loads, run_module("tests.projects.resource_only.metadata", "tests.projects.resource_only.with_metadata").splitlines()
+        json.loads,
+        run_module("tests.projects.resource_only.metadata", "tests.projects.resource_only.with_metadata").splitlines(),
     )
 
     assert f'resource_metadata="https://api.example.com{WELL_KNOWN}/orders"' in challenge

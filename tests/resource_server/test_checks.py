@@ -103,7 +103,7 @@ def test_scopes_that_are_no_scopes_are_found_before_a_request_is(declared: Any) 
     assert said_of(view(Ours, permission_classes=[READ], required_scopes=declared)) == []
 
 
-@pytest.mark.parametrize("methods", ["header", (), ("body",), ("header", "query")])
+@pytest.mark.parametrize("methods", ["header", None, 7, (["header"],), (), ("body",), ("header", "query")])
 def test_ways_to_send_a_token_that_do_not_exist_are_found(methods: Any) -> None:
     strange = type("Strange", (Ours,), {"bearer_methods": methods})
 

@@ -27,7 +27,9 @@ STRICT = [*MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
 
 
 def said(request: Any) -> JsonResponse:
-    return JsonResponse({"user": str(request.user), "sub": request.token_info.sub, "scopes": sorted(request.token_info.scopes)})
+    return JsonResponse(
+        {"user": str(request.user), "sub": request.token_info.sub, "scopes": sorted(request.token_info.scopes)}
+    )
 
 
 @token_required(scope="orders:read")

@@ -23,7 +23,9 @@ class Forms(IntrospectionAuthentication):
     bearer_methods = ("header", "body")
 
 
-def send(body: str | bytes, *, content_type: str = FORM, method: str = "post", headers: Any = None, query: str = "") -> Any:
+def send(
+    body: str | bytes, *, content_type: str = FORM, method: str = "post", headers: Any = None, query: str = ""
+) -> Any:
     """Send a body to a view that takes forms; the answer has what the view read of the body."""
 
     def run(self: Any, request: Request) -> Response:

@@ -15,6 +15,7 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.core import serializers
 from django.db import connection
+from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import IsAuthenticated
 
@@ -367,6 +368,13 @@ def test_d28_there_is_an_async_path(authorization_server: MisbehavingServer) -> 
 
     assert info is not None
     assert info.sub == "alice"
+
+
+def test_d29_the_metadata_promises_no_more_than_is_done() -> None:
+    """Tokens bound to a key are refused, so no member may say that they are taken."""
+    document = Browser().get("/.well-known/oauth-protected-resource/orders").json()
+
+    assert document.keys() == {"resource", "authorization_servers", "bearer_methods_supported"}
 
 
 @pytest.mark.parametrize("query", ["q=100%", "q=%zz&q=%", "a;b=%u1234", "%", "access_token%3D=1"])

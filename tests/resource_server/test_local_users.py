@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test.client import RequestFactory
-
 from rest_framework.request import WrappedAttributeError
 
 from django_introspection import TokenInfo, token_backends
@@ -39,7 +38,7 @@ def remote(authorization_server: MisbehavingServer, settings: Any) -> Any:
 
     def asked(user: Any = None, *, method: str = "get", **members: Any) -> tuple[Any, Any]:
         backend = {**authorization_server.settings()["BACKENDS"]["default"], "USER": user}
-        if settings.TOKEN_INTROSPECTION != {"BACKENDS": {"default": backend}}:
+        if {"BACKENDS": {"default": backend}} != settings.TOKEN_INTROSPECTION:
             settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}}
         authorization_server.behave("active", **{"iss": ISSUER, "sub": "42", "client_id": "app", **members})
         view = protect()
@@ -165,6 +164,7 @@ def test_of_two_first_requests_at_once_one_makes_the_row_and_both_find_it() -> N
             connection.close()
 
     if connection.vendor == "sqlite":  # one connection in memory: the other request comes between the two statements
+
         class Between(LocalUser):
             def _find(self, name: str) -> Any:
                 nobody = super()._find(name)
@@ -187,9 +187,12 @@ def own(user: TokenUser, request: HttpRequest) -> Any:
 
 
 def failing(user: TokenUser, request: HttpRequest) -> Any:
-    raise {"database": DatabaseError, "bug": ZeroDivisionError, "attribute": AttributeError, "denied": PermissionDenied}[
-        user.token_info["kind"]
-    ]
+    raise {
+        "database": DatabaseError,
+        "bug": ZeroDivisionError,
+        "attribute": AttributeError,
+        "denied": PermissionDenied,
+    }[user.token_info["kind"]]
 
 
 async def coroutine(user: TokenUser, request: HttpRequest) -> Any: ...

@@ -327,7 +327,7 @@ class Archive(ViewSet):
     def list(self, request: Request) -> Response:
         return Response()
 
-    retrieve = create = archive = drop = list
+    retrieve = create = archive = drop = list  # noqa: A003 - the method above
 
 
 def archive(**actions: str) -> Any:
@@ -361,7 +361,9 @@ def test_an_action_that_neither_names_is_refused(action: str, method: str) -> No
 
 
 def test_an_action_says_what_it_needs_where_it_is_declared() -> None:
-    view = type("AsView", (), {"as_view": staticmethod(lambda: Archive.as_view({"post": "drop"}, required_scopes=["x"]))})
+    view = type(
+        "AsView", (), {"as_view": staticmethod(lambda: Archive.as_view({"post": "drop"}, required_scopes=["x"]))}
+    )
 
     assert ask(view, token("x"), method="post").status_code == 200
     assert denied_scope(ask(view, token("orders:write"), method="post")) == "x"

@@ -34,7 +34,9 @@ def remote(authorization_server: MisbehavingServer) -> Any:
     """Return a function that asks as a client and returns the status."""
 
     def asked(client: str | None, *, throttle: Any = Twice, address: str = "10.0.0.1", **members: Any) -> Any:
-        authorization_server.behave("active", client_id=client, **{"sub": client, "iss": "https://a.example", **members})
+        authorization_server.behave(
+            "active", client_id=client, **{"sub": client, "iss": "https://a.example", **members}
+        )
         view = protect(throttle_classes=[throttle], permission_classes=[AllowAny])
         return ask(view, TOKEN, headers={"X-Forwarded-For": address})
 
@@ -73,9 +75,7 @@ def test_a_token_that_names_no_client_is_limited_too(remote: Any) -> None:
     assert [remote(None, sub="42", throttle=TwiceForEverybody).status_code for _ in range(3)] == [200, 200, 429]
 
 
-def test_two_servers_that_name_no_issuer_are_two(
-    authorization_server: MisbehavingServer, settings: Any
-) -> None:
+def test_two_servers_that_name_no_issuer_are_two(authorization_server: MisbehavingServer, settings: Any) -> None:
     backend = authorization_server.settings()["BACKENDS"]["default"]
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend, "partner": backend}}
     authorization_server.behave("active", client_id="app", sub="app")
