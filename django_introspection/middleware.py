@@ -73,8 +73,12 @@ def _readings(path: str) -> set[str]:
 
 
 def _normal(path: str) -> str:
-    """Return a path without empty and dot segments, in one case."""
-    return posixpath.normpath(re.sub("/+", "/", f"/{path}")).casefold()
+    """Return a path without empty and dot segments and without what cannot be seen, in one case.
+
+    A pattern that ends in `$` takes a line break after it.
+    """
+    visible = re.sub(r"[\x00-\x20\x7f]", "", f"/{path}")
+    return posixpath.normpath(re.sub("/+", "/", visible)).casefold()
 
 
 def _without_csrf(request: HttpRequest) -> None:

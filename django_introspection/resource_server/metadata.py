@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..conf import DATABASE_BACKEND, introspection_settings
+from ..exceptions import InvalidSetting
 from ..protocol.identifiers import endpoint_problem
 from ..protocol.metadata import resource_metadata
 
@@ -25,7 +26,10 @@ def metadata_url(alias: str) -> str | None:
 
     Made of the resource identifier, never of the Host header (RFC 9728 §3, §7.3).
     """
-    resource = resource_of(token_backends[alias])
+    try:
+        resource = resource_of(token_backends[alias])
+    except InvalidSetting:  # whoever asks the backend is told; a challenge can do without
+        return None
     if resource is None or not is_served():
         return None
     parts = urlsplit(resource)

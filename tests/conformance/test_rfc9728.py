@@ -220,6 +220,12 @@ def test_a_script_name_stands_in_no_identifier(settings: Any) -> None:
     assert challenge_of(response)[1]["resource_metadata"] == f"https://api.example.com{WELL_KNOWN}/orders"
 
 
+def test_a_backend_that_cannot_be_made_is_challenged_for_without_its_resource(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {}}
+
+    assert challenge_of(ask(protect()))[1].keys() == {"realm"}
+
+
 def test_no_resource_is_no_challenge_parameter(protect_as: Any) -> None:
     protect_as("orders")
 

@@ -123,6 +123,10 @@ EVASIONS = [
     "/API/orders",
     "/api/../api/orders",
     "/api/./orders",
+    "/api%0A",
+    "/api%250A",
+    "/api%00/orders",
+    "/%20api/orders",
 ]
 
 
