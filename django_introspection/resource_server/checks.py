@@ -40,8 +40,8 @@ def check_protected_paths(**_: Any) -> Messages:
     sessions = [place for place, names in enumerate(modules) if "django.contrib.auth.middleware" in names]
     if not ours:
         return [error("E010", f"{NAME}['PROTECTED']: no middleware protects these paths")]
-    if sessions and ours[-1] < sessions[0]:
-        return [error("E011", f"MIDDLEWARE: {settings.MIDDLEWARE[ours[-1]]} stands before AuthenticationMiddleware")]
+    if sessions and ours[0] < sessions[0]:
+        return [error("E011", f"MIDDLEWARE: {settings.MIDDLEWARE[ours[0]]} stands before AuthenticationMiddleware")]
     return []
 
 
@@ -99,12 +99,8 @@ def _view_messages(view: RoutedView) -> Iterator[CheckMessage]:
         yield error("E013", problem)
     ours = [each for each in view.authenticators if is_ours(each)]
     for each in ours:
-        methods = each.bearer_methods
-        if (
-            not isinstance(methods, (tuple, list))
-            or HEADER not in methods
-            or not all(m in BEARER_METHODS for m in methods)
-        ):
+        ways = each.bearer_methods
+        if not isinstance(ways, (tuple, list)) or HEADER not in ways or any(way not in BEARER_METHODS for way in ways):
             yield error("E014", f"{each.__qualname__}.bearer_methods: a tuple of ways to send a token is expected")
     bearers = [each for each in view.authenticators if is_ours(each) or _scheme(each) == SCHEME.lower()]
     if ours and len(bearers) > 1:

@@ -70,6 +70,7 @@ def _in_body(request: HttpRequest) -> str | None:
     if not body.isascii():
         return None
     tokens = [value for name, value in parse_qsl(body.decode(), keep_blank_values=True) if name == "access_token"]
+    vars(request).setdefault("sensitive_post_parameters", ["access_token"])  # for Django's error reports
     if len(tokens) > 1:
         raise MalformedRequest("The form must hold one token.")
     return tokens[0] if tokens else None

@@ -16,9 +16,8 @@ if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIVi
 
 
 class RoutedView(NamedTuple):
-    """A view class, the path where it was found first, and the arguments of its `as_view()`."""
+    """A view class, and the arguments of its `as_view()`."""
 
-    route: str
     view_class: type[APIView]
     initkwargs: dict[str, Any]
 
@@ -36,7 +35,7 @@ class RoutedView(NamedTuple):
 def routed_views() -> list[RoutedView]:
     """Return the DRF views of the URL conf, each once; nothing where it cannot be imported (Django says so)."""
     try:
-        found = reversed(list(_views(get_resolver(get_urlconf()).url_patterns, "")))
+        found = _views(get_resolver(get_urlconf()).url_patterns)
         return list({(each.view_class, repr(sorted(each.initkwargs.items()))): each for each in found}.values())
     except Exception:  # noqa: BLE001 - whatever a module of the project raises on import
         return []
@@ -62,15 +61,14 @@ def _bearer_methods(urlconf: str) -> dict[str, set[str]]:
     return by_alias
 
 
-def _views(patterns: Iterable[Any], route: str) -> Iterator[RoutedView]:
+def _views(patterns: Iterable[Any]) -> Iterator[RoutedView]:
     from rest_framework.views import APIView
 
     for pattern in patterns:
-        path = route + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            yield from _views(pattern.url_patterns, path)
+            yield from _views(pattern.url_patterns)
         elif isinstance(pattern, URLPattern):
             callback = pattern.callback
             view_class = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
             if isinstance(view_class, type) and issubclass(view_class, APIView):
-                yield RoutedView(path, view_class, dict(getattr(callback, "initkwargs", None) or {}))
+                yield RoutedView(view_class, dict(getattr(callback, "initkwargs", None) or {}))

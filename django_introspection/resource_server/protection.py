@@ -98,6 +98,7 @@ class Protection:
         """Let in like `admit`, without blocking the event loop."""
         self._let_in(request, await self.aidentify(request, self._required_token(request)), scopes)
 
+    @sensitive_variables("token")
     def _required_token(self, request: HttpRequest) -> str:
         token = self.token_of(request)
         if token is None:
@@ -125,9 +126,8 @@ class Protection:
 
     @sensitive_variables("token")
     def _remember(self, request: HttpRequest, token: str, answer: Answer, user: Any) -> Identity:
-        refused = answer if isinstance(answer, Inactive) else user
-        if isinstance(answer, Inactive) or isinstance(user, Inactive):
-            logger.info("access token refused backend=%s: %s", self.backend, refused.reason)
+        if not answer or isinstance(user, Inactive):  # of an inactive answer the user is inactive for the same reason
+            logger.info("access token refused backend=%s: %s", self.backend, user.reason)
             raise InvalidToken(announcement=self.announcement)
         identity = _identities(request)[self.backend, digest(token)] = Identity(user, answer.info)
         return identity
