@@ -117,6 +117,7 @@ EVASIONS = [
     "/%61pi/orders",
     "/api%2Forders",
     "/api%252Forders",
+    "/api%25252Forders",
     "/%252Fapi/orders",
     "/%2561pi/orders",
     "/api%5Corders",
