@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import checks
 from django.core.management import call_command
 
 import django_introspection
@@ -229,12 +230,36 @@ def test_a_view_of_a_resource_server_is_503_while_nobody_can_be_asked(tmp_path: 
         )
 
 
-def test_the_views_of_the_permissions_page_can_be_made() -> None:
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [
+        ("permissions", {"OrderList", "OrderViewSet", "Report"}),
+        (
+            "protecting-views",
+            {"OrderList", "FormAuthentication", "OrderForm", "order_stream", "PerClient", "urlpatterns"},
+        ),
+        ("users", {"member"}),
+    ],
+)
+def test_the_code_of_a_page_can_be_made(page: str, made: set[str]) -> None:
     names: dict[str, Any] = {"__name__": "orders.views"}
-    for block in blocks("docs/permissions.rst"):
+    for block in blocks(f"docs/{page}.rst"):
         exec(block.code, names)  # noqa: S102
 
-    assert {"OrderList", "Report"} <= names.keys()
+    assert made <= names.keys()
+
+
+@pytest.mark.parametrize("page", ["protecting-views", "users"])
+def test_the_settings_of_a_page_are_good(page: str, settings: Any) -> None:
+    names: dict[str, Any] = {}
+    (block,) = (block for block in blocks(f"docs/{page}.rst") if block.file == "settings.py")
+    exec(block.code, names)  # noqa: S102
+    partner = {"partner": {"BACKEND": "django_introspection.backends.DatabaseBackend"}}
+    backends = {**settings.TOKEN_INTROSPECTION["BACKENDS"], **partner}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": backends, **names["TOKEN_INTROSPECTION"]}
+    settings.MIDDLEWARE = names.get("MIDDLEWARE", settings.MIDDLEWARE)
+
+    assert checks.run_checks(tags=[TAG]) == []
 
 
 def test_the_backend_of_the_settings_page_is_one() -> None:

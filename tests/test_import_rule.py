@@ -33,6 +33,9 @@ ROOMS = {
     "resource_server": "resource server",
     "authentication": "faces",
     "permissions": "faces",
+    "decorators": "faces",
+    "middleware": "faces",
+    "throttling": "faces",
     "contrib": "contrib",
     "testing": "testing",
     "security_log": "security log",
@@ -66,11 +69,11 @@ ALLOWED: dict[str, set[str]] = {
     "contrib": FOUNDATION | {"faces"},
     "testing": FOUNDATION | {"jose", "backends"},
     "security log": {"protocol", "words"},
-    "checks": FOUNDATION | {"jose", "keys", "backends"},
+    "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
     "apps": {"checks", "security log", "contrib"},
     "admin": FOUNDATION | {"models", "authorization server"},
     "commands": FOUNDATION | {"jose", "models", "authorization server"},
-    "urls": {"authorization server"},
+    "urls": {"authorization server", "resource server"},
     "front door": {"protocol", "backends"},
 }
 """What a room may import, beside itself."""
