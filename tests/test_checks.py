@@ -49,6 +49,7 @@ def default(**entry: Any) -> dict[str, Any]:
 
 
 OWN = "django_introspection.backends.DatabaseBackend"
+AUDIENCE = {"BACKEND": OWN, "OPTIONS": {"audience": ORDERS}}
 BY_NAME = {
     "RESOLVER": "django_introspection.resource_server.local_users.LocalUser",
     "OPTIONS": {"claim": "sub"},
@@ -73,10 +74,10 @@ SPEAKING = {
     "W007": {"ISSUER": ISSUER, **kept(ALIAS="local")},
     "W008": {"ISSUER": ISSUER, "REVOCATIONS": {}, **kept(LOCAL_MAX_AGE=5)},
     "E010": {"ISSUER": ISSUER, "PROTECTED": {"/api/": {"SCOPE": "orders:read"}}},
-    "E012": default(BACKEND=OWN, USER=f"shop.{SECRET}"),
+    "E012": default(BACKEND=OWN, OPTIONS={"audience": ORDERS}, USER=f"shop.{SECRET}"),
     "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
     "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
-    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {"BACKEND": OWN, "USER": BY_NAME} for alias in ("a", "b")}},
+    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {**AUDIENCE, "USER": BY_NAME} for alias in ("a", "b")}},
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
