@@ -8,7 +8,7 @@ POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/intros
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 
-.PHONY: demo test lint types docs coverage postgresql mariadb peers browser matrix benchmark package clean
+.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges matrix benchmark package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -50,6 +50,9 @@ peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_mo
 
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser
 	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+
+bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
+	$(BIN)/python -m pytest --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
