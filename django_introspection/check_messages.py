@@ -12,10 +12,13 @@ HINTS = {
     "E003": "The documentation lists every option of each backend.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
     "E005": "Make a key with the command introspection_key; the documentation lists what KEYS takes.",
+    "E030": "The documentation lists the sources of clients that there are.",
+    "E031": "Let the database router keep these tables in one database: one statement reads both.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": "Name a cache that every process of both sides shares, such as Redis.",
     "W004": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
+    "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
     "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
 }
 

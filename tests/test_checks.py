@@ -58,11 +58,13 @@ SPEAKING = {
     "W003": {"ISSUER": ISSUER, "REVOCATIONS": {"ALIAS": "local"}},
     "E005": {"ISSUER": ISSUER, "KEYS": [{"KEY": SECRET}]},
     "W004": {"ISSUER": ISSUER},
+    "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
+    "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
 }
 PROJECTS: dict[str, Any] = {"W004": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010"}
-"""Need more than settings: a project without contrib.auth, a database that may be asked."""
+ELSEWHERE = {"E004", "E031", "W010"}
+"""Need more than settings: a project without contrib.auth, one with other packages, a database that may be asked."""
 
 
 def test_every_id_of_the_table_has_a_test() -> None:
@@ -217,6 +219,19 @@ HOSTILE: dict[str, Any] = {
     "replay cache list": {"REPLAY_CACHE": []},
     "jwks hosts string": {"JWKS_HOSTS": SECRET},
     "jwks hosts of numbers": {"JWKS_HOSTS": [1]},
+    "introspects unknown": {"INTROSPECTS": SECRET},
+    "introspects list": {"INTROSPECTS": []},
+    "introspects broken backends": {"INTROSPECTS": "default", "BACKENDS": SECRET},
+    "client sources string": {"CLIENT_SOURCES": SECRET},
+    "client sources none": {"CLIENT_SOURCES": []},
+    "client sources of numbers": {"CLIENT_SOURCES": [1]},
+    "client source of a function": {"CLIENT_SOURCES": ["django.core.checks.run_checks"]},
+    "client source of the base": {
+        "CLIENT_SOURCES": ["django_introspection.authorization_server.client_sources.ClientSource"]
+    },
+    "client policy unknown": {"CLIENT_POLICY": SECRET},
+    "client policy list": {"CLIENT_POLICY": []},
+    "bearer without audience number": {"BEARER_WITHOUT_AUDIENCE": 1},
     "backends list": {"BACKENDS": []},
     "backends string": {"BACKENDS": "default"},
     "backends of numbers": {"BACKENDS": {1: 1, 2: 2}},

@@ -1,7 +1,7 @@
 """Where the clients are that may call our endpoints: the sources of CLIENT_SOURCES, asked one after the other.
 
-A client of another package has no row of its own here. It is told about tokens by CLIENT_POLICY, or as a row of `Client`
-says that has its `client_id` and the authentication method `elsewhere`; that row is never a way to authenticate.
+A client of another package has no row of its own here. What it is told is CLIENT_POLICY, or what a row of `Client` says
+that has its `client_id` and the authentication method `elsewhere`; that row is never a way to authenticate.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
+from inspect import isabstract
 from typing import Any, TypeVar
 
+from django.core.checks import CheckMessage
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
@@ -54,6 +56,10 @@ class ClientSource(ABC):
     def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         """Do what a wrong secret costs and looking for an unknown client does not, so that nobody can tell."""
 
+    def check(self) -> list[CheckMessage]:
+        """Return what the system checks should say of this source."""
+        return []
+
 
 def client_sources() -> list[ClientSource]:
     """Return the sources of CLIENT_SOURCES in their order; raises InvalidSetting for one that is none."""
@@ -67,7 +73,7 @@ def _source(number: int, path: str) -> ClientSource:
         source_class = import_string(path)
     except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
         raise InvalidSetting(f"{place}: cannot be imported: {type(error).__name__}") from error
-    if not (isinstance(source_class, type) and issubclass(source_class, ClientSource)):
+    if not (isinstance(source_class, type) and issubclass(source_class, ClientSource)) or isabstract(source_class):
         raise InvalidSetting(f"{place}: not a ClientSource")
     return source_class()
 
@@ -79,14 +85,15 @@ if hasattr(os, "register_at_fork"):
 def with_policy(rows: QuerySet[_Row], client_id: str) -> QuerySet[_Row]:
     """Let rows of another package bring what our admin says of the client that their field names, in one statement."""
     ours = Client.objects.filter(client_id=OuterRef(client_id))
-    return rows.annotate(**{_PREFIX + name: Subquery(ours.values(name)[:1]) for name in _COPIED})
+    annotated: QuerySet[_Row] = rows.annotate(**{_PREFIX + name: Subquery(ours.values(name)[:1]) for name in _COPIED})
+    return annotated
 
 
 def client_with_policy(row: Any, client_id: str) -> Found:
     """Return the client of a row that `with_policy` fetched.
 
-    None where our admin has made it inactive, or where the identifier is that of a client of our own: whoever may choose
-    an identifier elsewhere must not take over what ours may see.
+    None where our admin has made it inactive, or where the identifier is that of a client of our own: whoever may
+    choose an identifier elsewhere must not take over what ours may see.
     """
     policy = {name: getattr(row, _PREFIX + name) for name in _COPIED}
     if policy["client_id"] != client_id:  # none, or one that only a collation takes for the same

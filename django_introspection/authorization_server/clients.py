@@ -83,31 +83,29 @@ def _by_own_credentials(request: HttpRequest, credentials: SecretCredentials | A
 
 @sensitive_variables("credentials")
 def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Client:
-    detail = UNKNOWN
+    client, problem = None, UNKNOWN
     for source in client_sources():
         client, problem = source.by_assertion(credentials)
-        if client is not None:
-            return client
-        detail = problem if detail == UNKNOWN else detail
-    refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {detail}")
-    _refuse(request, refusal, credentials.client_id)
+        if client is not None or problem != UNKNOWN:
+            break
+    if client is None:
+        refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {problem}")
+        _refuse(request, refusal, credentials.client_id)
+    return client
 
 
 @sensitive_variables("credentials")
 def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
     """Ask each source; those that know no such client then do the work that a wrong secret costs."""
-    detail, idle = UNKNOWN, []
+    problems = {}
     for source in client_sources():
-        client, problem = source.by_secret(request, credentials)
+        client, problems[source] = source.by_secret(request, credentials)
         if client is not None:
             return client
-        if problem == UNKNOWN:
-            idle.append(source)
-        else:
-            detail = problem
-    for source in idle:
+    for source in [source for source, problem in problems.items() if problem == UNKNOWN]:
         source.spend(request, credentials)
-    _refuse(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
+    detail = next((problem for problem in problems.values() if problem != UNKNOWN), UNKNOWN)
+    raise _refusal(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
 
 
 @sensitive_variables("credentials")
@@ -155,10 +153,14 @@ def _bearer_problem(answer: Answer) -> str:
 
 
 def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
+    raise _refusal(request, refusal, client_id)
+
+
+def _refusal(request: HttpRequest, refusal: OAuthError, client_id: str) -> OAuthError:
     address = client_address(request)
     reason = refusal.detail or refusal.description
     client_authentication_failed.send_robust(Client, client_id=client_id, reason=reason, remote_address=address)
-    raise after_failure(refusal, client_id, address)
+    return after_failure(refusal, client_id, address)
 
 
 class DatabaseClients(ClientSource):

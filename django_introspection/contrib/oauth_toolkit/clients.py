@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.checks import CheckMessage
 from django.db import Error as DatabaseError
 from django.db import router
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
-from oauth2_provider.models import AbstractApplication, get_application_model
+from oauth2_provider.models import AbstractApplication, get_access_token_model, get_application_model
 from oauth2_provider.settings import oauth2_settings
 
 from ...authorization_server.addresses import client_address
 from ...authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_with_policy, with_policy
+from ...check_messages import error
 from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
@@ -64,6 +66,13 @@ class Applications(ClientSource):
         """Hash the secret, like for an application that exists."""
         hasher = oauth2_settings.CLIENT_SECRET_HASHER
         self._secrets.spend(credentials.client_secret, address=client_address(request), hasher=hasher)
+
+    def check(self) -> list[CheckMessage]:
+        """Look for applications in another database than their policies (E031)."""
+        theirs = {router.db_for_write(model) for model in (get_application_model(), get_access_token_model())}
+        if theirs == {router.db_for_write(Client)}:
+            return []
+        return [error("E031", "the tables of oauth2_provider are in another database than those of this app")]
 
 
 def _application(client_id: str) -> Any:

@@ -1,16 +1,17 @@
 """Tombstones for what django-oauth-toolkit revokes: it deletes access tokens, and Django tells of each.
 
-`QuerySet.delete()`, the admin, a deleted user or application and `cleartokens` are seen, because Django sends signals for
-each row. `QuerySet.update()`, `_raw_delete()` and SQL are not: call `bury` for those.
+`QuerySet.delete()`, the admin, a deleted user or application and `cleartokens` are seen, because Django sends signals
+for each row. `QuerySet.update()`, `_raw_delete()` and SQL are not: call `bury` for those.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.db.models.signals import post_delete, post_init, post_save
@@ -27,7 +28,8 @@ _BEFORE = "_introspection_tombstone"
 _READ = {"token", "token_checksum", "expires"}
 
 
-class Tombstone(NamedTuple):
+@dataclass(slots=True)
+class Tombstone:
     """What is left of an access token."""
 
     digest: bytes
@@ -45,7 +47,7 @@ def connect() -> None:
 
 def bury(access_tokens: Iterable[Any]) -> None:
     """Write the tombstones of access tokens that end without a signal; raises IntrospectionUnavailable."""
-    revocations.write(filter(_is_live, map(_tombstone, access_tokens)))
+    revocations.write(tombstone for tombstone in map(_tombstone, access_tokens) if _is_live(tombstone))
 
 
 def _loaded(instance: Any, **_: Any) -> None:

@@ -104,7 +104,9 @@ def test_an_unknown_application_and_a_wrong_secret_are_the_same_work(
     assert work("nobody") == work(plain) == work(public) == known
 
 
-@pytest.mark.parametrize("fields", [{"hash_client_secret": False}, {"hash_client_secret": True}], ids=["plain", "hashed"])
+@pytest.mark.parametrize(
+    "fields", [{"hash_client_secret": False}, {"hash_client_secret": True}], ids=["plain", "hashed"]
+)
 @pytest.mark.parametrize("given", ["", " "])
 def test_a_blank_secret_never_authenticates(db: None, fields: dict[str, Any], given: str, fresh_sources: None) -> None:
     client = flows.register(**fields).client
@@ -146,9 +148,7 @@ def test_an_application_that_is_not_usable_is_no_caller(
     assert_refused(ask(application), 401, "invalid_client")
 
 
-def test_guessing_is_refused_before_it_is_hashed(
-    application: flows.Application, hashes: type[CountingHasher]
-) -> None:
+def test_guessing_is_refused_before_it_is_hashed(application: flows.Application, hashes: type[CountingHasher]) -> None:
     answers = [ask(application, f"guess-{number}") for number in range(30)]
 
     assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 20
