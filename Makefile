@@ -6,6 +6,7 @@ PYTEST = $(BIN)/python -m pytest -n auto
 
 POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/introspection
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
+SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 REDIS_URL ?= redis://127.0.0.1:6379/15
 
 .PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges matrix benchmark package clean
@@ -52,7 +53,8 @@ browser: $(VENV)/.installed-test $(VENV)/.installed-browser
 	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
-	$(BIN)/python -m pytest --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)

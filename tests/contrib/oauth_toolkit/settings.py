@@ -11,7 +11,6 @@ from tests.settings import AUDIENCE, INSTALLED_APPS, ISSUER
 INSTALLED_APPS = [*INSTALLED_APPS, "oauth2_provider"]
 ROOT_URLCONF = "tests.contrib.oauth_toolkit.urls"
 DATABASES = {"default": services.database("oauth_toolkit")}
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 LOGIN_URL = "/admin/login/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
