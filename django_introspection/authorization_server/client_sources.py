@@ -6,6 +6,7 @@ that has its `client_id` and the authentication method `elsewhere`; that row is 
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from django.core.checks import CheckMessage
 from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -30,9 +32,17 @@ Found = tuple[Client | None, str]
 """A client, or None and the reason, which is for the log alone."""
 
 _Row = TypeVar("_Row", bound=Model)
-_PREFIX = "introspection_"
-_POLICY = ("introspection_policy", "resources", "resource_scopes", "filter_scope", "visible_members")
-_COPIED = ("client_id", "is_active", "token_endpoint_auth_method", *_POLICY)
+_POLICY = "introspection_client"
+_JSON = ("resources", "visible_members")
+_COPIED = (
+    "client_id",
+    "is_active",
+    "token_endpoint_auth_method",
+    "introspection_policy",
+    "resource_scopes",
+    "filter_scope",
+    *_JSON,
+)
 
 
 class ClientSource(ABC):
@@ -85,7 +95,8 @@ if hasattr(os, "register_at_fork"):
 def with_policy(rows: QuerySet[_Row], client_id: str) -> QuerySet[_Row]:
     """Let rows of another package bring what our admin says of the client that their field names, in one statement."""
     ours = Client.objects.filter(client_id=OuterRef(client_id))
-    annotated: QuerySet[_Row] = rows.annotate(**{_PREFIX + name: Subquery(ours.values(name)[:1]) for name in _COPIED})
+    policy = ours.values(policy=JSONObject(**{name: name for name in _COPIED}))
+    annotated: QuerySet[_Row] = rows.annotate(**{_POLICY: Subquery(policy[:1])})
     return annotated
 
 
@@ -95,11 +106,16 @@ def client_with_policy(row: Any, client_id: str) -> Found:
     None where our admin has made it inactive, or where the identifier is that of a client of our own: whoever may
     choose an identifier elsewhere must not take over what ours may see.
     """
-    policy = {name: getattr(row, _PREFIX + name) for name in _COPIED}
-    if policy["client_id"] != client_id:  # none, or one that only a collation takes for the same
+    policy = getattr(row, _POLICY)
+    if policy is None or policy["client_id"] != client_id:  # a collation may see fewer differences than we do
         return Client(client_id=client_id, introspection_policy=introspection_settings.CLIENT_POLICY), ""
     if policy["token_endpoint_auth_method"] != AuthMethod.ELSEWHERE:
         return None, "the client_id is that of a client of our own"
     if not policy["is_active"]:
         return None, "client inactive"
-    return Client(**policy), ""
+    return Client(**policy | {name: _plain(policy[name]) for name in _JSON}), ""
+
+
+def _plain(value: Any) -> Any:
+    """Return what a JSON column holds: some databases put its text into an object."""
+    return json.loads(value) if isinstance(value, str) else value
