@@ -30,7 +30,17 @@ MODELS = [
     "django_introspection.backends.jwks",
     "django_introspection.management.commands.introspection_key",
 ]
-HEAVY = {"httpx2", "httpcore2", "h11", "anyio", "joserfc", "cryptography", "drf_spectacular"}
+HEAVY = {
+    "httpx2",
+    "httpcore2",
+    "h11",
+    "anyio",
+    "joserfc",
+    "cryptography",
+    "drf_spectacular",
+    "oauth2_provider",
+    "oauthlib",
+}
 PROBE = "tests.projects.resource_only.imports"
 
 
