@@ -20,6 +20,7 @@ from django.core.management import call_command
 
 import django_introspection
 from django_introspection import backends, exceptions, models, signals
+from django_introspection.backends.client_authentication import BEARER_METHODS, METHODS
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import KEYS, introspection_settings
 from django_introspection.protocol.answer import Active, Inactive, Reason
@@ -299,11 +300,14 @@ def test_the_settings_page_lists_every_setting_and_no_other() -> None:
     assert named_in(table_rows(read("docs/settings.rst")), r"^``([A-Z_]+)``$") == KEYS
 
 
-def test_the_settings_page_lists_every_option_and_no_other() -> None:
+def test_the_pages_of_the_backends_name_every_option_and_no_other() -> None:
     takes = re.compile(r"(?:options|taken)\.(?!invalid)\w+\(\s*\"(\w+)\"")
     taken = {name for path in (PACKAGE / "backends").glob("*.py") for name in takes.findall(path.read_text())}
+    pages = [read(page) for page in PAGES if page.startswith(("docs/settings", "docs/remote-backend", "docs/backends"))]
+    rows = set().union(*(named_in(table_rows(page), r"^``([a-z_]+)``$") for page in pages))
 
-    assert named_in(table_rows(read("docs/settings.rst")), r"^``([a-z_]+)``$") == taken
+    assert [name for name in taken if f"``{name}``" not in "".join(pages)] == []
+    assert rows - taken == {*METHODS, *BEARER_METHODS}
 
 
 def test_the_settings_page_says_the_defaults(settings: Any) -> None:

@@ -133,7 +133,7 @@ class Protection:
         return identity
 
     def _unavailable(self, unavailable: IntrospectionUnavailable) -> Unavailable:
-        logger.error("access token not checked backend=%s: %s", self.backend, unavailable)
+        logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)
         return Unavailable(retry_after=unavailable.retry_after)
 
 
