@@ -131,16 +131,10 @@ class ClientAdmin(ClientPages):
         return self.show_new_secret(request, obj, FormIdField().clean(request.POST["form_id"]))
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Client | None = None,
+        self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
     ) -> HttpResponse:
         """Show how a client stands above its form; a new one leads to the page of its secret and nowhere else."""
-        if obj:
+        if obj := context.get("original"):
             at = now()
             states = states_of(obj, at)
             context |= {
@@ -151,4 +145,4 @@ class ClientAdmin(ClientPages):
             }
         else:
             context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *arguments, **options)
