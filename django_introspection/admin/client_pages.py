@@ -203,7 +203,7 @@ class ClientPages(_ModelAdmin):
         self, request: HttpRequest, client: Client, name: str, *, status: int = 200, **context: Any
     ) -> HttpResponse:
         """Render a page of ours about a client."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # as Django's own pages do
+        request.current_app = self.admin_site.name  # as the pages of Django itself do
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
