@@ -1,1 +1,1 @@
-"""Two processes from one code base: an authorization server, and an API that trusts it."""
+"""An authorization server, an API that trusts it and a web page that uses the API: processes from one code base."""

@@ -11,9 +11,13 @@ import sys
 import threading
 
 import django
+from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
+
+AUTHORIZATION_SERVERS = ("authorization_server", "oauth_toolkit_server")
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -25,23 +29,24 @@ def main(role: str) -> None:
     server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)  # the port is known before the settings are read
     server.daemon_threads = True
     address = f"http://127.0.0.1:{server.server_port}"
-    if role == "authorization_server":
+    if role in AUTHORIZATION_SERVERS:
         os.environ["AUTHORIZATION_SERVER"] = address
     os.environ["DJANGO_SETTINGS_MODULE"] = f"example_project.settings.{role}"
     django.setup()
     call_command("check", fail_level="WARNING", stdout=sys.stderr)
-    call_command("migrate", verbosity=0)
-    server.set_app(_application(role))
+    if settings.is_overridden("DATABASES"):
+        call_command("migrate", verbosity=0)
+    server.set_app(_application())
     threading.Thread(target=_stop_with_stdin, args=[server], daemon=True).start()
     print(address, flush=True)
     server.serve_forever()
     server.server_close()
 
 
-def _application(role: str) -> object:
+def _application() -> object:
     application = get_wsgi_application()
-    if role == "authorization_server":
-        from django.contrib.staticfiles.handlers import StaticFilesHandler  # needs its app, which only one role has
+    if apps.is_installed("django.contrib.staticfiles"):
+        from django.contrib.staticfiles.handlers import StaticFilesHandler  # needs its app, which an API has not
 
         return StaticFilesHandler(application)
     return application

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.http import HttpRequest, JsonResponse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from django_introspection.authentication import IntrospectionAuthentication
+from django_introspection.decorators import token_required
 from django_introspection.permissions import HasScope
 
 from .models import Order
@@ -35,3 +37,9 @@ class RemoteOrderViewSet(LocalOrderViewSet):
     """Orders in a process that has neither clients nor tokens."""
 
     authentication_classes = [IntrospectionAuthentication.using("authorization_server")]
+
+
+@token_required(using="authorization_server")
+def token(request: HttpRequest) -> JsonResponse:
+    """Tell whoever has a token what this process was told about it."""
+    return JsonResponse(request.token_info.to_dict())

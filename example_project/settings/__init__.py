@@ -1,1 +1,1 @@
-"""What the two roles share, and each role by itself."""
+"""What the roles share, and each role by itself."""

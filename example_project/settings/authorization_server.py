@@ -44,8 +44,9 @@ TEMPLATES = [
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DIRECTORY / "authorization_server.sqlite3"}}
 STATIC_URL = "static/"
 
+ISSUER = os.environ.get("AUTHORIZATION_SERVER", "http://127.0.0.1:8000")
 TOKEN_INTROSPECTION = {
-    "ISSUER": os.environ.get("AUTHORIZATION_SERVER", "http://127.0.0.1:8000"),
+    "ISSUER": ISSUER,
     "BACKENDS": {
         "default": {
             "BACKEND": "django_introspection.backends.DatabaseBackend",

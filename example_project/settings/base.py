@@ -1,4 +1,4 @@
-"""What both roles share. `EXAMPLE_DIR` holds the SQLite files; the demo sets the other variables."""
+"""What all roles share. `EXAMPLE_DIR` holds the SQLite files; the demo sets the other variables."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ ORDERS_API = "https://api.example.com/orders"
 """The resource identifier of the orders API: what tokens for it have in `aud`. A name, wherever it is served."""
 ORDERS_API_CLIENT_ID = "orders-api"
 SHOP_CLIENT_ID = "shop"
+WEB_CLIENT_ID = "order-book"
 
 LOGGING = {
     "version": 1,

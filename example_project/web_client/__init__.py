@@ -1,0 +1,1 @@
+"""The order book: a web page that shows what its token may do at the orders API."""
