@@ -9,7 +9,7 @@ MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql matrix
+.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -19,6 +19,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(PYTEST) $(ARGS)
+
+# The example in a browser: it takes django-oauth-toolkit as well.
+
+demo-browser: $(VENV)/.installed-extra-oauth-toolkit
+	$(BIN)/python -m example_project.browser_demo
 
 # For a change: fast checks first.
 
@@ -85,6 +90,10 @@ $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-extra-%: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed

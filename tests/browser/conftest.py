@@ -57,11 +57,15 @@ def page(chromium: Any, live_server: Any, problems: list[str]) -> Iterator[Any]:
     context = chromium.new_context(base_url=live_server.url, permissions=["clipboard-read", "clipboard-write"])
     context.set_default_timeout(10_000)
     page = context.new_page()
-    page.on("console", lambda said: _is_complaint(said) and problems.append(f"{said.text} {said.location}"))
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    note_complaints(page, problems)
     yield page
     context.close()
     assert not problems, problems
+
+
+def note_complaints(page: Any, problems: list[str]) -> None:
+    page.on("console", lambda said: _is_complaint(said) and problems.append(f"{said.text} {said.location}"))
+    page.on("pageerror", lambda error: problems.append(str(error)))
 
 
 def _is_complaint(said: Any) -> bool:
