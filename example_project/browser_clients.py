@@ -49,7 +49,7 @@ def register_order_book(redirect_uri: str, secret: str) -> None:
 
 
 def register_orders_api(secret: str) -> None:
-    """Register the API with its credentials there, and here with what it may be told: about tokens for it, no others."""
+    """Register the API: there with its credentials, here with what it may be told, which is about tokens for it."""
     from oauth2_provider.models import Application
 
     from django_introspection.models import Client

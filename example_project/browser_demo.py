@@ -26,7 +26,8 @@ Three processes stay up until Enter or Ctrl-C.
   1. Order book   {page}/
      Sign in as {PERSON}, password {PERSON}, and see what the token may do.
   2. Admin        {server}/admin/oauth2_provider/accesstoken/
-     In a private window, log in as {OPERATOR}, password {OPERATOR}. Tick the token, choose "Revoke selected access tokens".
+     In a private window, log in as {OPERATOR}, password {OPERATOR}.
+     Tick the token and choose "Revoke selected access tokens".
   3. In the order book, choose "Ask again": the orders API refuses the token.
 """)
         with contextlib.suppress(KeyboardInterrupt):

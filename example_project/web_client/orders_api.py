@@ -57,4 +57,6 @@ def _call(method: str, path: str, token: str, **request: Any) -> Call:
     if status == httpx2.codes.SERVICE_UNAVAILABLE:
         retry_after = response.headers.get("Retry-After", "not said")
         raise problems.api_cannot_find_out(f"{name} → {status} {reason}\nRetry-After: {retry_after}")
+    if response.is_server_error:
+        raise problems.api_down()
     return Call(name, status, reason, challenge, body)

@@ -13,7 +13,8 @@ class Problem(Exception):
 
     def __init__(self, status: int, title: str, explanation: str, *, evidence: str = "", retry: bool = False) -> None:
         super().__init__(title)
-        self.status, self.title, self.explanation, self.evidence, self.retry = status, title, explanation, evidence, retry
+        self.status, self.title, self.explanation = status, title, explanation
+        self.evidence, self.retry = evidence, retry
 
 
 def denied() -> Problem:

@@ -44,7 +44,8 @@ def signed_in(request: HttpRequest) -> HttpResponse:
     del request.session["authorization"]
     if error := request.GET.get("error"):
         raise problems.denied() if error == "access_denied" else problems.refused_by_authorization_server(error)
-    if request.GET.get("iss") != settings.AUTHORIZATION_SERVER:  # RFC 9207; django-oauth-toolkit leaves it out of errors
+    # RFC 9207; of errors django-oauth-toolkit leaves it out, and nothing comes of those
+    if request.GET.get("iss") != settings.AUTHORIZATION_SERVER:
         raise problems.not_asked_for()
     token = oauth.AuthorizationRequest(**started).token(request.GET.get("code", ""))
     request.session.flush()

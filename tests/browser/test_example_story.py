@@ -142,6 +142,11 @@ def test_a_person_signs_in_sees_what_the_token_may_do_and_loses_it(
     press(tab, "Sign in")
     heading(tab, "Sign in")
     examine(tab, "story-login")
+    tab.get_by_label("User name").fill(PERSON)
+    tab.get_by_label("Password").fill("a guess")
+    press(tab, "Sign in")
+    tab.get_by_role("alert").wait_for()
+    examine(tab, "story-login-refused")
     log_in(tab, PERSON, "Sign in")
     heading(tab, "Allow Order book?")
     examine(tab, "story-consent")
@@ -177,9 +182,29 @@ def test_a_token_with_the_scope_to_write_writes(tab: Any, places: Places) -> Non
     sign_in(tab, places, write=True)
     press(tab, "Try to order tea")
 
-    tab.get_by_text("2 × Tea").wait_for()
+    tab.locator(".orders li").filter(has_text="Tea").wait_for()
     assert calls(tab) == ["Allowed GET /api/orders/ 200 OK", "Allowed POST /api/orders/ 201 Created"]
     examine(tab, "story-written")
+
+
+def test_somebody_else_at_the_same_browser_consents_in_their_own_name(tab: Any, places: Places) -> None:
+    sign_in(tab, places, decide="Not you?")
+    log_in(tab, OPERATOR, "Sign in")
+    press(tab, "Allow")
+
+    heading(tab, "What your token may do")
+    assert tab.locator("dd").first.inner_text().startswith(OPERATOR)
+
+
+def test_a_request_of_an_unknown_client_is_explained(
+    tab: Any, places: Places, complaint: Callable[[int], None]
+) -> None:
+    tab.goto(f"{places.server}/oauth/authorize/?response_type=code&client_id=nobody")
+    log_in(tab, PERSON, "Sign in")
+
+    heading(tab, "This request cannot be granted")
+    complaint(400)
+    examine(tab, "story-unknown-client")
 
 
 def test_a_person_who_cancels_is_told_that_nothing_was_given(
