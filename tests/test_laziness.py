@@ -18,6 +18,7 @@ FACES = [
     "django_introspection.permissions",
     "django_introspection.security_log",
     "django_introspection.signals",
+    "django_introspection.testing",
 ]
 MODELS = [
     "django_introspection.models",

@@ -57,7 +57,7 @@ def test_a_token_without_the_scope_is_refused_as_in_production(introspection_tok
         {"token_use": "refresh_token"},
         {"cnf": {"jkt": "thumbprint"}},
     ],
-    ids=lambda claims: "-".join(claims),
+    ids="-".join,
 )
 def test_a_token_that_this_resource_server_may_not_take_is_refused(
     claims: dict[str, Any], introspection_tokens: None
@@ -251,11 +251,11 @@ def test_as_the_decorator_of_an_async_function() -> None:
 @testing.fake_tokens()
 class DecoratedTests(unittest.TestCase):
     def test_every_method_has_them(self) -> None:
-        self.assertIsNotNone(introspect(testing.token()))
+        assert introspect(testing.token()) is not None
 
     @override_settings(TOKEN_INTROSPECTION=REMOTE_SETTINGS)
     def test_with_other_settings(self) -> None:
-        self.assertIsNotNone(introspect(testing.token(aud=OTHER)))
+        assert introspect(testing.token(aud=OTHER)) is not None
 
 
 class EnteringTests(unittest.TestCase):
@@ -263,7 +263,7 @@ class EnteringTests(unittest.TestCase):
         self.enterContext(testing.fake_tokens())
 
     def test_a_context_can_be_entered_in_set_up(self) -> None:
-        self.assertIsNotNone(introspect(testing.token()))
+        assert introspect(testing.token()) is not None
 
 
 def test_other_threads_see_it(introspection_tokens: None) -> None:
