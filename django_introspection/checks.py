@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.core import checks
 from django.db import Error as DatabaseError
 from django.db import router, transaction
@@ -16,18 +15,16 @@ from . import jose
 from .backends.base import TokenBackend
 from .backends.registry import token_backends
 from .check_messages import TAG, error, warning
-from .conf import KEYS, NAME, introspection_settings
+from .conf import KEYS, NAME, introspection_settings, is_private_cache
 from .exceptions import InvalidSetting
 from .keys import read_keys
 
 Messages = list[checks.CheckMessage]
 
-FORGETFUL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
-
 
 def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
-    for check in (check_settings, check_backends, check_anonymous_user, check_keys):
+    for check in (check_settings, check_backends, check_anonymous_user, check_keys, check_protection):
         checks.register(check, TAG)
     for deploy_check in (check_deployed_backends, check_issuer, check_revocations, check_replay_cache):
         checks.register(deploy_check, TAG, deploy=True)
@@ -55,7 +52,13 @@ def check_backends(**_: Any) -> Messages:
 
 
 def check_deployed_backends(**_: Any) -> Messages:
-    """Ask each token backend what is risky in its settings."""
+    """Ask each token backend that somebody configured what is risky in its settings."""
+    try:
+        configured = "BACKENDS" in introspection_settings.values
+    except InvalidSetting:  # E002 says so
+        return []
+    if not configured:
+        return []
     return [message for made in _made_backends() if isinstance(made, TokenBackend) for message in made.check()]
 
 
@@ -67,6 +70,13 @@ def check_anonymous_user(**_: Any) -> Messages:
     if path != api_settings.defaults["UNAUTHENTICATED_USER"]:
         return []
     return [error("E004", "rest_framework needs django.contrib.auth for requests without a user")]
+
+
+def check_protection(**_: Any) -> Messages:
+    """Look at the middleware, the users, the views and the metadata of a resource server."""
+    from .resource_server.checks import CHECKS
+
+    return [message for check in CHECKS for message in check()]
 
 
 def check_issuer(**_: Any) -> Messages:
@@ -103,7 +113,7 @@ def check_revocations(**_: Any) -> Messages:
         place = introspection_settings.REVOCATIONS
     except InvalidSetting:  # E002 says so
         return []
-    if place is None or not _is_forgetful(place.alias):
+    if place is None or not is_private_cache(place.alias):
         return []
     return [warning("W003", f"{NAME}['REVOCATIONS']['ALIAS']: no other process sees this cache")]
 
@@ -122,20 +132,15 @@ def check_keys(**_: Any) -> Messages:
 
 
 def check_replay_cache(**_: Any) -> Messages:
-    """Look for a cache in which each process would take the same assertion once (W004)."""
+    """Look for a cache in which each process would take the same assertion once (E006)."""
     try:
         alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
     except InvalidSetting:  # E002 says so
         return []
     used = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
-    if not used or not _is_forgetful(alias):
+    if not used or not is_private_cache(alias):
         return []
-    return [warning("W004", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
-
-
-def _is_forgetful(alias: str) -> bool:
-    """Tell whether a cache keeps things from other processes, or keeps nothing."""
-    return str(settings.CACHES[alias].get("BACKEND", "")).endswith(FORGETFUL_CACHES)
+    return [error("E006", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

@@ -33,6 +33,9 @@ ROOMS = {
     "resource_server": "resource server",
     "authentication": "faces",
     "permissions": "faces",
+    "decorators": "faces",
+    "middleware": "faces",
+    "throttling": "faces",
     "contrib": "contrib",
     "testing": "testing",
     "security_log": "security log",
@@ -57,7 +60,8 @@ ALLOWED: dict[str, set[str]] = {
     "keys": FOUNDATION | {"jose"},  # below the backends, since a JWT is verified before it is looked up
     "models": {"protocol", "jose"},
     "migrations": {"models"},
-    "backends": FOUNDATION | {"jose"},
+    "backends": FOUNDATION
+    | {"jose", "keys", "revocations"},  # a client signs as a server does; tombstones end what is kept
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION | {"jose", "keys", "models", "backends", "database backend", "revocations"},
     "resource server": FOUNDATION | {"backends"},
@@ -65,11 +69,11 @@ ALLOWED: dict[str, set[str]] = {
     "contrib": FOUNDATION | {"faces"},
     "testing": FOUNDATION | {"jose", "backends"},
     "security log": {"protocol", "words"},
-    "checks": FOUNDATION | {"jose", "keys", "backends"},
+    "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
     "apps": {"checks", "security log", "contrib"},
     "admin": FOUNDATION | {"models", "authorization server"},
     "commands": FOUNDATION | {"jose", "models", "authorization server"},
-    "urls": {"authorization server"},
+    "urls": {"authorization server", "resource server"},
     "front door": {"protocol", "backends"},
 }
 """What a room may import, beside itself."""
