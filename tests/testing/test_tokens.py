@@ -11,6 +11,7 @@ from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from rest_framework.test import APIClient, APIRequestFactory
 
 from django_introspection import aintrospect, introspect, testing
+from django_introspection.decorators import token_required
 from django_introspection.exceptions import IntrospectionUnavailable
 from tests import factories
 from tests.resource_server.protected import protect
@@ -281,3 +282,32 @@ def test_plain_views_are_protected_by_the_door(rf: RequestFactory, introspection
         return JsonResponse({"sub": info and info.sub})
 
     assert view(testing.authenticate(rf.get("/"), sub="alice")).content == b'{"sub": "alice"}'
+
+
+def test_the_decorator_of_async_views(introspection_tokens: None) -> None:
+    @token_required(scope="orders:read")
+    async def orders(request: Any) -> JsonResponse:
+        return JsonResponse({"sub": request.token_info.sub})
+
+    async def story() -> None:
+        requests = AsyncRequestFactory()
+        good = testing.authenticate(requests.get("/"), scope="orders:read", sub="alice")
+        bad = testing.authenticate(requests.get("/"), scope="orders:write")
+        assert (await orders(good)).content == b'{"sub": "alice"}'
+        testing.assert_challenge(await orders(bad), "insufficient_scope", scope="orders:read")
+        testing.assert_challenge(await orders(requests.get("/")))
+
+    asyncio.run(story())
+
+
+@pytest.mark.django_db
+def test_the_entry_user_finds_local_users_as_in_production(settings: Any, introspection_tokens: None) -> None:
+    user, view = factories.UserFactory(username="alice"), protect()
+    resolver = "django_introspection.resource_server.local_users.LocalUser"
+    options = {"claim": "sub", "field": "username"}
+    entry = {**REMOTE_SETTINGS["BACKENDS"]["default"], "USER": {"RESOLVER": resolver, "OPTIONS": options}}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": entry}}
+
+    view.as_view()(testing.authenticate(APIRequestFactory().get("/"), sub="alice"))
+
+    assert view.ran[0].user == user
