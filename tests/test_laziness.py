@@ -21,6 +21,7 @@ FACES = [
     "django_introspection.resource_server.local_users",
     "django_introspection.security_log",
     "django_introspection.signals",
+    "django_introspection.testing",
     "django_introspection.throttling",
     "django_introspection.well_known_urls",
 ]
