@@ -17,6 +17,7 @@ HINTS = {
     "W003": "Name a cache that every process of both sides shares, such as Redis.",
     "W004": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
     "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
+    "W040": "Name a cache that every process shares, such as Redis, or the overview shows what one process counted.",
 }
 
 

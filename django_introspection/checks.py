@@ -29,7 +29,7 @@ def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
     for check in (check_settings, check_backends, check_anonymous_user, check_keys):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_issuer, check_revocations, check_replay_cache):
+    for deploy_check in (check_deployed_backends, check_issuer, check_revocations, check_replay_cache, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
 
@@ -131,6 +131,17 @@ def check_replay_cache(**_: Any) -> Messages:
     if not used or not _is_forgetful(alias):
         return []
     return [warning("W004", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
+
+
+def check_counters(**_: Any) -> Messages:
+    """Look for counters in a cache that no other process sees (W040)."""
+    try:
+        place = introspection_settings.COUNTERS
+    except InvalidSetting:  # E002 says so
+        return []
+    if place is None or not _is_forgetful(place.alias):
+        return []
+    return [warning("W040", f"{NAME}['COUNTERS']['ALIAS']: no other process sees this cache")]
 
 
 def _is_forgetful(alias: str) -> bool:

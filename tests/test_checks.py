@@ -58,6 +58,7 @@ SPEAKING = {
     "W003": {"ISSUER": ISSUER, "REVOCATIONS": {"ALIAS": "local"}},
     "E005": {"ISSUER": ISSUER, "KEYS": [{"KEY": SECRET}]},
     "W004": {"ISSUER": ISSUER},
+    "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 PROJECTS: dict[str, Any] = {"W004": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""

@@ -35,6 +35,7 @@ ROOMS = {
     "permissions": "faces",
     "contrib": "contrib",
     "security_log": "security log",
+    "counters": "counters",
     "checks": "checks",
     "apps": "apps",
     "admin": "admin",
@@ -63,9 +64,12 @@ ALLOWED: dict[str, set[str]] = {
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "security log": {"protocol", "words"},
+    "counters": FOUNDATION,
     "checks": FOUNDATION | {"jose", "keys", "backends"},
-    "apps": {"checks", "security log", "contrib"},
-    "admin": FOUNDATION | {"models", "authorization server"},
+    "apps": {"checks", "security log", "counters", "contrib"},
+    # the token debugger shows what both sides make of a token, the overview what was counted
+    "admin": FOUNDATION
+    | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
     "commands": FOUNDATION | {"jose", "models", "authorization server"},
     "urls": {"authorization server"},
     "front door": {"protocol", "backends"},
