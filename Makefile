@@ -48,8 +48,8 @@ mariadb: $(VENV)/.installed-test $(VENV)/.installed-services
 peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
 
-browser: $(VENV)/.installed-test $(VENV)/.installed-browser
-	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules
+	BROWSER=1 $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
@@ -61,10 +61,10 @@ package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py
 
 clean:
-	rm -rf $(VENV) .tox build dist docs/_build tests/peers/node/node_modules var
+	rm -rf $(VENV) .tox build dist docs/_build tests/*/node/node_modules var
 
-tests/peers/node/node_modules: tests/peers/node/package.json
-	cd tests/peers/node && npm install --silent --no-audit --no-fund
+tests/%/node/node_modules: tests/%/node/package.json
+	cd tests/$*/node && npm install --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml
