@@ -8,7 +8,7 @@ POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/intros
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 
-.PHONY: demo test lint types docs coverage postgresql mariadb peers browser matrix benchmark package clean
+.PHONY: demo test lint types docs coverage postgresql mariadb peers browser scale matrix benchmark package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -50,6 +50,9 @@ peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_mo
 
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules
 	BROWSER=1 $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser $(ARGS)
+
+scale: $(VENV)/.installed-test $(VENV)/.installed-services
+	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
