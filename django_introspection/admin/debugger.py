@@ -43,7 +43,7 @@ MAX_BODY = 256 * 1024
 """Bytes of a form that are read; a token of the longest kind has 16 KiB, thrice that when it is encoded."""
 MAX_DRAINED = 64 * 1024 * 1024
 _AROUND = re.compile(r"""^[\s"'`“”‘’<,;]+|[\s"'`“”‘’>,;]+$""")
-_SCHEME = re.compile(r"(?:authorization\s*:\s*)?(?:(?:bearer|dpop)\s+)?", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:authorization\s*:\s*)?(?:(?:bearer|dpop)(?:\s+|$))?", re.IGNORECASE)
 
 
 class ForgetfulTextarea(forms.Textarea):
@@ -66,7 +66,7 @@ class DebuggerForm(forms.Form):
         ),
     )
     backend = forms.ChoiceField(
-        label=_("Backend"), help_text=_("The resource server's view: an alias of the setting BACKENDS.")
+        label=_("Backend"), help_text=_("The resource server's view: an alias of the setting BACKENDS. A remote server is sent the token.")
     )
     caller = forms.CharField(
         label=_("Caller"),

@@ -220,14 +220,11 @@ FILTERS = (StateFilter, KindFilter, ClientFilter, IssuedFilter, ExpiresFilter)
 
 
 def ordering(request: HttpRequest) -> tuple[str]:
-    """Return the order of the list: that of the index which the chosen filter reads."""
-    state = request.GET.get(StateFilter.parameter_name)
-    if state in ORDER:
-        return (ORDER[State(state)],)
+    """Return the order of the list: that of the index which the narrowest filter reads."""
     for each in (IssuedFilter, ExpiresFilter):
         if request.GET.get(each.parameter_name):
             return (f"-{each.field}",)
-    return ("-id",)
+    return (ORDER.get(request.GET.get(StateFilter.parameter_name, ""), "-id"),)
 
 
 def _choice(*parts: int) -> tuple[str, str]:

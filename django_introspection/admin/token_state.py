@@ -33,7 +33,7 @@ _OF_REASON = {
     Reason.USER_INACTIVE: State.OWNER_DISABLED,
 }
 
-ORDER = {State.EXPIRED: "-expires_at", State.REVOKED: "-revoked_at", State.NOT_YET_VALID: "-not_before"}
+ORDER: dict[str, str] = {State.EXPIRED: "-expires_at", State.REVOKED: "-revoked_at", State.NOT_YET_VALID: "-not_before"}
 """The order of a list of one state, where an index has the state; the others are ordered by ID, which is by age."""
 
 
