@@ -15,7 +15,7 @@ class IntrospectionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, connect the log and the counters, and describe the endpoints where somebody wants to know."""
+        """Register the checks, connect log and counters, and describe the endpoints where somebody wants to know."""
         from . import checks, counters, security_log
 
         checks.register()

@@ -5,14 +5,17 @@ A value that is pasted here is in the request alone: not in the answer, the hist
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -25,6 +28,7 @@ from ..models import Client, IntrospectionPolicy, Token
 from ..protocol.answer import Answer, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import MAX_JWT
+from ..protocol.token_info import TokenInfo
 from ..resource_server.acceptance import accept
 from ..signals import token_debugged
 from .debugger_advice import (
@@ -42,7 +46,8 @@ from .token_revoking import how_revoked
 MAX_BODY = 256 * 1024
 """Bytes of a form that are read; a token of the longest kind has 16 KiB, thrice that when it is encoded."""
 MAX_DRAINED = 64 * 1024 * 1024
-_AROUND = re.compile(r"""^[\s"'`“”‘’<,;]+|[\s"'`“”‘’>,;]+$""")
+_QUOTES = r"\s\"'`\u201c\u201d\u2018\u2019,;"
+_AROUND = re.compile(rf"^[{_QUOTES}<]+|[{_QUOTES}>]+$")
 _SCHEME = re.compile(r"(?:authorization\s*:\s*)?(?:(?:bearer|dpop)(?:\s+|$))?", re.IGNORECASE)
 
 
@@ -66,7 +71,8 @@ class DebuggerForm(forms.Form):
         ),
     )
     backend = forms.ChoiceField(
-        label=_("Backend"), help_text=_("The resource server's view: an alias of the setting BACKENDS. A remote server is sent the token.")
+        label=_("Backend"),
+        help_text=_("The resource server's view: an alias of the setting BACKENDS. A remote server is sent the token."),
     )
     caller = forms.CharField(
         label=_("Caller"),
@@ -108,7 +114,7 @@ class Verdict:
     taken: bool
     advice: Advice | None = None
     reason: str = ""
-    members: dict[str, Any] = field(default_factory=dict)
+    members: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def outcome(self) -> str:
@@ -122,6 +128,20 @@ def token_in(text: str) -> str:
     text = _AROUND.sub("", text)
     text = _AROUND.sub("", _SCHEME.sub("", text, count=1))
     return "".join(text.split())
+
+
+def readable(info: TokenInfo) -> list[tuple[str, str]]:
+    """Return the members as JSON has them, strings without quotes and moments with their date."""
+    members = info.to_dict()
+    text = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in members.items()
+    }
+    for name in ("exp", "iat", "nbf"):
+        if name in members:
+            moment = datetime.fromtimestamp(members[name], UTC)
+            text[name] += f" ({formats.date_format(moment, 'DATETIME_FORMAT')} UTC)"
+    return list(text.items())
 
 
 def too_much(length: int | str) -> str:
@@ -180,15 +200,15 @@ def _judge(request: HttpRequest, chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 @sensitive_variables("value")
-def _resource_server_verdict(value: str, alias: str) -> tuple[Verdict, dict[str, Any]]:
+def _resource_server_verdict(value: str, alias: str) -> tuple[Verdict, list[tuple[str, str]]]:
     """Return what a protected view makes of a token, and the members that the source has."""
     try:
         backend = token_backends[alias]
         answer = backend.introspect(value)
     except (IntrospectionUnavailable, InvalidBackend) as failure:  # neither has a value in its text
         why = f"{UNAVAILABLE.why} ({failure})" if str(failure) else UNAVAILABLE.why
-        return Verdict(False, Advice(why, UNAVAILABLE.do), "unavailable"), {}
-    members = answer.info.to_dict() if answer else {}
+        return Verdict(False, Advice(why, UNAVAILABLE.do), "unavailable"), []
+    members = readable(answer.info) if answer else []
     return _verdict(value, accept(answer, backend)), members
 
 
@@ -209,7 +229,7 @@ def _endpoint_verdict(value: str, caller: Client) -> Verdict:
 @sensitive_variables("value")
 def _verdict(value: str, answer: Answer) -> Verdict:
     if answer:
-        return Verdict(True, members=answer.info.to_dict())
+        return Verdict(True, members=readable(answer.info))
     given = malformed_advice(value) if answer.reason == Reason.MALFORMED else advice(answer.reason)
     return Verdict(False, given, str(answer.reason))
 

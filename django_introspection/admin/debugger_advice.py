@@ -43,7 +43,8 @@ REASONS = {
         _("It was revoked."), _("The client has to get a new one. If a refresh token was used twice, find out by whom.")
     ),
     Reason.USER_INACTIVE: Advice(
-        _("The user that it was issued for is disabled."), _("Enable the user: a token that has not expired is good again.")
+        _("The user that it was issued for is disabled."),
+        _("Enable the user: a token that has not expired is good again."),
     ),
     Reason.CLIENT_INACTIVE: Advice(
         _("The client that it was issued to is disabled."),
@@ -95,7 +96,8 @@ CANNOT_AUTHENTICATE = Advice(
     _("This caller is disabled and cannot authenticate: the endpoint answers 401."), _("Enable the client.")
 )
 MEMBERS_FAILED = Advice(
-    _("The endpoint answers 503."), _("The function of the setting MEMBERS fails for this token; the log names the line.")
+    _("The endpoint answers 503."),
+    _("The function of the setting MEMBERS fails for this token; the log names the line."),
 )
 
 
@@ -136,7 +138,7 @@ def _jwt_advice(token: str) -> Advice:
         )
     if signed_here(jwt):
         return REASONS[Reason.MALFORMED]
-    known = ", ".join(key.kid for key in signing_keys()) or "–"
+    known = ", ".join(key.kid for key in signing_keys()) or _("none")
     return Advice(
         str(_("The signature of this JWT is not by a key of this server (its keys: %(known)s).")) % {"known": known},
         _(

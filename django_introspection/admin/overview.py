@@ -77,7 +77,7 @@ def _by_day(tokens: QuerySet[Token], field: str) -> dict[date, int]:
     }
 
 
-def _by_client(tokens: QuerySet[Token]) -> QuerySet[Token, tuple[int, int]]:
+def _by_client(tokens: QuerySet[Token]) -> Any:
     rows = tokens.values("client").annotate(count=Count("*"))
     return rows.order_by("-count", "client").values_list("client", "count")[:TOP]
 

@@ -11,14 +11,14 @@ from django.utils import formats
 
 from ..models import Client
 
-WIDTH = 640
-LABELS = 150
+WIDTH = 420
+LABELS = 140
 """Width of the names left of lying bars."""
-ROW = 26
-COLUMN_HEIGHT = 160
+ROW = 28
+COLUMN_HEIGHT = 140
 TOP_MARGIN = 24
 BOTTOM_MARGIN = 26
-NAME_LENGTH = 20
+NAME_LENGTH = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def day_chart(name: str, title: Any, days: Sequence[date], counts: Mapping[date,
         top = TOP_MARGIN + COLUMN_HEIGHT - height
         middle = place * step + step // 2
         label, short = formats.date_format(day, "DATE_FORMAT"), str(day.day)
-        bars.append(Bar(label, short, count, place * step + 4, top, step - 8, height, middle, top - 6))
+        bars.append(Bar(label, short, count, place * step + 3, top, step - 6, height, middle, top - 6))
     return Chart(name, title, "days", bars, TOP_MARGIN + COLUMN_HEIGHT + BOTTOM_MARGIN)
 
 
@@ -97,11 +97,11 @@ def client_chart(name: str, title: Any, counts: Sequence[tuple[Client, int]]) ->
     most = max([count for _client, count in counts] or [0]) or 1
     bars = []
     for place, (client, count) in enumerate(counts):
-        width = _share(count, most, WIDTH - LABELS - 90)
+        width = _share(count, most, WIDTH - LABELS - 50)
         label = client.client_name
         short = label if len(label) <= NAME_LENGTH else f"{label[: NAME_LENGTH - 1]}…"
         top = place * ROW + 4
-        bars.append(Bar(label, short, count, LABELS, top, width, ROW - 8, LABELS + width + 6, top + 14, client))
+        bars.append(Bar(label, short, count, LABELS, top, width, ROW - 8, LABELS + width + 6, top + 15, client))
     return Chart(name, title, "clients", bars, len(counts) * ROW + 8)
 
 

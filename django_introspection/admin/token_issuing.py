@@ -124,9 +124,7 @@ def issue_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResp
     return page(model_admin, request, "issued", context)
 
 
-def _issue(
-    model_admin: ModelAdmin[Token], request: HttpRequest, chosen: dict[str, Any], token_id: UUID
-) -> IssuedToken:
+def _issue(model_admin: ModelAdmin[Token], request: HttpRequest, chosen: dict[str, Any], token_id: UUID) -> IssuedToken:
     with transaction.atomic(using=router.db_for_write(Token)):
         issued = issue(
             client=chosen["client_id"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -23,16 +23,11 @@ from .token_state import ORDER, State, in_state
 MAX_PAGES = 100
 """Pages that can be turned: a database reads all rows before a page. Filters lead further."""
 
-if TYPE_CHECKING:  # generic for the type checker alone
-    _ChangeList = ChangeList[Token]
-else:
-    _ChangeList = ChangeList
 
-
-class TokenChangeList(_ChangeList):
+class TokenChangeList(ChangeList):
     """Read one page and one row more, which tells whether there is another page."""
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Token]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Token]) -> list[Any]:
         """Return the order of the filters, whatever column the query names: no index sorts by a column."""
         return [*self.model_admin.get_ordering(request), "-pk"]
 
@@ -63,7 +58,11 @@ class TokenChangeList(_ChangeList):
     @property
     def next_query_string(self) -> str | None:
         """The link to the page after."""
-        return self.get_query_string({PAGE_VAR: self.page_num + 1}) if self.has_next and self.page_num < MAX_PAGES else None
+        return (
+            self.get_query_string({PAGE_VAR: self.page_num + 1})
+            if self.has_next and self.page_num < MAX_PAGES
+            else None
+        )
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -112,7 +111,7 @@ class ClientFilter(admin.SimpleListFilter):
         """Be shown although there is nothing to choose from."""
         return True
 
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:  # type: ignore[override]  # what its template takes
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Return what the form sends besides the ID, and how to leave the filter."""
         others = {name: values for name, values in changelist.filter_params.items() if name != self.parameter_name}
         yield {
@@ -140,6 +139,7 @@ class MomentFilter(admin.SimpleListFilter):
     The value is the beginning of a date in UTC: 2026, 2026-11 or 2026-11-25.
     """
 
+    parameter_name: str
     field: str
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -159,7 +159,7 @@ class MomentFilter(admin.SimpleListFilter):
         """Be shown where something can be chosen or left."""
         return bool(self.lookup_choices) or self.value() is not None
 
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:  # type: ignore[override]  # django-stubs: a TypedDict
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Return the periods above and the ones within."""
         yield {
             "selected": self.value() is None,
@@ -172,8 +172,8 @@ class MomentFilter(admin.SimpleListFilter):
             yield self._choice(changelist, text, display)
         if parts and len(parts) < 3:
             yield self._choice(changelist, *_choice(*parts))
-        for text, display in self.lookup_choices:
-            yield self._choice(changelist, str(text), display)
+        for inner, name in self.lookup_choices:
+            yield self._choice(changelist, str(inner), name)
 
     def _choice(self, changelist: ChangeList, text: str, display: Any) -> dict[str, Any]:
         return {

@@ -21,7 +21,7 @@ def page(
 ) -> TemplateResponse:
     """Render a page of the token admin, on whatever admin site it is registered."""
     site = model_admin.admin_site
-    request.current_app = site.name  # type: ignore[attr-defined]  # as ModelAdmin does, for the url tag
+    request.current_app = site.name
     context = {**site.each_context(request), "opts": model_admin.opts, "may_view": may_view(request), **context}
     return TemplateResponse(request, f"admin/introspection/token/{name}.html", context, status=status)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -67,15 +66,17 @@ def revoke_selected(
     """Ask whether to revoke the tokens that were ticked, and do it."""
     tokens = list(selected.order_by("-pk")[: MAX_SELECTED + 1])
     if len(tokens) > MAX_SELECTED:
-        text = _("These are more than %(count)d tokens. Nothing was done: narrow the list, or use the command.")
-        messages.warning(request, str(text) % {"count": MAX_SELECTED})
+        too_many = _("These are more than %(count)d tokens. Nothing was done: narrow the list, or use the command.")
+        messages.warning(request, too_many % {"count": MAX_SELECTED})
         return None
     if "confirmed" in request.POST:
         gone = len(set(request.POST.getlist(ACTION_CHECKBOX_NAME)) - {str(token.pk) for token in tokens})
         revoke_and_say(model_admin, request, tokens)
         if gone:
             text = ngettext(
-                "%(count)d of the tokens was deleted meanwhile.", "%(count)d of the tokens were deleted meanwhile.", gone
+                "%(count)d of the tokens was deleted meanwhile.",
+                "%(count)d of the tokens were deleted meanwhile.",
+                gone,
             )
             messages.warning(request, text % {"count": gone})
         return None
@@ -115,7 +116,7 @@ def revoke_and_say(
 
 
 def _note(request: HttpRequest, revoked: QuerySet[Token]) -> None:
-    LogEntry.objects.log_actions(request.user.pk, revoked.only("pk"), CHANGE, "Revoked.")
+    LogEntry.objects.log_actions(str(request.user.pk), revoked.only("pk"), CHANGE, "Revoked.")
 
 
 class _Effect:

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from ..models import Client, Token

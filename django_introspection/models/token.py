@@ -13,7 +13,6 @@ from .client import Client
 from .fields import DigestField, InstantField, now, uuid7
 from .managers import TokenManager
 
-
 MAX_REVOKED_BY = 300
 """Characters: a client ID or a user name of 255, and a word before it."""
 
@@ -39,9 +38,7 @@ class Token(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     digest = DigestField(unique=True)
     kind = models.CharField(_("kind"), max_length=8, choices=TokenKind)
-    client = models.ForeignKey(
-        Client, models.CASCADE, related_name="tokens", db_index=False, verbose_name=_("client")
-    )
+    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens", db_index=False, verbose_name=_("client"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,

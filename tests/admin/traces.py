@@ -15,5 +15,10 @@ def left_behind(browser: Browser, log: Any, *pages: str) -> list[str]:
     """Everything that outlives an answer, as text: rows, history, session, cookies, cache, log, and the pages after."""
     shown = [browser.get(page).content.decode() for page in pages]
     history = [f"{entry.change_message} {entry.object_repr}" for entry in LogEntry.objects.all()]
-    kept = [everything_stored(), repr(dict(browser.session)), repr(browser.cookies), repr(getattr(caches["default"], "_cache", None))]
+    kept = [
+        everything_stored(),
+        repr(dict(browser.session)),
+        repr(browser.cookies),
+        repr(getattr(caches["default"], "_cache", None)),
+    ]
     return [*shown, *history, *kept, log.text, *(repr(vars(record)) for record in log.records)]

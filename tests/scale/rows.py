@@ -30,7 +30,7 @@ INSERT INTO introspection_token
     (id, digest, kind, client_id, user_id, grant_id, scope, audience, members,
      issued_at, not_before, expires_at, revoked_at, revoked_by, rotated_at, predecessor_id, grant_expires_at)
 SELECT
-    (lpad(to_hex(issued_at * 1000), 12, '0') || '7' || substr(random_hex, 1, 3) || '8' || substr(random_hex, 4, 15))::uuid,
+    (lpad(to_hex(issued_at * 1000), 12, '0') || '7' || substr(hex, 1, 3) || '8' || substr(hex, 4, 15))::uuid,
     sha256(i::text::bytea),
     CASE WHEN is_refresh THEN 'refresh' ELSE 'access' END,
     (SELECT min(id) FROM introspection_client) + floor(power(share, 3) * {CLIENTS}),
@@ -44,7 +44,7 @@ SELECT
     NULL, NULL,
     CASE WHEN is_refresh THEN issued_at + 30 * 86400 END
 FROM (
-    SELECT i, i %% 4 = 0 AS is_refresh, md5(i::text) AS random_hex, random() AS share,
+    SELECT i, i %% 4 = 0 AS is_refresh, md5(i::text) AS hex, random() AS share,
         (extract(epoch FROM now())::bigint - {DAYS * 86400} + (i * {DAYS * 86400}::bigint) / %(rows)s) AS issued_at
     FROM generate_series(1, %(rows)s) AS i
 ) AS made
