@@ -236,7 +236,7 @@ def _choice(*parts: int) -> tuple[str, str]:
 
 def _period(year: int, month: int | None = None, day: int | None = None) -> tuple[datetime, datetime]:
     """Return the first moment of a period and the first one after it."""
-    first = datetime(year, month or 1, day or 1, tzinfo=UTC)
+    first = datetime(year, 1 if month is None else month, 1 if day is None else day, tzinfo=UTC)
     if day is not None:
         return first, first + timedelta(days=1)
     if month is not None:
