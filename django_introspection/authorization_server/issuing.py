@@ -80,8 +80,12 @@ def register(*, client_secret: str | None = None, **metadata: Any) -> Registrati
 
 
 @sensitive_variables("value")
-def add_secret(client: Client, value: str | None = None, *, expires_at: datetime | None = None) -> str:
+def add_secret(
+    client: Client, value: str | None = None, *, expires_at: datetime | None = None, form_id: UUID | None = None
+) -> str:
     """Add a secret to a client, beside the ones it has, and return it.
+
+    `form_id` names the form that asks for it, which gets no second one: IntegrityError.
 
     Raises ValidationError for a provisioned one of fewer than 32 characters: only its fast digest is kept, so it
     must not be guessable. Raises it as well for one that the client has already.
@@ -92,7 +96,13 @@ def add_secret(client: Client, value: str | None = None, *, expires_at: datetime
         raise ValidationError(
             f"A provisioned secret has at least {opaque.MIN_PROVISIONED_SECRET} characters, no control characters."
         )
-    secret = ClientSecret(client=client, digest=opaque.digest(value), hint=opaque.hint(value), expires_at=expires_at)
+    secret = ClientSecret(
+        client=client,
+        digest=opaque.digest(value),
+        hint=opaque.hint(value),
+        expires_at=expires_at,
+        form_id=form_id,
+    )
     secret.validate_constraints()
     secret.save()
     return value

@@ -329,6 +329,7 @@ class Migration(migrations.Migration):
                     "expires_at",
                     django_introspection.models.fields.InstantField(blank=True, null=True, verbose_name="expires"),
                 ),
+                ("form_id", models.UUIDField(editable=False, null=True, unique=True)),
                 (
                     "last_used_at",
                     django_introspection.models.fields.InstantField(
