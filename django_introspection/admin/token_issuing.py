@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..authorization_server.issuing import IssuedToken, issue
 from ..models import Client, Token
 from ..models.fields import uuid7, validate_resources, validate_scope
-from .client import LinesField
+from .client_forms import LinesField
 from .token_pages import ISSUE, page, refusal
 
 FORM_LIFE = 60 * 60
