@@ -42,7 +42,7 @@ class TokenChangeList(ChangeList):
         self.result_list = rows[: self.list_per_page]
         self.has_next = len(rows) > self.list_per_page
         self.result_count = start + len(self.result_list)
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # the search form shows no number where both are one
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = False

@@ -59,6 +59,14 @@ def assert_by_index(captured: CaptureQueriesContext, most: int | None) -> None:
         assert most is None or read <= most, json.dumps(plan, indent=1)
 
 
+def test_a_statement_that_reads_the_table_from_end_to_end_is_found() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        list(Token.objects.filter(scope="nobody has this")[:1])
+
+    with pytest.raises(AssertionError, match="Seq Scan"):
+        assert_by_index(captured, None)
+
+
 def day(ago: int) -> str:
     return (datetime.now(UTC) - timedelta(days=ago)).strftime("%Y-%m-%d")
 
