@@ -33,7 +33,13 @@ class ClientAdmin(ClientPages):
     ordering = ("client_name", "pk")
     radio_fields = {"introspection_policy": admin.VERTICAL}
     add_fieldsets = (
-        (None, {"fields": ("form_id", "purpose", "client_name")}),
+        (
+            None,
+            {
+                "fields": ("form_id", "purpose", "client_name"),
+                "description": _("Its secret is made when the form is saved, and shown once: on the next page."),
+            },
+        ),
         (_("The API that it is"), {"fields": ("resources", "resource_scopes"), "classes": ("introspection-serves",)}),
         (_("The APIs that it calls"), {"fields": ("scope", "allowed_resources"), "classes": ("introspection-asks",)}),
         (
@@ -45,7 +51,10 @@ class ClientAdmin(ClientPages):
         (None, {"fields": ("client_name", "client_id", "is_active")}),
         (
             _("What it serves"),
-            {"fields": ("resources", "resource_scopes"), "description": _("For a resource server: the API that it is.")},
+            {
+                "fields": ("resources", "resource_scopes"),
+                "description": _("For a resource server: the API that it is."),
+            },
         ),
         (
             _("What it is told"),
@@ -122,9 +131,15 @@ class ClientAdmin(ClientPages):
         return self.show_new_secret(request, obj, FormIdField().clean(request.POST["form_id"]))
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *arguments: Any, obj: Client | None = None, **options: Any
-    ) -> Any:
-        """Show how a client stands above its form."""
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Client | None = None,
+    ) -> HttpResponse:
+        """Show how a client stands above its form; a new one leads to the page of its secret and nowhere else."""
         if obj:
             at = now()
             states = states_of(obj, at)
@@ -134,4 +149,6 @@ class ClientAdmin(ClientPages):
                 "tokens": live_tokens(obj),
                 "may_revoke": request.user.has_perm("introspection.revoke_token"),
             }
-        return super().render_change_form(request, context, *arguments, obj=obj, **options)
+        else:
+            context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, add, change, form_url, obj)

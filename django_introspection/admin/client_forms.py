@@ -109,7 +109,9 @@ class _OnceForm(forms.Form):
         """Refuse a form that has lost its name: it could do its work twice."""
         cleaned = super().clean() or self.cleaned_data
         if not cleaned.get("form_id"):
-            raise ValidationError(_("This form was not complete. Nothing was changed and nothing is lost: send it again."))
+            raise ValidationError(
+                _("This form was not complete. Nothing was changed and nothing is lost: send it again.")
+            )
         return cleaned
 
 
@@ -119,7 +121,7 @@ class AddClientForm(_OnceForm, _ModelForm):
     purpose = forms.ChoiceField(
         label=_("What is it for?"),
         choices=Purpose.choices,
-        widget=AdminRadioSelect,
+        widget=AdminRadioSelect(attrs={"class": "radiolist"}),
         initial=Purpose.RESOURCE_SERVER,
         help_text=_(
             "A resource server may introspect the tokens that are for its resources, and gets none. A machine client "
@@ -197,8 +199,10 @@ class ClientForm(_ModelForm):
         label=_("Grant types"),
         choices=GrantType.choices,
         required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("What it may exchange for a token. None: it gets no tokens of its own, as a plain resource server."),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "radiolist"}),
+        help_text=_(
+            "What it may exchange for a token. None: it gets no tokens of its own, as a plain resource server."
+        ),
     )
     allowed_resources = LinesField(label=_("Allowed resources"), required=False, help_text=RESOURCES_ASKED)
     resources = LinesField(label=_("Resources served"), required=False, help_text=RESOURCES_SERVED)
@@ -275,7 +279,10 @@ class ClientForm(_ModelForm):
         if by_audience and not cleaned.get("resources") and "resources" not in self.errors:
             self.add_error(
                 "introspection_policy",
-                _("It serves no resources, so no token is for it: enter them under “Resources served”, or choose “Its own tokens”."),
+                _(
+                    "It serves no resources, so no token is for it: enter them under “Resources served”, or choose "
+                    "“Its own tokens”."
+                ),
             )
         wants_jwt = cleaned.get("access_token_format") == AccessTokenFormat.JWT
         if wants_jwt and "access_token_format" in self.changed_data and not is_possible():
@@ -319,5 +326,3 @@ class SecretForm(_OnceForm):
         required=False,
         help_text=_("Until then both are good, so that the client can change over without a pause."),
     )
-
-

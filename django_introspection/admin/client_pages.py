@@ -84,7 +84,9 @@ class ClientPages(_ModelAdmin):
     def secret_view(self, request: HttpRequest, client: Client) -> HttpResponse:
         """Add a secret beside the live ones, and show it."""
         if not client.has_secrets:
-            return self.back(request, client, messages.WARNING, _("This client authenticates by keys of its own: it has no secrets."))
+            return self.back(
+                request, client, messages.WARNING, _("This client authenticates by keys of its own: it has no secrets.")
+            )
         form = SecretForm(request.POST if request.method == "POST" else None)
         if request.method != "POST" or not form.is_valid():
             live = [state for state in states_of(client, now()) if state.is_live]
@@ -112,7 +114,9 @@ class ClientPages(_ModelAdmin):
         states = states_of(client, at)
         state = next((state for state in states if state.secret.pk == secret_id), None)
         if state is None or not state.is_live:
-            return self.back(request, client, messages.WARNING, _("That secret was no longer live. Nothing was changed."))
+            return self.back(
+                request, client, messages.WARNING, _("That secret was no longer live. Nothing was changed.")
+            )
         secret = state.secret
         if request.method != "POST":
             others = [each for each in states if each.is_live and each.secret.pk != secret.pk]
@@ -176,7 +180,9 @@ class ClientPages(_ModelAdmin):
 
     def is_gone(self, request: HttpRequest) -> HttpResponse:
         """Say that there is no such client any more."""
-        messages.warning(request, _("There is no such client: it may have been deleted meanwhile. Nothing was changed."))
+        messages.warning(
+            request, _("There is no such client: it may have been deleted meanwhile. Nothing was changed.")
+        )
         return HttpResponseRedirect(self.url_of("changelist") if self.has_view_permission(request) else self.index())
 
     def back(self, request: HttpRequest, client: Client, level: int, text: Any) -> HttpResponse:
@@ -197,7 +203,7 @@ class ClientPages(_ModelAdmin):
         self, request: HttpRequest, client: Client, name: str, *, status: int = 200, **context: Any
     ) -> HttpResponse:
         """Render a page of ours about a client."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined] - as the pages of Django do
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # as Django's own pages do
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

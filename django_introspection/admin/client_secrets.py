@@ -69,7 +69,9 @@ def warnings(client: Client, states: list[SecretState]) -> list[Any]:
     if all(state.expires_soon for state in live):
         return [_("Its last live secret expires within 30 days: add another now, so that it can change over in time.")]
     if len(live) > 1 and any(state.secret.last_used_at is None for state in live[1:]):
-        return [_("A live secret was never used although there is a newer one: retire it if nobody is going to use it.")]
+        return [
+            _("A live secret was never used although there is a newer one: retire it if nobody is going to use it.")
+        ]
     return []
 
 

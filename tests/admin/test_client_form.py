@@ -106,7 +106,9 @@ def test_a_wrong_entry_is_shown_beside_its_field_and_makes_nothing(browser: Brow
 def test_a_wrong_change_is_shown_beside_its_field_and_changes_nothing(
     browser: Browser, machine: Any, name: str, value: Any
 ) -> None:
-    response = browser.post(page_of(machine.client), change_form(machine.client, client_name="Renamed", **{name: value}))
+    response = browser.post(
+        page_of(machine.client), change_form(machine.client, client_name="Renamed", **{name: value})
+    )
 
     assert response.context["adminform"].form.errors.keys() == {name}
     assert Client.objects.get().client_name == machine.client.client_name
@@ -278,7 +280,12 @@ def test_the_list_is_searched_by_name_and_client_id_and_costs_the_same_whatever_
 
 
 def test_other_admins_complete_the_names_of_clients(browser: Browser, machine: Any) -> None:
-    query = {"term": machine.client.client_id, "app_label": "introspection", "model_name": "token", "field_name": "client"}
+    query = {
+        "term": machine.client.client_id,
+        "app_label": "introspection",
+        "model_name": "token",
+        "field_name": "client",
+    }
 
     (found,) = browser.get("/admin/autocomplete/", query).json()["results"]
 

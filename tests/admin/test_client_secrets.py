@@ -115,7 +115,9 @@ def test_the_pages_are_looked_at_and_sent_alone(browser: Browser, machine: Any, 
     assert getattr(browser, method)(page_of(machine.client, page)).status_code == 405
 
 
-@pytest.mark.parametrize(("page", "form"), [("secret", secret_form()), ("activity", {"is_active": "0"}), ("revoke", {})])
+@pytest.mark.parametrize(
+    ("page", "form"), [("secret", secret_form()), ("activity", {"is_active": "0"}), ("revoke", {})]
+)
 def test_the_pages_need_the_csrf_token(superuser: Any, machine: Any, page: str, form: dict[str, Any]) -> None:
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(superuser)
@@ -170,7 +172,9 @@ def test_a_secret_that_is_retired_twice_is_said_to_be_ended(browser: Browser, ma
 
     assert "no longer live" in told(again)
     assert ClientSecret.objects.get().expires_at == ended
-    assert [entry.get_change_message()[:30] for entry in LogEntry.objects.all()] == ["Retired the secret made at " + str(now().year)[:3]]
+    assert [entry.get_change_message()[:30] for entry in LogEntry.objects.all()] == [
+        "Retired the secret made at " + str(now().year)[:3]
+    ]
 
 
 def test_a_secret_of_another_client_is_not_retired(browser: Browser, machine: Any, resource_server: Any) -> None:
@@ -229,13 +233,15 @@ def test_the_state_of_a_secret_is_shown_and_found(
     (shown,) = browser.get(page_of(machine.client)).context["secrets"]
 
     assert [str(note) for note in shown.notes] == notes
-    found = [each for each in ("soon", "expired", "unused") if browser.get(LIST, {"secrets": each}).context["cl"].result_count]
+    found = [
+        each
+        for each in ("soon", "expired", "unused")
+        if browser.get(LIST, {"secrets": each}).context["cl"].result_count
+    ]
     assert found == ([state] if state else [])
 
 
-def test_a_secret_is_nowhere_but_in_the_answer_that_made_it(
-    browser: Browser, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_secret_is_nowhere_but_in_the_answer_that_made_it(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     added = browser.post(ADD, add_form("both"))
     client = Client.objects.get()

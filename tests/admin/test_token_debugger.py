@@ -13,7 +13,7 @@ from django_introspection.admin.debugger_advice import REASONS
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, Token
 from django_introspection.protocol.answer import Reason
-from tests import factories
+from tests import factories, jose
 from tests.admin.traces import left_behind
 from tests.misbehaving.server import MisbehavingServer, remote_settings
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
@@ -129,6 +129,18 @@ def test_what_is_no_token_is_told_apart(browser: Browser, issued: Any, machine: 
     }
 
     assert not [name for name, text in said.items() if name not in text]
+
+
+def test_a_jwt_is_told_apart_by_its_signature(settings: Any, browser: Browser) -> None:
+    keys = [{"KEY": jose.pem("ES256"), "KID": "our-key"}]
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "KEYS": keys}
+    client = factories.RegistrationFactory(access_token_format="jwt").client
+    value = factories.TokenFactory(client=client).access_token
+    header, claims = jose.read(value)
+    forged = jose.sign(header, claims, jose.key("ES256", "another"))
+
+    assert debug(browser, value).context["here"].taken
+    assert "not by a key of this server (its keys: our-key)" in told(debug(browser, forged))
 
 
 @pytest.mark.parametrize(

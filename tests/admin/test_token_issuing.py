@@ -94,10 +94,8 @@ def test_a_form_that_is_sent_twice_issues_one_token_and_says_so(browser: Browser
     assert "revoke the token and issue another one" in told(again)
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite in memory has one connection for all threads")
-@pytest.mark.django_db(transaction=True)
-def test_a_form_that_is_sent_many_times_at_once_issues_one_token(browser: Browser, machine: Any) -> None:
-    sent = form(browser, machine.client)
+def test_a_form_that_is_sent_many_times_at_once_issues_one_token(database_url: str, browser: Browser) -> None:
+    sent = form(browser, factories.RegistrationFactory().client)
     cookies = browser.cookies
 
     def send(_: int) -> Any:

@@ -36,6 +36,7 @@ class Examiner:
             page.set_viewport_size(size)
             for scheme in SCHEMES:
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                _finish_animations(page)
                 _keep_picture(page, f"{name}-{screen}-{scheme}")
                 wrong = violations(page) - stock
                 assert not wrong, f"{name}, {screen}, {scheme}: {sorted(wrong)}"
@@ -54,6 +55,7 @@ class Examiner:
                         other.set_viewport_size(size)
                         for scheme in SCHEMES:
                             other.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                            _finish_animations(other)
                             self._stock |= violations(other)
         return self._stock
 
@@ -62,9 +64,13 @@ def violations(page: Any) -> set[Violation]:
     """Let axe look, by every rule that it has."""
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE.read_text())
-    page.evaluate("document.getAnimations().forEach(each => each.finish())")  # colours change gradually
     found = page.evaluate("chrome => axe.run({exclude: chrome}, {preload: false})", CHROME)["violations"]
     return {(rule["id"], _name(node)) for rule in found for node in rule["nodes"]}
+
+
+def _finish_animations(page: Any) -> None:
+    """Do not wait for colours that change gradually."""
+    page.evaluate("document.getAnimations().forEach(each => each.finish())")
 
 
 def _name(node: Any) -> str:

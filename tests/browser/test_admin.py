@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from django_introspection.models import Client
-from tests import endpoints, factories
+from tests import factories
 from tests.browser.content_security_policy import POLICY
-from tests.settings import AUDIENCE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("operator")]
 
@@ -30,26 +28,6 @@ def test_axe_finds_what_is_wrong(page: Any, examine: Callable[[str], None]) -> N
 
     with pytest.raises(AssertionError, match="button-name"):
         examine("broken")
-
-
-def test_an_operator_registers_a_client_and_gives_it_a_second_secret(page: Any, examine: Callable[[str], None]) -> None:
-    page.goto("/admin/introspection/client/add/")
-    page.get_by_label("Name:").fill("Orders API")
-    page.get_by_label("Resources served:").fill(AUDIENCE)
-    examine("client-add")
-    page.get_by_role("button", name="Save", exact=True).click()
-    first = page.locator("#client-secret").inner_text()
-    examine("client-secret")
-
-    client = Client.objects.get(client_name="Orders API")
-    page.goto(f"/admin/introspection/client/{client.pk}/change/")
-    assert first not in page.content()
-    page.get_by_role("button", name="Add a secret").click()
-    second = page.locator("#client-secret").inner_text()
-
-    assert first != second
-    for secret in (first, second):
-        assert endpoints.introspect("unknown", auth=(client, secret)).status_code == 200
 
 
 def test_an_operator_revokes_a_token(page: Any, examine: Callable[[str], None]) -> None:
