@@ -15,7 +15,7 @@ from ..models import Client
 from ..models.fields import now
 from .client_filters import PurposeFilter, SecretsFilter
 from .client_forms import AddClientForm, ClientForm, FormIdField
-from .client_pages import ClientPages, live_tokens, was_sent
+from .client_pages import ClientPages, client_of_form, live_tokens
 from .client_purpose import NAMES, purpose_of
 from .client_secrets import states_of, summary, warnings
 
@@ -24,7 +24,7 @@ class ClientAdmin(ClientPages):
     """Register clients, change them, add and retire their secrets."""
 
     form = ClientForm
-    add_form = AddClientForm
+    registration_form = AddClientForm
     change_form_template = "admin/introspection/client/change_form.html"
     list_display = ("client_name", "client_id", "purpose", "is_active", "introspection_policy", "secrets")
     list_filter = (PurposeFilter, SecretsFilter, "introspection_policy", "is_active")
@@ -32,7 +32,7 @@ class ClientAdmin(ClientPages):
     search_help_text = _("Search by name or client ID.")
     ordering = ("client_name", "pk")
     radio_fields = {"introspection_policy": admin.VERTICAL}
-    add_fieldsets = (
+    registration_fieldsets = (
         (
             None,
             {
@@ -99,12 +99,14 @@ class ClientAdmin(ClientPages):
         self, request: HttpRequest, obj: Client | None = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm[Client]]:
         """Use the short form for a new client."""
-        return super().get_form(request, obj, change, **(options if obj else {"form": self.add_form, **options}))
+        return super().get_form(
+            request, obj, change, **(options if obj else {"form": self.registration_form, **options})
+        )
 
     def get_fieldsets(self, request: HttpRequest, obj: Client | None = None) -> Any:
         """Group the fields of the form in use; who may only look sends nothing back."""
         if obj is None:
-            return self.add_fieldsets
+            return self.registration_fieldsets
         fieldsets = super().get_fieldsets(request, obj)
         return [*fieldsets, (None, {"fields": ("seen",)})] if self.has_change_permission(request, obj) else fieldsets
 
@@ -116,12 +118,12 @@ class ClientAdmin(ClientPages):
         """Register a client once, however often and however fast its form is sent."""
         form_id = FormIdField().clean(request.POST.get("form_id"))
         try:
-            if form_id and (made := was_sent(form_id)):
-                return self.was_sent_already(request, made.client)
+            if client := client_of_form(form_id):
+                return self.was_sent_already(request, client)
             return super().changeform_view(request, *arguments, **options)
         except IntegrityError:
-            if form_id and (made := was_sent(form_id)):
-                return self.was_sent_already(request, made.client)
+            if client := client_of_form(form_id):
+                return self.was_sent_already(request, client)
             raise
 
     def response_add(self, request: HttpRequest, obj: Client, post_url_continue: str | None = None) -> HttpResponse:
@@ -131,16 +133,10 @@ class ClientAdmin(ClientPages):
         return self.show_new_secret(request, obj, FormIdField().clean(request.POST["form_id"]))
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Client | None = None,
+        self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
     ) -> HttpResponse:
         """Show how a client stands above its form; a new one leads to the page of its secret and nowhere else."""
-        if obj:
+        if obj := context.get("original"):
             at = now()
             states = states_of(obj, at)
             context |= {
@@ -151,4 +147,4 @@ class ClientAdmin(ClientPages):
             }
         else:
             context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *arguments, **options)

@@ -39,11 +39,13 @@ RESOURCES_ASKED = _(
     "has among the resources that it serves."
 )
 
+ONE_LINE = {"class": "vTextField introspection-entry"}
+
 
 class LinesField(forms.CharField):
     """A list of strings, one on each line."""
 
-    widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
+    widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField introspection-entry"})
 
     def prepare_value(self, value: Any) -> Any:
         """Show a list as lines."""
@@ -81,6 +83,11 @@ class FormIdField(forms.UUIDField):
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Be no change of a client."""
         return False
+
+
+def client_id_of_form(form_id: UUID) -> str:
+    """Return the client ID that a form gives where none is entered: sent again, it finds it taken."""
+    return f"client-{form_id.hex[:16]}"
 
 
 class SeenField(forms.CharField):
@@ -135,7 +142,7 @@ class AddClientForm(_OnceForm, _ModelForm):
         required=False,
         max_length=255,
         help_text=_("Empty: a random one is made. It is not secret, and cannot be changed later."),
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=forms.TextInput(attrs=ONE_LINE),
     )
 
     class Media:
@@ -155,15 +162,11 @@ class AddClientForm(_OnceForm, _ModelForm):
             "jwks_uri",
         )
         widgets = {
-            "jwks_uri": forms.TextInput(attrs={"class": "vTextField"}),
-            "scope": forms.TextInput(attrs={"class": "vTextField"}),
-            "resource_scopes": forms.TextInput(attrs={"class": "vTextField"}),
+            "jwks_uri": forms.TextInput(attrs=ONE_LINE),
+            "scope": forms.TextInput(attrs=ONE_LINE),
+            "resource_scopes": forms.TextInput(attrs=ONE_LINE),
         }
         help_texts = {"scope": SCOPES_ASKED, "resource_scopes": SCOPES_SERVED}
-
-    def clean_client_id(self) -> Any:
-        """Return the ID that the model made where none was entered."""
-        return self.cleaned_data["client_id"] or self.instance.client_id
 
     def clean_jwks(self) -> Any:
         """Return no keys for an empty text."""
@@ -172,6 +175,8 @@ class AddClientForm(_OnceForm, _ModelForm):
     def clean(self) -> dict[str, Any]:
         """Leave out what the purpose has no use for, and fill in what follows from it."""
         cleaned = super().clean()
+        if not cleaned.get("client_id", "-"):
+            cleaned["client_id"] = client_id_of_form(cleaned["form_id"])
         if "purpose" not in cleaned:
             return cleaned
         purpose = Purpose(cleaned["purpose"])
@@ -240,9 +245,9 @@ class ClientForm(_ModelForm):
             "access_token_format",
         )
         widgets = {
-            "jwks_uri": forms.TextInput(attrs={"class": "vTextField"}),
-            "scope": forms.TextInput(attrs={"class": "vTextField"}),
-            "resource_scopes": forms.TextInput(attrs={"class": "vTextField"}),
+            "jwks_uri": forms.TextInput(attrs=ONE_LINE),
+            "scope": forms.TextInput(attrs=ONE_LINE),
+            "resource_scopes": forms.TextInput(attrs=ONE_LINE),
         }
         help_texts = {
             "scope": SCOPES_ASKED,
@@ -300,6 +305,7 @@ class SecretForm(_OnceForm):
     """When a new secret ends, and the ones it replaces."""
 
     lifetime = forms.TypedChoiceField(
+        widget=forms.Select(attrs={"class": "introspection-entry"}),
         label=_("The new secret expires"),
         choices=[
             ("", _("never")),
@@ -313,6 +319,7 @@ class SecretForm(_OnceForm):
         required=False,
     )
     others = forms.TypedChoiceField(
+        widget=forms.Select(attrs={"class": "introspection-entry"}),
         label=_("The secrets that it has now expire"),
         choices=[
             ("", _("as they do now: I retire them by hand")),

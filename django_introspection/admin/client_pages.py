@@ -28,7 +28,7 @@ from ..authorization_server.revoking import revoke_client_tokens
 from ..models import Client, ClientSecret, Token, TokenKind
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
-from .client_forms import SecretForm
+from .client_forms import SecretForm, client_id_of_form
 from .client_secrets import states_of, used_since
 from .client_snippets import SECRET, snippets
 
@@ -102,7 +102,7 @@ class ClientPages(_ModelAdmin):
         except IntegrityError:
             if not Client.objects.with_id(client.client_id).exists():
                 return self.is_gone(request)
-            if was_sent(form_id):
+            if client_of_form(form_id):
                 return self.was_sent_already(request, client)
             raise
         return page
@@ -203,7 +203,7 @@ class ClientPages(_ModelAdmin):
         self, request: HttpRequest, client: Client, name: str, *, status: int = 200, **context: Any
     ) -> HttpResponse:
         """Render a page of ours about a client."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # as Django's own pages do
+        request.current_app = self.admin_site.name  # as the pages of Django itself do
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -214,10 +214,12 @@ class ClientPages(_ModelAdmin):
         return TemplateResponse(request, f"admin/introspection/client/{name}.html", context, status=status)
 
 
-def was_sent(form_id: UUID | None) -> ClientSecret | None:
-    """Return the secret that a form has made."""
-    made = ClientSecret.objects.using(router.db_for_write(ClientSecret)).filter(form_id=form_id)
-    return made.select_related("client").first() if form_id else None
+def client_of_form(form_id: UUID | None) -> Client | None:
+    """Return the client that a form has made, or has made a secret for."""
+    if form_id is None:
+        return None
+    made = Q(secrets__form_id=form_id) | Q(client_id=client_id_of_form(form_id))
+    return Client.objects.using(router.db_for_write(Client)).filter(made).first()
 
 
 def live_tokens(client: Client) -> dict[str, int]:

@@ -142,6 +142,17 @@ def test_a_form_that_is_sent_again_makes_no_second_client_and_shows_no_secret(br
     assert first not in again.content.decode()
 
 
+def test_a_form_that_is_sent_again_makes_no_second_client_that_signs(browser: Browser) -> None:
+    keys = json.dumps({"keys": [jose.public("ES256")]})
+    form = add_form(client_id="", token_endpoint_auth_method="private_key_jwt", jwks=keys)
+
+    browser.post(ADD, form)
+    again = browser.post(ADD, form, follow=True)
+
+    assert "had been sent already" in told(again)
+    assert Client.objects.count() == 1
+
+
 @pytest.mark.parametrize("form_id", [None, "", "1"])
 def test_a_form_without_its_name_makes_nothing_and_works_when_it_is_sent_again(browser: Browser, form_id: Any) -> None:
     form = {name: value for name, value in add_form(form_id=form_id).items() if value is not None}

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 
 from django_introspection.models import Client
-from tests import endpoints
+from tests import endpoints, factories
 from tests.authorization_server.helpers import everything_stored
 from tests.settings import AUDIENCE
 
@@ -161,6 +162,22 @@ def test_the_list_says_what_has_to_be_seen_to(page: Any, machine: Any, resource_
 
     assert page.get_by_role("link", name=machine.client.client_name).is_visible()
     assert not page.get_by_role("link", name=resource_server.client.client_name).is_visible()
+
+
+def test_who_may_only_look_is_told_what_is_missing(
+    page: Any, machine: Any, log_in: Callable[[Any], Any], problems: list[str], examine: Examine
+) -> None:
+    looker = factories.User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.set(Permission.objects.filter(codename="view_client"))
+    log_in(looker)
+    page.goto(f"{LIST}{machine.client.pk}/change/")
+    assert not page.get_by_role("link", name="Add a secret").is_visible()
+    examine("client-view")
+
+    page.goto(f"{LIST}{machine.client.pk}/secret/")
+
+    page.get_by_text("introspection.change_client").wait_for()
+    assert "403" in problems.pop()
 
 
 def test_a_whole_story_is_done_with_the_keyboard(page: Any) -> None:

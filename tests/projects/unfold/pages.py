@@ -38,6 +38,12 @@ def test_every_page_is_rendered(browser: Browser, machine: Any) -> None:
         assert "unfold" in page.content.decode(), url
 
 
+def test_the_form_for_a_new_client_has_every_field(browser: Browser) -> None:
+    page = browser.get(ADD).content.decode()
+
+    assert [name for name in add_form("both") if f'name="{name}"' not in page] == []
+
+
 def test_a_client_is_registered_and_gets_a_second_secret(browser: Browser) -> None:
     first = browser.post(ADD, add_form("both"))
     client = Client.objects.get()
