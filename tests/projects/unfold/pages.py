@@ -15,6 +15,7 @@ from django_introspection.models.fields import now
 from tests import factories
 from tests.admin.client_pages import ADD, LIST, add_form, page_of, secret_form, secret_in
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding get_action_choices")  # unfold does, on Django 6.1
 TOKENS = "/admin/introspection/token/"
 
 
