@@ -9,7 +9,7 @@ MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql matrix
+.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -60,6 +60,9 @@ bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
 
 bridges-postgresql: $(VENV)/.installed-services
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
+
+scale: $(VENV)/.installed-test $(VENV)/.installed-services
+	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
