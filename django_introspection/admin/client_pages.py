@@ -31,6 +31,7 @@ from ..protocol.errors import IntrospectionUnavailable
 from .client_forms import SecretForm, client_id_of_form
 from .client_secrets import states_of, used_since
 from .client_snippets import SECRET, snippets
+from .token_revoking import operator_name
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _ModelAdmin = admin.ModelAdmin[Client]
@@ -156,7 +157,7 @@ class ClientPages(_ModelAdmin):
             return self.render_page(request, client, "revoke", tokens=tokens)
         all_told = True
         try:
-            revoke_client_tokens(client, by=None)
+            revoke_client_tokens(client, by=None, who=operator_name(request))
         except IntrospectionUnavailable:
             all_told = False
         self.log_change(request, client, "Revoked all its tokens.")

@@ -174,6 +174,12 @@ def test_a_client_that_revokes_and_a_thief_that_is_found_out_are_named(issued: A
     assert Token.objects.get(revoked_by="").rotated_at is not None
 
 
+def test_who_revokes_all_tokens_of_a_client_is_named(browser: Browser, issued: Any, machine: Any) -> None:
+    browser.post(f"/admin/introspection/client/{machine.client.pk}/revoke/")
+
+    assert set(Token.objects.values_list("revoked_by", flat=True)) == {"operator root"}
+
+
 def test_a_refresh_is_named_on_the_page_of_the_token_that_it_used(browser: Browser, issued: Any, machine: Any) -> None:
     used = refresh_token()
     factories.Client.objects.update(grant_types=["refresh_token"])
