@@ -191,8 +191,9 @@ def test_the_list_says_what_has_to_be_seen_to(page: Any, machine: Any, resource_
     examine("client-list")
     page.get_by_role("link", name="machine client", exact=True).click()
 
-    assert page.get_by_role("link", name=machine.client.client_name).is_visible()
-    assert not page.get_by_role("link", name=resource_server.client.client_name).is_visible()
+    page.get_by_text("1 client", exact=True).wait_for()
+    assert page.get_by_role("link", name=machine.client.client_name, exact=True).is_visible()
+    assert not page.get_by_role("link", name=resource_server.client.client_name, exact=True).is_visible()
 
 
 def test_who_may_only_look_is_told_what_is_missing(
