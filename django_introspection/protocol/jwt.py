@@ -18,7 +18,7 @@ SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 """What we sign and verify with: asymmetric, so that who verifies cannot sign (RFC 8725 §3.2)."""
 ACCESS_TOKEN_TYPE = "at+jwt"
 _LOOKED_AT = 64
-_BEFORE_JSON = b" \t\r\n\xef\xbb\xbf"
+_JSON_SPACE, _BYTE_ORDER_MARK = b" \t\r\n", b"\xef\xbb\xbf"
 
 
 class MalformedJWT(ValueError):
@@ -96,7 +96,8 @@ def has_jose_header(value: str) -> bool:
         begins = base64.b64decode(start + "=" * (-len(start) % 4), altchars=b"-_")
     except (binascii.Error, ValueError):
         return False
-    return begins.lstrip(_BEFORE_JSON)[:1] in (b"{", b"") and bool(begins)
+    text = begins.removeprefix(_BYTE_ORDER_MARK).lstrip(_JSON_SPACE)
+    return bool(begins) and (not text or text.startswith(b"{"))
 
 
 def claimed_issuer(value: str) -> str | None:
