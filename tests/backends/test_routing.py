@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core import checks
 
 from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.backends import TokenBackend
+from django_introspection.check_messages import TAG
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.models import Token
 from django_introspection.protocol.answer import Answer, Inactive, Reason
@@ -331,3 +333,9 @@ def test_one_remote_backend_may_be_the_last(settings: Any) -> None:
 
     assert [backend.alias for backend in token_backends["default"].route("opaque")] == ["local", "theirs"]
     assert [backend.alias for backend in token_backends["default"].route(access_token(ALPHA))] == ["local"]
+
+
+def test_a_circle_and_an_unknown_alias_are_found_by_the_checks(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = routing({"default": "router", "issuers": {ALPHA: "nowhere"}}, **OTHERS)
+
+    assert [message.id for message in checks.run_checks(tags=[TAG])] == ["introspection.E003"] * 2
