@@ -36,6 +36,8 @@ ROOMS = {
     "contrib": "contrib",
     "contrib.hashed_secrets": "bridges",
     "contrib.stored_times": "bridges",
+    "contrib.watching": "bridges",
+    "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",
     "security_log": "security log",
     "checks": "checks",
