@@ -69,6 +69,13 @@ REASONS = {
         _("It names another issuer than this backend believes."),
         _("Ask the backend of that issuer, or correct the option issuer of this one."),
     ),
+    Reason.BAD_SIGNATURE: Advice(
+        _("No key of the issuer made its signature."),
+        _(
+            "It was altered, or signed with a key that the issuer does not publish, or by an algorithm that this backend "
+            "does not take. If the issuer has just changed its keys, they are fetched again within a minute."
+        ),
+    ),
     Reason.WRONG_AUDIENCE: Advice(
         _("It is for other resources than this resource server."),
         _("The client has to ask for a token with this resource; or correct the option audience of the backend."),

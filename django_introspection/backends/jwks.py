@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.core.signals import setting_changed
@@ -22,7 +22,9 @@ from ..protocol.strict_json import parse_json_object
 from .deadline import deadline
 from .flight import Flights
 from .steps import Steps, run
-from .transport import Reply, Request, Transport
+
+if TYPE_CHECKING:
+    from .transport import Reply
 
 logger = logging.getLogger("django_introspection")
 
@@ -130,6 +132,8 @@ def fetch(url: str) -> Steps[Keys]:
 
     A host in JWKS_HOSTS may be anywhere, and on loopback speak plain http. No redirects are followed.
     """
+    from .transport import Request, Transport
+
     host = (urlsplit(url).hostname or "").lower()
     trusted = host in introspection_settings.JWKS_HOSTS
     if endpoint_problem(url) or (is_loopback(host) and not trusted):

@@ -15,7 +15,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
-from .deadline import DeadlineTransport, seconds_left
+from .deadline import seconds_left
+from .deadline_transport import DeadlineTransport
 from .handshake import AsyncTransport
 from .steps import Pause, Step, Steps, is_short_lived
 
