@@ -39,6 +39,7 @@ ROOMS = {
     "apps": "apps",
     "admin": "admin",
     "management": "commands",
+    "management.base": "command base",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -66,7 +67,12 @@ ALLOWED: dict[str, set[str]] = {
     "checks": FOUNDATION | {"jose", "keys", "backends"},
     "apps": {"checks", "security log", "contrib"},
     "admin": FOUNDATION | {"models", "authorization server"},
-    "commands": FOUNDATION | {"jose", "models", "authorization server"},
+    "command base": FOUNDATION,
+    "commands": FOUNDATION
+    | {
+        *("command base", "jose", "keys", "models", "backends", "database backend"),
+        *("authorization server", "resource server"),  # an operator asks as either side does
+    },
     "urls": {"authorization server"},
     "front door": {"protocol", "backends"},
 }
