@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import sys
 from importlib import import_module
@@ -14,7 +15,7 @@ from django.core.management import call_command
 from django_introspection.management.base import ScriptCommand
 from django_introspection.protocol import opaque
 
-from .scripts import Project, succeeded
+from .scripts import ROOT, Project, succeeded
 
 COMMANDS = ["introspection_client", "introspection_token", "introspection_key", "introspection_purge"]
 SECRET = "a-secret-that-was-made-by-the-deployment"
@@ -72,6 +73,13 @@ def test_every_example_runs(project: Project) -> None:
     run_examples(project, "introspection_token", TOKEN=token)
     run_examples(project, "introspection_key")
     run_examples(project, "introspection_purge")
+
+
+def test_the_documentation_shows_the_examples_and_no_other() -> None:
+    page = (ROOT / "docs" / "commands.rst").read_text(encoding="utf-8")
+    shown = re.findall(r"^   (manage\.py .*)$", page, re.MULTILINE)
+
+    assert sorted(shown) == sorted(example for command in COMMANDS for example in examples(command))
 
 
 @pytest.mark.parametrize(
