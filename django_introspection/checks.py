@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.core import checks
 from django.db import Error as DatabaseError
 from django.db import router, transaction
@@ -16,13 +15,11 @@ from . import jose
 from .backends.base import TokenBackend
 from .backends.registry import token_backends
 from .check_messages import TAG, error, warning
-from .conf import KEYS, NAME, introspection_settings
+from .conf import KEYS, NAME, introspection_settings, is_private_cache
 from .exceptions import InvalidSetting
 from .keys import read_keys
 
 Messages = list[checks.CheckMessage]
-
-FORGETFUL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 
 
 def register() -> None:
@@ -103,7 +100,7 @@ def check_revocations(**_: Any) -> Messages:
         place = introspection_settings.REVOCATIONS
     except InvalidSetting:  # E002 says so
         return []
-    if place is None or not _is_forgetful(place.alias):
+    if place is None or not is_private_cache(place.alias):
         return []
     return [warning("W003", f"{NAME}['REVOCATIONS']['ALIAS']: no other process sees this cache")]
 
@@ -122,20 +119,15 @@ def check_keys(**_: Any) -> Messages:
 
 
 def check_replay_cache(**_: Any) -> Messages:
-    """Look for a cache in which each process would take the same assertion once (W004)."""
+    """Look for a cache in which each process would take the same assertion once (E006)."""
     try:
         alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
     except InvalidSetting:  # E002 says so
         return []
     used = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
-    if not used or not _is_forgetful(alias):
+    if not used or not is_private_cache(alias):
         return []
-    return [warning("W004", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
-
-
-def _is_forgetful(alias: str) -> bool:
-    """Tell whether a cache keeps things from other processes, or keeps nothing."""
-    return str(settings.CACHES[alias].get("BACKEND", "")).endswith(FORGETFUL_CACHES)
+    return [error("E006", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

@@ -184,7 +184,7 @@ class Settings:
         if not isinstance(entries, (list, tuple)):
             raise _invalid("KEYS", "a list is expected")
         for number, entry in enumerate(entries):
-            if problem := _key_problem(entry):
+            if problem := key_problem(entry):
                 raise InvalidSetting(f"{NAME}['KEYS'][{number}]: {problem}")
         return tuple(entries)
 
@@ -214,6 +214,11 @@ class Settings:
 def user_pk(user: Any) -> str:
     """Name a user by primary key: the default of SUBJECT."""
     return str(user.pk)
+
+
+def is_private_cache(alias: str) -> bool:
+    """Tell whether a cache keeps things from other processes, or keeps nothing."""
+    return str(settings.CACHES[alias].get("BACKEND", "")).endswith(("locmem.LocMemCache", "dummy.DummyCache"))
 
 
 def _resource(identifier: Any, entry: Any) -> Resource:
@@ -264,7 +269,8 @@ def _imported(path: Any) -> Callable[..., Any]:
     return function
 
 
-def _key_problem(entry: Any) -> str | None:
+def key_problem(entry: Any) -> str | None:
+    """Say what is wrong with an entry that tells where a private key is, None where nothing is."""
     if not isinstance(entry, Mapping):
         return "a dictionary is expected"
     if unknown := sorted(map(repr, entry.keys() - {*KEY_SOURCES, "KID", "ALG"})):

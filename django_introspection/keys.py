@@ -11,7 +11,7 @@ from typing import Any
 from django.core.signals import setting_changed
 from django.views.decorators.debug import sensitive_variables
 
-from .conf import NAME, introspection_settings
+from .conf import NAME, introspection_settings, key_problem
 from .exceptions import InvalidSetting
 from .jose import KeyProblem, SigningKey, is_signed_by, read_signing_key, repeated_kid
 from .protocol.jwt import UnverifiedJWT
@@ -34,12 +34,19 @@ def read_keys(entries: Iterable[Mapping[str, Any]]) -> tuple[SigningKey, ...]:
     keys = []
     for number, entry in enumerate(entries):
         try:
-            keys.append(read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG")))
+            keys.append(read_key(entry))
         except KeyProblem as problem:
             raise InvalidSetting(f"{NAME}['KEYS'][{number}]: {problem}") from None
     if repeated_kid(keys):
         raise InvalidSetting(f"{NAME}['KEYS']: two keys have the same KID")
     return tuple(keys)
+
+
+def read_key(entry: Mapping[str, Any]) -> SigningKey:
+    """Read the private key that an entry like those of KEYS means; raises KeyProblem."""
+    if problem := key_problem(entry):
+        raise KeyProblem(problem)
+    return read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG"))
 
 
 @sensitive_variables()

@@ -7,6 +7,10 @@ Every receiver gets keyword arguments only:
 - `token_revoked`: `tokens` (a list of their UUIDs), `client` (who asked, or None)
 - `refresh_token_reused`: `grant_id` (a UUID), `client` (the one that held the grant)
 - `token_scanning_suspected`: `caller` (a client), `count` (its inactive answers in one period)
+- `token_answered`: `backend` (an alias), `answer`, `source` ("server", "cache", "local" for the memory of the process,
+  "stale" for a kept answer that stands in for a server that cannot be asked)
+- `circuit_changed`: `backend`, `is_open` (whether nobody asks the server for now)
+- `credentials_refused`: `backend`, `detail`; once a minute while a server does not take this resource server's own
 - `client_authentication_failed`: `client_id` (as claimed, may be anything), `reason`, `remote_address`
 """
 
@@ -20,3 +24,6 @@ token_revoked = Signal()
 client_authentication_failed = Signal()
 refresh_token_reused = Signal()
 token_scanning_suspected = Signal()
+token_answered = Signal()
+circuit_changed = Signal()
+credentials_refused = Signal()

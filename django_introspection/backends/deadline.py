@@ -1,4 +1,4 @@
-"""A total deadline for blocking HTTP: the timeouts of a client bound each wait, not their sum."""
+"""A total deadline for a call: the timeouts of an HTTP client bound each wait, not their sum."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 import httpcore2
 import httpx2
 
+_SHORTEST = 0.001
 _ends_at: ContextVar[float] = ContextVar("ends_at")
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Let every wait of a DeadlineTransport inside end by the same moment."""
+    """Let every wait inside end by the same moment, in this thread or task."""
     token = _ends_at.set(time.monotonic() + seconds)
     try:
         yield
@@ -26,11 +27,22 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
+def seconds_left() -> float:
+    """Return the seconds until the deadline, 0 where it has passed."""
+    return max(_ends_at.get() - time.monotonic(), 0)
+
+
 def _seconds_left() -> float:
-    left = _ends_at.get() - time.monotonic()
-    if left <= 0:
+    left = seconds_left()
+    if not left:
         raise httpcore2.ReadTimeout("the deadline has passed")
     return left
+
+
+def _at_most(timeout: float | None) -> float:
+    """Return what is left, `timeout` at most; a wait of 0 would be one without an end."""
+    left = _seconds_left()
+    return left if timeout is None else min(left, max(timeout, _SHORTEST))
 
 
 class DeadlineTransport(httpx2.HTTPTransport):
@@ -60,19 +72,21 @@ class _Network(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Try each address of the host with its share of what is left.
+        """Try each address of the host with its share of the time for connecting.
 
         What is judged is what is connected to: a name that means another address the next time is judged again.
         """
         addresses = [each for each in _addresses(host, port) if self._allows is None or self._allows(each)]
         if not addresses:
             raise httpcore2.ConnectError("the host has no address that may be connected to")
+        until = time.monotonic() + _at_most(timeout)
         for remaining in range(len(addresses), 1, -1):
+            share = max(until - time.monotonic(), 0) / remaining
             try:
-                return self._connect(addresses[-remaining], port, _seconds_left() / remaining, socket_options)
+                return self._connect(addresses[-remaining], port, _at_most(share), socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
-        return self._connect(addresses[-1], port, _seconds_left(), socket_options)
+        return self._connect(addresses[-1], port, _at_most(until - time.monotonic()), socket_options)
 
     def _connect(
         self, address: str, port: int, timeout: float, socket_options: Iterable[Any] | None
@@ -104,7 +118,7 @@ class _Stream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _seconds_left()))
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _at_most(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

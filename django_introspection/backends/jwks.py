@@ -93,15 +93,17 @@ def fetch(url: str) -> Keys:
 
     A host in JWKS_HOSTS may be anywhere, and on loopback speak plain http. No redirects are followed.
     """
-    from .transport import Transport
+    from .deadline import deadline
+    from .transport import Request, Transport
 
     host = (urlsplit(url).hostname or "").lower()
     trusted = host in introspection_settings.JWKS_HOSTS
     if endpoint_problem(url) or (is_loopback(host) and not trusted):
         raise IntrospectionUnavailable("the address of the keys is not one that keys are fetched from")
-    transport = Transport(timeout=TIMEOUT, verify=True, allows=None if trusted else is_public)
+    transport = Transport(verify=True, allows=None if trusted else is_public)
     try:
-        reply = transport.get(url)
+        with deadline(TIMEOUT):
+            reply = transport.send(Request.get(url)).run()
     finally:
         transport.close()
     if reply.status != 200 or reply.headers.get("content-encoding", "identity") != "identity":

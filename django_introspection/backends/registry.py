@@ -15,7 +15,7 @@ from ..conf import NAME, introspection_settings
 from ..exceptions import InvalidBackend, UnknownBackend
 from .base import TokenBackend
 
-ALIAS_KEYS = frozenset({"BACKEND", "OPTIONS"})
+ALIAS_KEYS = frozenset({"BACKEND", "OPTIONS", "CACHE"})
 
 
 class TokenBackends:
@@ -44,7 +44,7 @@ class TokenBackends:
             raise InvalidBackend(f"{place}: a dictionary with 'BACKEND' is expected")
         if unknown := sorted(map(repr, entry.keys() - ALIAS_KEYS)):
             raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
-        return _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}))
+        return _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
 
     def close(self) -> None:
         """Close every backend and forget it."""

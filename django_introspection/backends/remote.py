@@ -2,106 +2,185 @@
 
 from __future__ import annotations
 
-import base64
-from functools import cached_property
-from urllib.parse import quote_plus
+from functools import partial
 
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
 from ..check_messages import warning
 from ..protocol.answer import Answer, Inactive, Reason
-from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
-from ..protocol.identifiers import endpoint_problem
-from ..protocol.introspection import build_request, parse_response
-from ..protocol.opaque import may_be_token
-from .base import Options, TokenBackend
-from .transport import Reply, Transport
-
-_DEFAULT_RETRY_AFTER = 5
-_MAX_RETRY_AFTER = 300
-_MAX_DIGITS = 9
+from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
+from ..protocol.identifiers import endpoint_problem, issuer_problem
+from ..protocol.opaque import digest, may_be_token
+from ..signals import token_answered
+from .base import TokenBackend
+from .cache import AnswerCache, Keys
+from .client_authentication import BEARER_METHODS, METHODS, ClientAuthentication, take_authentication, take_bearer_token
+from .deadline import deadline
+from .discovery import Discovery
+from .endpoint import IntrospectionEndpoint
+from .flight import Flights
+from .options import Options
+from .service_token import ServiceToken
+from .steps import Steps, arun, run
+from .transport import Transport
 
 
 class RemoteBackend(TokenBackend):
-    """Ask an authorization server over HTTP, with this resource server's own credentials."""
+    """Ask an authorization server over HTTP, with this resource server's own credentials.
+
+    In one process, one question about a token is under way at a time: who asks meanwhile gets its answer.
+    """
+
+    keeps_answers = True
 
     def configure(self, options: Options) -> None:
-        """Take `introspection_url`, `client_id`, `client_secret` and what has a default."""
-        self.introspection_url = options.required("introspection_url")
-        if problem := endpoint_problem(self.introspection_url, insecure_http=options.flag("insecure_http", False)):
-            raise options.invalid("introspection_url", problem)
-        self.issuer = options.string("issuer")
+        """Take where the server is, how to authenticate there, and what has a default."""
+        self.timeout = options.seconds("timeout", 5)
         self.requires_token_type = options.flag("require_token_type", True)
-        self._auth_method = options.choice("auth_method", ["client_secret_basic", "client_secret_post"])
-        self._client_id = options.required("client_id")
-        self._client_secret = options.required("client_secret")
-        self._verify = options.flag_or_string("verify", True)
-        try:
-            self._transport = Transport(timeout=options.seconds("timeout", 5), verify=self._verify)
-        except (OSError, ValueError) as error:
-            raise options.invalid("verify", "it cannot be read as a file of certificates") from error
+        self._insecure_http = options.flag("insecure_http", False)
+        self._take_addresses(options)
+        self._take_transport(options)
+        client_id = options.string("client_id")
+        authorization = self._take_authorization(options, client_id)
+        self._endpoint = IntrospectionEndpoint(self.alias, self._transport, self._url, authorization)
+        self._flights = Flights()
+        self._cache: AnswerCache | None = None
+        if self.cache_options is not None:
+            caller = client_id or f"alias {self.alias}"
+            identity = (self.issuer or "", self.introspection_url or "", caller)
+            self._cache = AnswerCache(self.cache_options, identity=identity)
 
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
-        """Ask the server; raises IntrospectionUnavailable within the timeout."""
-        if not may_be_token(token):
-            return Inactive(Reason.MALFORMED)
-        return read_reply(self._transport.post(self.introspection_url, self._form(token), self._headers))
+        """Ask the server, or remember what it said; raises IntrospectionUnavailable within the timeout."""
+        with deadline(self.timeout):
+            return run(self._find(token))
 
     @sensitive_variables("token")
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, on the running event loop."""
-        if not may_be_token(token):
-            return Inactive(Reason.MALFORMED)
-        reply = await self._transport.apost(self.introspection_url, self._form(token), self._headers)
-        return read_reply(reply)
+        with deadline(self.timeout):
+            return await arun(self._find(token))
+
+    def purge(self, token: str | None = None) -> None:
+        """Forget what was answered about one token, or about all of them."""
+        with deadline(self.timeout):
+            run(self._purge(token))
+
+    async def apurge(self, token: str | None = None) -> None:
+        """Forget like `purge`, without blocking the event loop."""
+        with deadline(self.timeout):
+            await arun(self._purge(token))
 
     def check(self) -> list[CheckMessage]:
-        """Warn of a server whose certificate is not verified (RFC 7662 §4)."""
-        if self._verify is not False:
-            return []
-        where = f"{self.place}['verify']"
-        return [warning("W001", f"{where}: anyone on the way can answer for the server")]
+        """Warn of what is risky: nobody's certificate, plain http, a cache that is not shared (RFC 7662 §4)."""
+        messages = super().check()
+        if self._verify is False:
+            messages.append(warning("W001", f"{self.place}['verify']: anyone on the way can answer for the server"))
+        if self._insecure_http:
+            messages.append(warning("W006", f"{self.place}['insecure_http']: tokens and secrets travel in the clear"))
+        return messages + (self._cache.check(self.alias) if self._cache else [])
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
-    def _form(self, token: str) -> dict[str, str]:
-        form = build_request(token)
-        if self._auth_method == "client_secret_post":
-            form |= {"client_id": self._client_id, "client_secret": self._client_secret}
-        return form
+    @sensitive_variables("token")
+    def _find(self, token: str) -> Steps[Answer]:
+        if not may_be_token(token):
+            return Inactive(Reason.MALFORMED)
+        cache = self._cache
+        if cache is None:
+            return (yield from self._flights.once(digest(token), partial(self._ask, token)))
+        keys = cache.keys(token)
+        answer = cache.local(keys)
+        if answer is not None:
+            return self._told(answer, "local")
+        return (yield from self._flights.once(keys.token_digest, partial(self._find_kept, cache, keys, token)))
 
-    @cached_property
-    def _headers(self) -> dict[str, str]:
-        if self._auth_method == "client_secret_post":
-            return {}
-        halves = f"{quote_plus(self._client_id)}:{quote_plus(self._client_secret)}"  # RFC 6749 §2.3.1
-        return {"Authorization": f"Basic {base64.b64encode(halves.encode()).decode()}"}
+    @sensitive_variables("token")
+    def _find_kept(self, cache: AnswerCache, keys: Keys, token: str) -> Steps[Answer]:
+        found = yield from cache.read(keys, token)
+        kept = found.kept
+        if kept is not None and (found.is_revoked or cache.is_fresh(kept)):
+            cache.keep_locally(keys, kept)
+            return self._told(kept.answer, "cache")
+        try:
+            answer = yield from self._ask(token)
+        except CredentialsRefused:  # whoever may not ask any more must not go on by what it was told before
+            raise
+        except IntrospectionUnavailable:
+            if kept is None or not cache.may_stand_in(kept):
+                raise
+            return self._told(kept.answer, "stale")
+        yield from cache.write(keys, answer, found)
+        return answer
 
+    @sensitive_variables("token")
+    def _ask(self, token: str) -> Steps[Answer]:
+        answer = yield from self._endpoint.ask(token)
+        return self._told(answer, "server")
 
-def read_reply(reply: Reply) -> Answer:
-    """Return the answer in a reply; raises IntrospectionUnavailable for all that is none."""
-    if reply.status in (429, 503):
-        raise IntrospectionUnavailable(
-            f"the authorization server is busy: {reply.status}", retry_after=_retry_after(reply)
-        )
-    if reply.status in (400, 401, 403):
-        raise IntrospectionUnavailable(f"the authorization server refuses this resource server: {reply.status}")
-    if reply.status != 200:
-        raise IntrospectionUnavailable(f"the authorization server answers {reply.status}")
-    if reply.headers.get("content-encoding", "identity") != "identity":
-        raise InvalidResponse("the response is encoded although identity was asked")
-    return parse_response(reply.headers.get("content-type", ""), reply.body)
+    @sensitive_variables("token")
+    def _purge(self, token: str | None) -> Steps[None]:
+        if self._cache is not None:
+            yield from self._cache.forget_all() if token is None else self._cache.forget(self._cache.keys(token))
 
+    def _told(self, answer: Answer, source: str) -> Answer:
+        token_answered.send_robust(type(self), backend=self.alias, answer=answer, source=source)
+        return answer
 
-def _retry_after(reply: Reply) -> int:
-    """Pass the server's own wish on (RFC 9110 §10.2.3); a date or nonsense counts as none."""
-    seconds = reply.headers.get("retry-after", "")
-    if not (seconds.isascii() and seconds.isdecimal()):
-        return _DEFAULT_RETRY_AFTER
-    if len(seconds) > _MAX_DIGITS:  # int() refuses thousands of digits
-        return _MAX_RETRY_AFTER
-    return min(max(int(seconds), 1), _MAX_RETRY_AFTER)
+    def _url(self) -> Steps[str]:
+        return (yield from self._address(self.introspection_url, "introspection_endpoint"))
+
+    def _token_url(self) -> Steps[str]:
+        return (yield from self._address(self.token_url, "token_endpoint"))
+
+    def _address(self, configured: str | None, name: str) -> Steps[str]:
+        if configured is not None:
+            return configured
+        return (yield from self._discovery.endpoint(name))
+
+    def _take_addresses(self, options: Options) -> None:
+        self.issuer = options.string("issuer")
+        self.introspection_url = self._take_url(options, "introspection_url")
+        self.token_url = self._take_url(options, "token_url")
+        if self.introspection_url is None:
+            self._check_discovery(options, "introspection_url")
+
+    def _take_url(self, options: Options, name: str) -> str | None:
+        url = options.string(name)
+        if url is not None and (problem := endpoint_problem(url, insecure_http=self._insecure_http)):
+            raise options.invalid(name, problem)
+        return url
+
+    def _check_discovery(self, options: Options, name: str) -> None:
+        """Refuse settings that leave an address to the issuer and name no issuer that can be asked."""
+        if self.issuer is None:
+            raise options.invalid(name, "it is required, or the issuer whose metadata names it")
+        problem = issuer_problem(self.issuer, insecure_http=self._insecure_http)
+        if problem:
+            raise options.invalid("issuer", problem)
+
+    def _take_transport(self, options: Options) -> None:
+        self._verify = options.flag_or_string("verify", True)
+        certificate = options.paths("client_certificate")
+        try:
+            self._transport = Transport(verify=self._verify, certificate=certificate)
+        except (OSError, ValueError) as error:
+            wrong = "client_certificate" if certificate and self._verify in (True, False) else "verify"
+            raise options.invalid(wrong, "it cannot be read as a file of certificates") from error
+        self._discovery = Discovery(self.issuer or "", self._transport, insecure_http=self._insecure_http)
+
+    def _take_authorization(self, options: Options, client_id: str | None) -> ClientAuthentication | ServiceToken:
+        method = options.choice("auth_method", [*METHODS, *BEARER_METHODS])
+        if method == "bearer":
+            return take_bearer_token(options)
+        if method != "client_credentials":
+            return take_authentication(options, method, client_id, self.issuer)
+        if self.token_url is None:
+            self._check_discovery(options, "token_url")
+        own_method = options.choice("token_auth_method", METHODS)
+        authentication = take_authentication(options, own_method, client_id, self.issuer)
+        return ServiceToken(self._transport, self._token_url, authentication, options.string("scope"))

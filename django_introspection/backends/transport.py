@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 import httpx2
+from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
-from .deadline import DeadlineTransport, deadline
+from .deadline import DeadlineTransport, seconds_left
 from .handshake import AsyncTransport
+from .steps import Pause, Step, Steps, is_short_lived
 
 _STALE = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What a kept-alive connection looks like that the server closed meanwhile: worth one more try."""
-
+_UNCONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout)
+_PASSING = frozenset({502, 503, 504})
+"""What a server behind a proxy answers while it starts again: worth one more try."""
+_RETRY_PAUSE = 0.05
+"""Seconds."""
 _ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request; what it sends is nobody's to see."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def get(cls, url: str) -> Request:
+        """Ask for a document."""
+        return cls("GET", url, _ACCEPT)
+
+    @classmethod
+    def post(cls, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Request:
+        """Send a form."""
+        return cls("POST", url, {**_ACCEPT, "Content-Type": _FORM, **headers}, urlencode(form).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,59 +59,57 @@ class Reply:
     body: bytes = field(repr=False)
 
 
-class Transport:
-    """Send form posts, and fetch documents; safe for threads and for any number of event loops.
+class Unconnected(IntrospectionUnavailable):
+    """No connection to the server came about, so it has heard nothing."""
 
-    `timeout` is in seconds and bounds the whole call, the sync one's name resolution excepted. Proxy settings
-    and netrc files of the environment are not read: a token goes to the configured host or nowhere. The sync calls
-    connect only to addresses that `allows` says, where it is given.
+
+class Transport:
+    """Send requests; safe for threads and for any number of event loops.
+
+    Each call is bounded by `deadline()`, the sync one's name resolution excepted; connecting may take half of it. Proxy
+    settings and netrc files of the environment are not read: a token goes to the configured host or nowhere. The sync
+    calls connect only to addresses that `allows` says, where it is given. `certificate` is what the client shows in
+    the TLS handshake: a file, or one with the certificate and one with its key.
     """
 
-    def __init__(self, *, timeout: float, verify: bool | str, allows: Callable[[str], bool] | None = None) -> None:
-        self.timeout = timeout
-        self._ssl_context = _ssl_context(verify)
+    def __init__(
+        self,
+        *,
+        verify: bool | str,
+        certificate: Sequence[str] = (),
+        allows: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._ssl_context = _ssl_context(verify, certificate)
         self._client = DeadlineTransport(self._ssl_context, allows)
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
 
-    @sensitive_variables()
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Send a form and return the reply; raises IntrospectionUnavailable."""
-        with deadline(self.timeout):
-            try:
-                try:
-                    return self._send(self._request(url, form, headers))
-                except _STALE:
-                    return self._send(self._request(url, form, headers))
-            except httpx2.HTTPError as error:
-                raise _unavailable(error) from None
+    def send(self, request: Request) -> Step[Reply]:
+        """Return the step that sends a request and reads the reply; raises IntrospectionUnavailable."""
+        return _Send(self, request)
 
-    def get(self, url: str) -> Reply:
-        """Fetch a document; raises IntrospectionUnavailable."""
-        request = httpx2.Request("GET", url, headers=_ACCEPT, extensions=self._extensions)
-        with deadline(self.timeout):
-            try:
-                return self._send(request)
-            except httpx2.HTTPError as error:
-                raise _unavailable(error) from None
+    def exchange(self, request: Callable[[], Request]) -> Steps[Reply]:
+        """Send a request that does no harm twice: once more where the server did not hear it or was just away.
 
-    @sensitive_variables()
-    async def apost(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        """Send like `post`, on the running event loop."""
+        `request` makes it anew each time, since a client assertion is good once.
+        """
         try:
-            async with asyncio.timeout(self.timeout):
-                try:
-                    return await self._apost(url, form, headers)
-                except _STALE:
-                    return await self._apost(url, form, headers)
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise _unavailable(error) from None
+            reply = yield from self.send(request())
+        except Unconnected:
+            if not seconds_left():
+                raise
+        else:
+            if reply.status not in _PASSING or "retry-after" in reply.headers:
+                return reply
+        yield from Pause(_RETRY_PAUSE)
+        return (yield from self.send(request()))
 
     def close(self) -> None:
         """Close the sync client; the async ones are closed with their loops."""
         self._client.close()
 
     @sensitive_variables()
-    def _send(self, request: httpx2.Request) -> Reply:
+    def send_now(self, request: httpx2.Request) -> Reply:
+        """Send with the sync client."""
         response = self._client.handle_request(request)
         body = bytearray()
         try:
@@ -96,9 +120,10 @@ class Transport:
         return Reply(response.status_code, response.headers, bytes(body))
 
     @sensitive_variables()
-    async def _apost(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
+    async def send_on_loop(self, request: httpx2.Request) -> Reply:
+        """Send with the client of the running event loop."""
         client = await self._async_client()
-        response = await client.handle_async_request(self._request(url, form, headers))
+        response = await client.handle_async_request(request)
         body = bytearray()
         try:
             async for chunk in response.aiter_raw():
@@ -107,23 +132,6 @@ class Transport:
             await response.aclose()
         return Reply(response.status_code, response.headers, bytes(body))
 
-    def _request(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> httpx2.Request:
-        return httpx2.Request(
-            "POST",
-            url,
-            content=urlencode(form).encode(),
-            headers={
-                **_ACCEPT,
-                "Content-Type": "application/x-www-form-urlencoded",
-                **headers,
-            },
-            extensions=self._extensions,
-        )
-
-    @property
-    def _extensions(self) -> dict[str, Any]:
-        return {"timeout": httpx2.Timeout(self.timeout).as_dict()}
-
     async def _async_client(self) -> AsyncTransport:
         loop = asyncio.get_running_loop()
         kept = self._by_loop.get(loop)
@@ -131,6 +139,45 @@ class Transport:
             kept = self._by_loop[loop] = _Kept(AsyncTransport(self._ssl_context))
             await kept.until_loop_closes()
         return kept.client
+
+
+class _Send(Step[Reply]):
+    def __init__(self, transport: Transport, request: Request) -> None:
+        self._transport, self._request = transport, request
+
+    @sensitive_variables()
+    def run(self) -> Reply:
+        try:
+            try:
+                return self._transport.send_now(self._http_request())
+            except _STALE:
+                return self._transport.send_now(self._http_request())
+        except httpx2.HTTPError as error:
+            raise _unavailable(error) from None
+
+    @sensitive_variables()
+    async def arun(self) -> Reply:
+        if is_short_lived(asyncio.get_running_loop()):
+            return await sync_to_async(self.run, thread_sensitive=False)()
+        try:
+            async with asyncio.timeout(seconds_left()):
+                try:
+                    return await self._transport.send_on_loop(self._http_request())
+                except _STALE:
+                    return await self._transport.send_on_loop(self._http_request())
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _unavailable(error) from None
+
+    def _http_request(self) -> httpx2.Request:
+        left = seconds_left()
+        timeout = httpx2.Timeout(left, connect=left / 2)
+        return httpx2.Request(
+            self._request.method,
+            self._request.url,
+            content=self._request.body or None,
+            headers=self._request.headers,
+            extensions={"timeout": timeout.as_dict()},
+        )
 
 
 class _Kept:
@@ -156,12 +203,17 @@ def _append(body: bytearray, chunk: bytes) -> None:
     body += chunk
 
 
-def _ssl_context(verify: bool | str) -> ssl.SSLContext:
+def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLContext:
     if isinstance(verify, str):
-        return ssl.create_default_context(cafile=verify)
-    return httpx2.create_ssl_context(verify=verify, trust_env=False)
+        context = ssl.create_default_context(cafile=verify)
+    else:
+        context = httpx2.create_ssl_context(verify=verify, trust_env=False)
+    if certificate:
+        context.load_cert_chain(*certificate)
+    return context
 
 
 def _unavailable(error: Exception) -> IntrospectionUnavailable:
     """Name the failure by its type alone: the message or the frames could hold what was sent."""
-    return IntrospectionUnavailable(f"the authorization server cannot be reached: {type(error).__name__}")
+    kind = Unconnected if isinstance(error, _UNCONNECTED) else IntrospectionUnavailable
+    return kind(f"the authorization server cannot be reached: {type(error).__name__}")

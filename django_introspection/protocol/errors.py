@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Self
 
 _NOT_ALLOWED = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
@@ -136,6 +136,14 @@ class IntrospectionUnavailable(IntrospectionError):
     def __init__(self, detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+    def fresh(self) -> Self:
+        """Return the same failure for somebody else: a traceback belongs to one caller."""
+        return type(self)(str(self), retry_after=self.retry_after)
+
+
+class CredentialsRefused(IntrospectionUnavailable):
+    """Tell that the authorization server does not take the credentials of this resource server."""
 
 
 class InvalidResponse(IntrospectionUnavailable):

@@ -10,11 +10,11 @@ MAX_RESOURCE = 2000
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-def issuer_problem(issuer: str) -> str | None:
+def issuer_problem(issuer: str, *, insecure_http: bool = False) -> str | None:
     """Say what is wrong with an issuer identifier, None where nothing is (RFC 8414 §2)."""
     if "?" in issuer or "#" in issuer:
         return "an issuer has no query and no fragment"
-    return endpoint_problem(issuer)
+    return endpoint_problem(issuer, insecure_http=insecure_http)
 
 
 def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .opaque import digest
 from .strict_json import parse_json_object
 
 MAX_JWT = 16 * 1024
@@ -51,6 +52,14 @@ class UnverifiedJWT:
 def looks_like_jwt(value: str) -> bool:
     """Tell whether a value can be a JWT in compact form: three parts. Our opaque tokens have one."""
     return value.count(".") == 2
+
+
+def token_identity(token: str) -> bytes:
+    """Return the digest by which a token is known to be revoked: of a JWT without its signature.
+
+    A signature can be altered and stay good, so that one JWT has several spellings.
+    """
+    return digest(token.rpartition(".")[0] if looks_like_jwt(token) else token)
 
 
 def parse_jwt(value: str) -> UnverifiedJWT:

@@ -1,0 +1,86 @@
+"""Where the endpoints of an issuer are, by its own word (RFC 8414, OpenID Connect Discovery)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
+from ..protocol.identifiers import endpoint_problem, on_host_of
+from ..protocol.strict_json import parse_json_object
+from .flight import Flights
+from .steps import Steps
+from .transport import Reply, Request, Transport
+
+FRESH = 60 * 60
+"""Seconds after which the document is fetched again."""
+PAUSE = 60
+"""Seconds between two tries to renew a document, while the old one serves on."""
+
+
+class Discovery:
+    """Fetch the metadata of one issuer, and keep it; the last good document serves while it cannot be renewed."""
+
+    def __init__(self, issuer: str, transport: Transport, *, insecure_http: bool) -> None:
+        self._issuer, self._transport, self._insecure_http = issuer, transport, insecure_http
+        self._flights = Flights()
+        self._metadata: Mapping[str, Any] | None = None
+        self._renew_at = 0.0
+
+    def endpoint(self, name: str) -> Steps[str]:
+        """Return the URL of an endpoint such as `introspection_endpoint`; raises IntrospectionUnavailable."""
+        metadata = self._metadata
+        if metadata is None or time.monotonic() >= self._renew_at:
+            metadata = yield from self._flights.once("metadata", self._renew)
+        url = metadata.get(name)
+        if not isinstance(url, str):
+            raise InvalidResponse(f"the metadata of the issuer has no {name}")
+        if problem := endpoint_problem(url, insecure_http=self._insecure_http):
+            raise InvalidResponse(f"the {name} of the issuer: {problem}")
+        return url
+
+    def _renew(self) -> Steps[Mapping[str, Any]]:
+        try:
+            self._metadata = yield from self._fetch()
+        except IntrospectionUnavailable:
+            if self._metadata is None:
+                raise
+            self._renew_at = time.monotonic() + PAUSE
+        else:
+            self._renew_at = time.monotonic() + FRESH
+        return self._metadata
+
+    def _fetch(self) -> Steps[Mapping[str, Any]]:
+        """Try both well-known places; a server that is away is not asked for the second."""
+        for url in metadata_urls(self._issuer):
+            reply = yield from self._transport.exchange(partial(Request.get, url))
+            if reply.status == 200:
+                return read_metadata(reply, self._issuer)
+            if reply.status not in (400, 401, 403, 404, 405, 406, 410):
+                break
+        raise IntrospectionUnavailable(f"the issuer answers {reply.status} where its metadata should be")
+
+
+def metadata_urls(issuer: str) -> tuple[str, ...]:
+    """Return where the metadata of an issuer may be (RFC 8414 §3.1 and §5)."""
+    path = urlsplit(issuer).path.rstrip("/")
+    return (
+        on_host_of(issuer, f"/.well-known/oauth-authorization-server{path}"),
+        on_host_of(issuer, f"{path}/.well-known/openid-configuration"),
+    )
+
+
+def read_metadata(reply: Reply, issuer: str) -> Mapping[str, Any]:
+    """Read the document of an issuer, which must name exactly this one (RFC 8414 §3.3); raises InvalidResponse."""
+    if reply.headers.get("content-encoding", "identity") != "identity":
+        raise InvalidResponse("the metadata is encoded although identity was asked")
+    try:
+        metadata = parse_json_object(reply.body)
+    except ValueError as problem:
+        raise InvalidResponse(f"the metadata {problem}") from None
+    if metadata.get("issuer") != issuer:
+        raise InvalidResponse("the metadata is that of another issuer")
+    return metadata

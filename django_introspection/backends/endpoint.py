@@ -1,0 +1,99 @@
+"""The introspection endpoint of another server, and how this resource server is authorized there (RFC 7662 §2.1)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+from threading import Lock
+from time import monotonic
+
+from django.views.decorators.debug import sensitive_variables
+
+from ..protocol.answer import Answer
+from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
+from ..protocol.introspection import build_request
+from ..signals import circuit_changed, credentials_refused
+from .breaker import Breaker
+from .client_authentication import BearerToken, ClientAuthentication, Proof
+from .reply import ServerBusy, read_reply
+from .service_token import ServiceToken
+from .steps import Steps
+from .transport import Reply, Request, Transport
+
+logger = logging.getLogger("django_introspection")
+
+ALARM_EVERY = 60
+"""Seconds between two alarms that the server refuses us."""
+
+
+class IntrospectionEndpoint:
+    """Ask about tokens; a circuit breaker spares everybody the wait for a server that is down."""
+
+    def __init__(
+        self,
+        alias: str,
+        transport: Transport,
+        url: Callable[[], Steps[str]],
+        authorization: ClientAuthentication | ServiceToken,
+    ) -> None:
+        self._alias, self._transport, self._url, self._authorization = alias, transport, url, authorization
+        self._breaker = Breaker(self._circuit_changed)
+        self._alarms = Lock()
+        self._alarmed_at = -math.inf
+
+    @sensitive_variables("token")
+    def ask(self, token: str) -> Steps[Answer]:
+        """Ask about a token; raises IntrospectionUnavailable."""
+        if wait := self._breaker.seconds_to_wait():
+            detail = "the authorization server did not answer lately"
+            raise IntrospectionUnavailable(detail, retry_after=math.ceil(wait))
+        try:
+            reply = yield from self._asked(token)
+            if reply.status == 401 and self._has_new_token():
+                reply = yield from self._asked(token)
+            answer = read_reply(reply)
+        except IntrospectionUnavailable as failure:
+            self._breaker.failed(wait=failure.retry_after if isinstance(failure, ServerBusy) else None)
+            if isinstance(failure, CredentialsRefused):
+                self._raise_alarm(failure)
+            raise
+        self._breaker.succeeded()
+        return answer
+
+    @sensitive_variables("token")
+    def _asked(self, token: str) -> Steps[Reply]:
+        url = yield from self._url()
+        proof = yield from self._proof()
+        return (yield from self._transport.exchange(partial(_request, url, token, proof)))
+
+    def _proof(self) -> Steps[Callable[[], Proof]]:
+        """Return what makes the proof for one request: an assertion is good once."""
+        if not isinstance(self._authorization, ServiceToken):
+            return self._authorization.proof
+        token = yield from self._authorization.value()
+        return BearerToken(token).proof
+
+    def _has_new_token(self) -> bool:
+        """Give up a fetched token that was refused; tell whether there is another to be had."""
+        return isinstance(self._authorization, ServiceToken) and self._authorization.give_up()
+
+    def _raise_alarm(self, failure: CredentialsRefused) -> None:
+        """Tell the operator, whose fault it is, and not with every request."""
+        with self._alarms:
+            if monotonic() < self._alarmed_at + ALARM_EVERY:
+                return
+            self._alarmed_at = monotonic()
+        logger.error("credentials refused backend=%s: %s", self._alias, failure)
+        credentials_refused.send_robust(type(self), backend=self._alias, detail=str(failure))
+
+    def _circuit_changed(self, is_open: bool) -> None:
+        logger.warning("circuit %s backend=%s", "opened" if is_open else "closed", self._alias)
+        circuit_changed.send_robust(type(self), backend=self._alias, is_open=is_open)
+
+
+@sensitive_variables()
+def _request(url: str, token: str, proof: Callable[[], Proof]) -> Request:
+    form, headers = proof()
+    return Request.post(url, {**build_request(token), **form}, headers)

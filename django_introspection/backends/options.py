@@ -1,0 +1,140 @@
+"""What stands under an alias of BACKENDS: OPTIONS, taken one by one, and CACHE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.conf import settings
+
+from ..conf import NAME
+from ..exceptions import InvalidBackend
+
+_HOUR = 60 * 60
+_DAY = 24 * _HOUR
+
+
+class Options:
+    """Take the OPTIONS of a backend one by one; what nobody took is unknown and refused.
+
+    Messages name the place and never hold a value, which may be a secret.
+    """
+
+    def __init__(self, alias: str, values: Mapping[str, Any]) -> None:
+        self.place = f"{NAME}['BACKENDS'][{alias!r}]['OPTIONS']"
+        if not isinstance(values, Mapping):
+            raise InvalidBackend(f"{self.place}: a dictionary is expected")
+        self._values = dict(values)
+
+    def string(self, name: str, default: str | None = None) -> str | None:
+        """Take a string that is not empty."""
+        value = self._values.pop(name, default)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise self.invalid(name, "a string is expected")
+        return value
+
+    def required(self, name: str) -> str:
+        """Take a string that must be there."""
+        value = self.string(name)
+        if value is None:
+            raise self.invalid(name, "it is required")
+        return value
+
+    def choice(self, name: str, choices: Iterable[str]) -> str:
+        """Take one of some strings, the first by default."""
+        allowed = list(choices)
+        value = self._values.pop(name, allowed[0])
+        if value not in allowed:
+            raise self.invalid(name, f"one of {', '.join(allowed)} is expected")
+        return str(value)
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """Take a dictionary that must be there."""
+        value = self._values.pop(name, None)
+        if not isinstance(value, Mapping):
+            raise self.invalid(name, "a dictionary is expected")
+        return value
+
+    def paths(self, name: str) -> tuple[str, ...]:
+        """Take one path, or one of a certificate and one of its key."""
+        value = self._values.pop(name, ())
+        paths = (value,) if isinstance(value, str) else value
+        if not isinstance(paths, (list, tuple)) or not all(map(_is_text, paths)) or len(paths) > 2:
+            raise self.invalid(name, "a path, or the paths of a certificate and its key, are expected")
+        return tuple(paths)
+
+    def strings(self, name: str) -> frozenset[str]:
+        """Take a string or a list of strings."""
+        value = self._values.pop(name, ())
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple, set, frozenset)) or not all(map(_is_text, values)):
+            raise self.invalid(name, "a string or a list of strings is expected")
+        return frozenset(values)
+
+    def seconds(self, name: str, default: float) -> float:
+        """Take a positive number of seconds, an hour at most: no call waits longer, and no timer overflows."""
+        value = self._values.pop(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _HOUR:
+            raise self.invalid(name, f"a positive number of seconds, {_HOUR} or fewer, is expected")
+        return float(value)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Take True or False."""
+        value = self._values.pop(name, default)
+        if not isinstance(value, bool):
+            raise self.invalid(name, "True or False is expected")
+        return value
+
+    def flag_or_string(self, name: str, default: bool) -> bool | str:
+        """Take True, False or a string that is not empty."""
+        value = self._values.pop(name, default)
+        if not isinstance(value, (bool, str)) or value == "":
+            raise self.invalid(name, "True, False or a path is expected")
+        return value
+
+    def finish(self) -> None:
+        """Refuse what is left."""
+        if self._values:
+            unknown = ", ".join(sorted(map(repr, self._values)))
+            raise InvalidBackend(f"{self.place}: unknown: {unknown}")
+
+    def invalid(self, name: str, problem: str) -> InvalidBackend:
+        """Return the error for one option."""
+        return InvalidBackend(f"{self.place}[{name!r}]: {problem}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """How long answers are kept, in seconds, and in which cache of CACHES.
+
+    STALE_IF_ERROR lets an active answer stand in for that much longer while the server cannot be asked.
+    """
+
+    ALIAS: str = "default"
+    MAX_AGE: int = 60
+    INACTIVE_MAX_AGE: int = 10
+    LOCAL_MAX_AGE: int = 0
+    STALE_IF_ERROR: int = 0
+
+    @classmethod
+    def read(cls, alias: str, values: Any) -> CacheOptions:
+        """Read the CACHE of an alias; raises InvalidBackend that names the place."""
+        place = f"{NAME}['BACKENDS'][{alias!r}]['CACHE']"
+        names = [each.name for each in fields(cls)]
+        if not isinstance(values, Mapping) or values.keys() - set(names):
+            raise InvalidBackend(f"{place}: a dictionary with these keys is expected: {', '.join(names)}")
+        options = cls(**values)
+        if options.ALIAS not in list(settings.CACHES):
+            raise InvalidBackend(f"{place}['ALIAS']: an alias of CACHES is expected")
+        for name in names[1:]:
+            seconds, least = getattr(options, name), 1 if name == "MAX_AGE" else 0
+            if not isinstance(seconds, int) or isinstance(seconds, bool) or not least <= seconds <= _DAY:
+                raise InvalidBackend(f"{place}[{name!r}]: whole seconds from {least} to {_DAY} are expected")
+        if options.LOCAL_MAX_AGE > options.MAX_AGE:
+            raise InvalidBackend(f"{place}['LOCAL_MAX_AGE']: no more than MAX_AGE is expected")
+        return options
