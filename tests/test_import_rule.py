@@ -40,6 +40,9 @@ ROOMS = {
     "admin": "admin",
     "management": "commands",
     "management.base": "command base",
+    "management.caches": "doctor",
+    "management.commands.introspection_doctor": "doctor",
+    "resource_server.management": "doctor",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -68,6 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "apps": {"checks", "security log", "contrib"},
     "admin": FOUNDATION | {"models", "authorization server"},
     "command base": FOUNDATION,
+    "doctor": FOUNDATION | {"command base", "jose", "backends", "revocations"},  # a pure resource server has it as well
     "commands": FOUNDATION
     | {
         *("command base", "jose", "keys", "models", "backends", "database backend"),

@@ -16,6 +16,7 @@ FACES = [
     "django_introspection.jose",
     "django_introspection.keys",
     "django_introspection.permissions",
+    "django_introspection.resource_server.management.commands.introspection_doctor",
     "django_introspection.security_log",
     "django_introspection.signals",
 ]

@@ -33,7 +33,7 @@ class Project:
             "PATH": f"{tools}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": f"sqlite:///{self.database}",
-            "CACHE_URL": "locmem://",
+            "CACHE_DIR": str(self.directory / "cache"),
             "DJANGO_SETTINGS_MODULE": "tests.projects.commands",
             **variables,
         }

@@ -17,7 +17,13 @@ from django_introspection.protocol import opaque
 
 from .scripts import ROOT, Project, succeeded
 
-COMMANDS = ["introspection_client", "introspection_token", "introspection_key", "introspection_purge"]
+COMMANDS = [
+    "introspection_client",
+    "introspection_token",
+    "introspection_key",
+    "introspection_purge",
+    "introspection_doctor",
+]
 SECRET = "a-secret-that-was-made-by-the-deployment"
 ORDERS = "https://api.example.com/orders"
 
@@ -73,6 +79,7 @@ def test_every_example_runs(project: Project) -> None:
     run_examples(project, "introspection_token", TOKEN=token)
     run_examples(project, "introspection_key")
     run_examples(project, "introspection_purge")
+    run_examples(project, "introspection_doctor")
 
 
 def test_the_documentation_shows_the_examples_and_no_other() -> None:
