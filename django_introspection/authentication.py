@@ -67,5 +67,5 @@ class IntrospectionAuthentication(BaseAuthentication):
         try:
             return validate(token, self.backend)
         except IntrospectionUnavailable as unavailable:
-            logger.error("access token not checked backend=%s: %s", self.backend, unavailable)
+            logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)
             raise Unavailable(retry_after=unavailable.retry_after) from None

@@ -21,7 +21,9 @@ from tests.projects.run import run_module
 from tests.settings import ISSUER
 
 SECRET = "do-not-show-this-secret"
-REMOTE = remote_settings("https://auth.example.com/introspect")
+ORDERS = "https://api.example.com/orders"
+SERVER = "https://auth.example.com/introspect"
+REMOTE = remote_settings(SERVER, audience=ORDERS)
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache.example.com"},
     "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
@@ -46,20 +48,28 @@ def default(**entry: Any) -> dict[str, Any]:
     return {"ISSUER": ISSUER, "BACKENDS": {"default": entry}}
 
 
-ORDERS = "https://api.example.com/orders"
 OWN = "django_introspection.backends.DatabaseBackend"
+
+
+def kept(**cache: Any) -> dict[str, Any]:
+    return {"BACKENDS": {"default": {**REMOTE["BACKENDS"]["default"], "CACHE": cache}}}
+
 
 SPEAKING = {
     "E001": {"ISSUER": ISSUER, "ISUER": SECRET},
     "E002": {"ISSUER": "http://auth.example.com"},
     "E003": default(BACKEND=OWN, OPTIONS={"audiense": SECRET}),
-    "W001": {"ISSUER": ISSUER, **remote_settings("https://auth.example.com/introspect", verify=False)},
+    "W001": {"ISSUER": ISSUER, **remote_settings(SERVER, audience=ORDERS, verify=False)},
     "W002": {},
     "W003": {"ISSUER": ISSUER, "REVOCATIONS": {"ALIAS": "local"}},
     "E005": {"ISSUER": ISSUER, "KEYS": [{"KEY": SECRET}]},
-    "W004": {"ISSUER": ISSUER},
+    "E006": {"ISSUER": ISSUER},
+    "W005": {"ISSUER": ISSUER, **remote_settings(SERVER)},
+    "W006": {"ISSUER": ISSUER, **remote_settings("http://auth.example.com/x", audience=ORDERS, insecure_http=True)},
+    "W007": {"ISSUER": ISSUER, **kept(ALIAS="local")},
+    "W008": {"ISSUER": ISSUER, "REVOCATIONS": {}, **kept(LOCAL_MAX_AGE=5)},
 }
-PROJECTS: dict[str, Any] = {"W004": {"CACHES": LOCAL}}
+PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
 ELSEWHERE = {"E004", "W010"}
 """Need more than settings: a project without contrib.auth, a database that may be asked."""
@@ -136,7 +146,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "ISUER": 1,
         "ISSUER": 2,
         "LEEWAY": -1,
-        "BACKENDS": {"a": {"BACKEND": "no.such"}, "b": {}, "c": {"BACKEND": OWN}},
+        "BACKENDS": {"a": {"BACKEND": "no.such"}, "b": {}, "c": {"BACKEND": OWN, "OPTIONS": {"audience": ORDERS}}},
     }
 
     assert sorted(ids(values)) == [f"introspection.{number}" for number in ("E001", "E002", "E002", "E003", "E003")]

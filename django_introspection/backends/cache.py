@@ -30,6 +30,7 @@ from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest
+from ..protocol.presented import Presented
 from .entry import Kept, decode, encode, is_younger
 from .options import CacheOptions
 from .steps import Step, Steps
@@ -89,12 +90,11 @@ class AnswerCache:
             return None
         return kept.answer if 0 <= time.time() - since < self.options.LOCAL_MAX_AGE else None
 
-    @sensitive_variables("token")
-    def read(self, keys: Keys, token: str) -> Steps[Found]:
+    def read(self, keys: Keys, token: Presented) -> Steps[Found]:
         """Read what is kept of a token; a tombstone makes it revoked. One round trip where both are in one cache."""
         wanted = [keys.active, keys.inactive, keys.generation]
         place = introspection_settings.REVOCATIONS
-        tombstone = None if place is None else revocations.key(token_identity(token), place)
+        tombstone = None if place is None else revocations.key(token_identity(token.value), place)
         together = place is not None and place.alias == self.options.ALIAS
         found = yield from self._call("get_many", [*wanted, tombstone] if together else wanted)
         if found is None:
@@ -186,8 +186,8 @@ class AnswerCache:
         return self.options.MAX_AGE + self.options.STALE_IF_ERROR if answer else self.options.INACTIVE_MAX_AGE
 
 
-def _is_revoked(token: str) -> bool:
-    return revocations.is_revoked(token_identity(token))
+def _is_revoked(token: Presented) -> bool:
+    return revocations.is_revoked(token_identity(token.value))
 
 
 class _Run(Step[Any]):

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.introspection import build_request
+from ..protocol.presented import Presented
 from ..signals import circuit_changed, credentials_refused
 from .breaker import Breaker
 from .client_authentication import BearerToken, ClientAuthentication, Proof
@@ -43,8 +44,7 @@ class IntrospectionEndpoint:
         self._alarms = Lock()
         self._alarmed_at = -math.inf
 
-    @sensitive_variables("token")
-    def ask(self, token: str) -> Steps[Answer]:
+    def ask(self, token: Presented) -> Steps[Answer]:
         """Ask about a token; raises IntrospectionUnavailable."""
         if wait := self._breaker.seconds_to_wait():
             detail = "the authorization server did not answer lately"
@@ -62,8 +62,7 @@ class IntrospectionEndpoint:
         self._breaker.succeeded()
         return answer
 
-    @sensitive_variables("token")
-    def exchange(self, token: str) -> Steps[Reply]:
+    def exchange(self, token: Presented) -> Steps[Reply]:
         """Ask about a token whatever happened before, and return the reply as it came."""
         url = yield from self._url()
         proof = yield from self._proof()
@@ -74,7 +73,7 @@ class IntrospectionEndpoint:
         if not isinstance(self._authorization, ServiceToken):
             return self._authorization.proof
         token = yield from self._authorization.value()
-        return BearerToken(token).proof
+        return BearerToken(token.value).proof
 
     def _has_new_token(self) -> bool:
         """Give up a fetched token that was refused; tell whether there is another to be had."""
@@ -95,6 +94,6 @@ class IntrospectionEndpoint:
 
 
 @sensitive_variables()
-def _request(url: str, token: str, proof: Callable[[], Proof]) -> Request:
+def _request(url: str, token: Presented, proof: Callable[[], Proof]) -> Request:
     form, headers = proof()
-    return Request.post(url, {**build_request(token), **form}, headers)
+    return Request.post(url, {**build_request(token.value), **form}, headers)

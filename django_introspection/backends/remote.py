@@ -13,6 +13,7 @@ from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.identifiers import endpoint_problem, issuer_problem
 from ..protocol.opaque import digest, may_be_token
+from ..protocol.presented import Presented
 from ..signals import token_answered
 from .base import TokenBackend
 from .cache import AnswerCache, Keys
@@ -58,23 +59,23 @@ class RemoteBackend(TokenBackend):
     def introspect(self, token: str) -> Answer:
         """Ask the server, or remember what it said; raises IntrospectionUnavailable within the timeout."""
         with deadline(self.timeout):
-            return run(self._find(token))
+            return run(self._find(Presented(token)))
 
     @sensitive_variables("token")
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, on the running event loop."""
         with deadline(self.timeout):
-            return await arun(self._find(token))
+            return await arun(self._find(Presented(token)))
 
+    @sensitive_variables("token")
     def purge(self, token: str | None = None) -> None:
         """Forget what was answered about one token, or about all of them."""
-        with deadline(self.timeout):
-            run(self._purge(token))
+        run(self._purge(None if token is None else Presented(token)))
 
+    @sensitive_variables("token")
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""
-        with deadline(self.timeout):
-            await arun(self._purge(token))
+        await arun(self._purge(None if token is None else Presented(token)))
 
     def check(self) -> list[CheckMessage]:
         """Warn of what is risky: nobody's certificate, plain http, a cache that is not shared (RFC 7662 §4)."""
@@ -93,21 +94,19 @@ class RemoteBackend(TokenBackend):
         """Close the connections."""
         self._transport.close()
 
-    @sensitive_variables("token")
-    def _find(self, token: str) -> Steps[Answer]:
-        if not may_be_token(token):
+    def _find(self, token: Presented) -> Steps[Answer]:
+        if not may_be_token(token.value):
             return Inactive(Reason.MALFORMED)
         cache = self._cache
         if cache is None:
-            return (yield from self._flights.once(digest(token), partial(self._ask, token)))
-        keys = cache.keys(token)
+            return (yield from self._flights.once(digest(token.value), partial(self._ask, token)))
+        keys = cache.keys(token.value)
         answer = cache.local(keys)
         if answer is not None:
             return self._told(answer, "local")
         return (yield from self._flights.once(keys.token_digest, partial(self._find_kept, cache, keys, token)))
 
-    @sensitive_variables("token")
-    def _find_kept(self, cache: AnswerCache, keys: Keys, token: str) -> Steps[Answer]:
+    def _find_kept(self, cache: AnswerCache, keys: Keys, token: Presented) -> Steps[Answer]:
         found = yield from cache.read(keys, token)
         kept = found.kept
         if kept is not None and (found.is_revoked or cache.is_fresh(kept)):
@@ -124,15 +123,13 @@ class RemoteBackend(TokenBackend):
         yield from cache.write(keys, answer, found)
         return answer
 
-    @sensitive_variables("token")
-    def _ask(self, token: str) -> Steps[Answer]:
+    def _ask(self, token: Presented) -> Steps[Answer]:
         answer = yield from self._endpoint.ask(token)
         return self._told(answer, "server")
 
-    @sensitive_variables("token")
-    def _purge(self, token: str | None) -> Steps[None]:
+    def _purge(self, token: Presented | None) -> Steps[None]:
         if self._cache is not None:
-            yield from self._cache.forget_all() if token is None else self._cache.forget(self._cache.keys(token))
+            yield from self._cache.forget_all() if token is None else self._cache.forget(self._cache.keys(token.value))
 
     def _told(self, answer: Answer, source: str) -> Answer:
         token_answered.send_robust(type(self), backend=self.alias, answer=answer, source=source)

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from django.views.decorators.debug import sensitive_variables
+
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
+from ..protocol.presented import Presented
 from ..protocol.strict_json import parse_json_object
 from .client_authentication import ClientAuthentication
 from .flight import Flights
@@ -33,11 +36,11 @@ class ServiceToken:
     ) -> None:
         self._transport, self._endpoint, self._authentication, self._scope = transport, endpoint, authentication, scope
         self._flights = Flights()
-        self._value: str | None = None
+        self._value: Presented | None = None
         self._renew_at = 0.0
         self._given_up_at = -math.inf
 
-    def value(self) -> Steps[str]:
+    def value(self) -> Steps[Presented]:
         """Return a token that is good; raises IntrospectionUnavailable."""
         if self._value is not None and time.monotonic() < self._renew_at:
             return self._value
@@ -50,7 +53,7 @@ class ServiceToken:
         self._value, self._given_up_at = None, time.monotonic()
         return True
 
-    def _fetch(self) -> Steps[str]:
+    def _fetch(self) -> Steps[Presented]:
         if self._value is not None and time.monotonic() < self._renew_at:
             return self._value
         endpoint = yield from self._endpoint()
@@ -66,7 +69,8 @@ class ServiceToken:
         return Request.post(endpoint, {**form, **proof.form}, proof.headers)
 
 
-def read_token(reply: Reply) -> tuple[str, float]:
+@sensitive_variables()
+def read_token(reply: Reply) -> tuple[Presented, float]:
     """Return the token of a token response, and its life in seconds (RFC 6749 §5.1)."""
     if reply.status in (400, 401, 403):
         raise CredentialsRefused(f"the token endpoint refuses this resource server: {reply.status}")
@@ -85,4 +89,4 @@ def read_token(reply: Reply) -> tuple[str, float]:
         lifetime = _DEFAULT_LIFETIME
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or lifetime <= 0:
         raise InvalidResponse("the token response has no positive expires_in")
-    return value, float(lifetime)
+    return Presented(value), float(lifetime)

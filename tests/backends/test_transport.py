@@ -13,6 +13,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
+from django_introspection.backends import transport
 from django_introspection.exceptions import IntrospectionUnavailable
 from tests.misbehaving.server import CERTIFICATE, MisbehavingServer, remote_settings, silent_url
 
@@ -136,14 +137,17 @@ def test_threads_share_one_backend_and_each_gets_its_own_answer(authorization_se
     assert authorization_server.connections <= 8
 
 
-def test_calls_of_one_loop_run_at_the_same_time(authorization_server: MisbehavingServer) -> None:
+@pytest.mark.parametrize(
+    "run", [lambda call: asyncio.run(call()), lambda call: async_to_sync(call)()], ids=["loop", "short-lived loop"]
+)
+def test_calls_of_one_loop_run_at_the_same_time(run: Any, authorization_server: MisbehavingServer) -> None:
     """The server answers none before all have come: one after another they would never be answered."""
     authorization_server.behave("answers when all have come", barrier=threading.Barrier(5))
 
     async def many() -> list[Any]:
-        return await asyncio.gather(*(aintrospect(TOKEN) for _ in range(5)))
+        return await asyncio.gather(*(aintrospect(f"{TOKEN}-{number}") for number in range(5)))
 
-    assert all(async_to_sync(many)())
+    assert all(run(many))
     assert authorization_server.connections == 5
 
 
@@ -158,11 +162,25 @@ def test_many_calls_of_one_loop_each_get_their_own_answer(authorization_server: 
 def test_a_loop_that_ends_takes_its_connections_along(authorization_server: MisbehavingServer) -> None:
     """A socket that was left open would be a ResourceWarning here, and the warning an error."""
     for _ in range(3):
-        assert async_to_sync(aintrospect)(TOKEN)
         assert asyncio.run(aintrospect(TOKEN))
         gc.collect()
 
-    assert authorization_server.connections == 6
+    assert authorization_server.connections == 3
+
+
+def test_a_thousand_calls_under_async_to_sync_build_no_client_and_share_a_connection(
+    authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that lives for one call has nothing to keep a connection for: its calls use the one of the threads."""
+    made = []
+    monkeypatch.setattr(transport, "AsyncTransport", lambda *_: made.append(1))
+
+    for number in range(1000):
+        assert async_to_sync(aintrospect)(f"{TOKEN}-{number}")
+    gc.collect()
+
+    assert made == []
+    assert authorization_server.connections == 1
 
 
 def test_a_call_that_is_cancelled_leaves_the_connection_usable(authorization_server: MisbehavingServer) -> None:

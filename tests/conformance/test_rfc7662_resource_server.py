@@ -126,7 +126,7 @@ def test_a_redirect_is_503_and_is_not_followed(server: MisbehavingServer) -> Non
 @pytest.mark.requirement("7662-4-j")
 def test_plain_http_is_an_error_and_an_unverified_certificate_a_warning_of_deployment() -> None:
     def ids(url: str, **options: Any) -> list[str]:
-        values = {"ISSUER": ISSUER, **remote_settings(url, **options)}
+        values = {"ISSUER": ISSUER, **remote_settings(url, audience=AUDIENCE, **options)}
         shared = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "unused"}}
         with override_settings(TOKEN_INTROSPECTION=values, CACHES=shared):
             found = checks.run_checks(tags=["introspection"], include_deployment_checks=True)
@@ -135,7 +135,7 @@ def test_plain_http_is_an_error_and_an_unverified_certificate_a_warning_of_deplo
     assert ids("https://auth.example.com/introspect") == []
     assert ids("http://127.0.0.1:8000/introspect") == []
     assert ids("http://auth.example.com/introspect") == ["introspection.E003"]
-    assert ids("http://auth.example.com/introspect", insecure_http=True) == []
+    assert ids("http://auth.example.com/introspect", insecure_http=True) == ["introspection.W006"]
     assert ids("https://auth.example.com/introspect", verify=False) == ["introspection.W001"]
 
 

@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any, BinaryIO
 
 from .bodies import BODIES, GOOD, NOT_JSON
@@ -33,6 +34,7 @@ class Exchange:
     reader: BinaryIO
     released: threading.Event
     hanging: threading.Event
+    headers: Message
     first: bool = True
     close: bool = False
 
@@ -89,6 +91,44 @@ def active(exchange: Exchange, **members: Any) -> None:
 @behaviour("inactive")
 def inactive(exchange: Exchange) -> None:
     exchange.json({"active": False})
+
+
+@behaviour("json")
+def json_document(exchange: Exchange, **members: Any) -> None:
+    """Answer 200 with an object."""
+    exchange.json(members)
+
+
+@behaviour("fails at first")
+def fails_at_first(exchange: Exchange, count: list[int], code: int) -> None:
+    """Answer with a status as often as `count` says, then well."""
+    if count[0]:
+        count[0] -= 1
+        status(exchange, code)
+    else:
+        active(exchange)
+
+
+@behaviour("answers when told")
+def answers_when_told(exchange: Exchange, told: threading.Event, **members: Any) -> None:
+    told.wait(timeout=10)
+    active(exchange, **members)
+
+
+@behaviour("takes one bearer token")
+def takes_one_bearer_token(exchange: Exchange, good: list[str]) -> None:
+    """Answer well to whoever shows the last of the tokens in `good`."""
+    if exchange.headers.get("Authorization") == f"Bearer {good[-1]}":
+        active(exchange)
+    else:
+        status(exchange, 401)
+
+
+@behaviour("issues tokens")
+def issues_tokens(exchange: Exchange, issued: list[str], **members: Any) -> None:
+    """Be a token endpoint; what it issued is added to `issued`."""
+    issued.append(f"service-token-{len(issued)}")
+    exchange.json({"access_token": issued[-1], "token_type": "Bearer", "expires_in": 3600, **members})
 
 
 @behaviour("body")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
@@ -48,33 +49,46 @@ class MisbehavingServer:
     def __init__(self, behaviour: str = "active", *, tls: bool = False, **arguments: Any) -> None:
         self.requests: list[Received] = []
         self.connections = 0
+        self._behaviours: dict[str | None, Any] = {}
         self.hanging, self.released = threading.Event(), threading.Event()
         self.behave(behaviour, **arguments)
         self._scheme = "https" if tls else "http"
         self._server = _Server(self)
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERTIFICATE)
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(CERTIFICATE)
             # The handshake comes with the first read, in the thread of the connection.
-            self._server.socket = context.wrap_socket(
+            self._server.socket = self._tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
-    def behave(self, behaviour: str, **arguments: Any) -> None:
-        """Answer like this from now on; `arguments` are the behaviour's own."""
-        self._behaviour, self._arguments = BEHAVIOURS[behaviour], arguments
+    def behave(self, behaviour: str, *, at: str | None = None, **arguments: Any) -> None:
+        """Answer like this from now on, at one path or everywhere else; `arguments` are the behaviour's own."""
+        self._behaviours[at] = partial(BEHAVIOURS[behaviour], **arguments)
+
+    def requests_at(self, path: str) -> list[Received]:
+        return [request for request in self.requests if request.path == path]
+
+    def ask_for_certificate(self) -> None:
+        """Refuse clients that do not show the one certificate that this server knows."""
+        self._tls.load_verify_locations(CERTIFICATE)
+        self._tls.verify_mode = ssl.CERT_REQUIRED
+
+    @property
+    def origin(self) -> str:
+        host, port = self._server.server_address
+        return f"{self._scheme}://{host}:{port}"
 
     @property
     def url(self) -> str:
-        host, port = self._server.server_address
-        return f"{self._scheme}://{host}:{port}{PATH}"
+        return self.origin + PATH
 
     def settings(self, **options: Any) -> dict[str, Any]:
         return remote_settings(self.url, **options)
 
-    def answer(self, exchange: Exchange) -> None:
-        self._behaviour(exchange, **self._arguments)
+    def answer(self, path: str, exchange: Exchange) -> None:
+        self._behaviours.get(path, self._behaviours[None])(exchange)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -159,8 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.owner.requests.append(Received(self.command, self.path, self.headers, body))
         owner = self.server.owner
-        exchange = Exchange(self.connection, self.rfile, owner.released, owner.hanging, first=not self.answered)
-        owner.answer(exchange)
+        exchange = Exchange(
+            self.connection, self.rfile, owner.released, owner.hanging, self.headers, first=not self.answered
+        )
+        owner.answer(self.path, exchange)
         self.answered += 1
         self.close_connection = exchange.close
 

@@ -27,7 +27,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     _register("CLIENT", "client-credentials")
     _register("CALLER", "client-credentials")
-    server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler)
+    server = ThreadedWSGIServer(("127.0.0.1", int(os.environ.get("PORT", "0"))), WSGIRequestHandler)
     server.daemon_threads = True
     server.set_app(get_wsgi_application())
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
@@ -38,8 +38,11 @@ def main() -> None:
 def _register(prefix: str, grant_type: str) -> None:
     from oauth2_provider.models import Application
 
+    client_id = os.environ[f"{prefix}_ID"]
+    if Application.objects.filter(client_id=client_id).exists():  # it has been up before
+        return
     Application.objects.create(
-        client_id=os.environ[f"{prefix}_ID"],
+        client_id=client_id,
         client_secret=os.environ[f"{prefix}_SECRET"],
         client_type="confidential",
         authorization_grant_type=grant_type,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from django.test import Client as Browser
 
+from tests import jose
 from tests.peers.processes import NODE, served
 from tests.settings import AUDIENCE
 
@@ -25,42 +30,84 @@ ENVIRONMENT = {
 }
 
 
-def trust(settings: Any, introspection_url: str, **options: Any) -> None:
-    remote = {"introspection_url": introspection_url, "client_id": CALLER[0], "client_secret": CALLER[1], **options}
+@pytest.fixture
+def port() -> str:
+    """A port that is free, so that a server can come back to it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return str(bound.getsockname()[1])
+
+
+def trust(settings: Any, *, cache: Any = None, **options: Any) -> None:
+    remote = {"client_id": CALLER[0], "client_secret": CALLER[1], **options}
     backend = {"BACKEND": "django_introspection.backends.RemoteBackend", "OPTIONS": remote}
-    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend if cache is None else {**backend, "CACHE": cache}}}
 
 
 def whoami(token: str) -> Any:
     return Browser().get("/whoami", headers={"Authorization": f"Bearer {token}"})
 
 
-def test_tokens_of_oidc_provider(settings: Any) -> None:
-    with served(["node", "oidc_provider.js"], ENVIRONMENT, cwd=NODE) as issuer, httpx2.Client(auth=MACHINE) as shop:
-        trust(settings, f"{issuer}/token/introspection", issuer=issuer, audience=AUDIENCE)
-        form = {"grant_type": "client_credentials", "scope": "orders:read"}
-        token = shop.post(f"{issuer}/token", data=form).json()["access_token"]
-        without_scope = shop.post(f"{issuer}/token", data={"grant_type": "client_credentials"}).json()["access_token"]
+def get_token(shop: httpx2.Client, url: str, **form: str) -> str:
+    token: str = shop.post(url, data={"grant_type": "client_credentials", **form}).json()["access_token"]
+    return token
+
+
+def test_opaque_tokens_of_oidc_provider_through_outage_and_recovery(settings: Any, port: str) -> None:
+    environment = {**ENVIRONMENT, "PORT": port}
+    serve = partial(served, ["node", "oidc_provider.js"], environment, cwd=NODE)
+    with serve() as issuer, httpx2.Client(auth=MACHINE) as shop:
+        trust(settings, issuer=issuer, audience=AUDIENCE, cache={})
+        token = get_token(shop, f"{issuer}/token", scope="orders:read")
+        without_scope = get_token(shop, f"{issuer}/token")
 
         assert whoami(token).status_code == 200
         assert whoami(without_scope).status_code == 403
         assert whoami("unknown").status_code == 401
-        assert shop.post(f"{issuer}/token/revocation", data={"token": token}).status_code == 200
-        assert whoami(token).status_code == 401
+        revoked = get_token(shop, f"{issuer}/token", scope="orders:read")
+        assert shop.post(f"{issuer}/token/revocation", data={"token": revoked}).status_code == 200
+        assert whoami(revoked).status_code == 401
 
-    assert whoami(token).status_code == 503
+    assert whoami(token).status_code == 200, "what was answered lives on in the cache"
+    assert whoami("new-while-it-is-away").status_code == 503
+    with serve(), httpx2.Client(auth=MACHINE) as shop:
+        assert whoami(get_token(shop, f"{issuer}/token", scope="orders:read")).status_code == 200
 
 
-def test_tokens_of_django_oauth_toolkit(settings: Any, tmp_path: Path) -> None:
+def test_oidc_provider_takes_our_assertions(settings: Any) -> None:
+    """The endpoint is found by discovery, and the assertion is for the issuer alone."""
+    keys = json.dumps({"keys": [jose.public("ES256", kid="ours", alg="ES256", use="sig")]})
+    environment = {**ENVIRONMENT, "CALLER_JWKS": keys}
+    with served(["node", "oidc_provider.js"], environment, cwd=NODE) as issuer, httpx2.Client(auth=MACHINE) as shop:
+        trust(settings, issuer=issuer, audience=AUDIENCE)
+        options = settings.TOKEN_INTROSPECTION["BACKENDS"]["default"]["OPTIONS"]
+        del options["client_secret"]
+        options |= {"auth_method": "private_key_jwt", "private_key": {"KEY": jose.private("ES256", kid="ours")}}
+
+        assert whoami(get_token(shop, f"{issuer}/token", scope="orders:read")).status_code == 200
+        assert whoami("unknown").status_code == 401
+
+
+@pytest.mark.parametrize("auth_method", ["client_secret_basic", "client_secret_post", "client_credentials"])
+def test_tokens_of_django_oauth_toolkit_through_outage_and_recovery(
+    auth_method: str, settings: Any, tmp_path: Path, port: str
+) -> None:
     command = [sys.executable, "-m", "tests.peers.oauth_toolkit"]
-    environment = {**ENVIRONMENT, "DATABASE_FILE": str(tmp_path / "server.sqlite3")}
-    with served(command, environment) as issuer, httpx2.Client(auth=MACHINE) as shop:
-        # This server says neither what type a token has nor, without RFC 8707, for whom it is.
-        trust(settings, f"{issuer}/introspect/", require_token_type=False)
-        form = {"grant_type": "client_credentials", "scope": "orders:read"}
-        token = shop.post(f"{issuer}/token/", data=form).json()["access_token"]
+    environment = {**ENVIRONMENT, "DATABASE_FILE": str(tmp_path / "server.sqlite3"), "PORT": port}
+    serve = partial(served, command, environment)
+    with serve() as issuer, httpx2.Client(auth=MACHINE, timeout=30) as shop:
+        # It says neither what type a token has nor, without RFC 8707, for whom it is; and it hashes secrets slowly.
+        options = {"require_token_type": False, "auth_method": auth_method, "timeout": 30}
+        if auth_method == "client_credentials":
+            options |= {"token_url": f"{issuer}/token/", "scope": "introspection"}
+        trust(settings, introspection_url=f"{issuer}/introspect/", **options)
+        token = get_token(shop, f"{issuer}/token/", scope="orders:read")
 
         assert whoami(token).status_code == 200
         assert whoami("unknown").status_code == 401
+
+    assert whoami(token).status_code == 503
+    with serve(), httpx2.Client(auth=MACHINE, timeout=30) as shop:
+        assert whoami(token).status_code == 200
         assert shop.post(f"{issuer}/revoke_token/", data={"token": token}).status_code == 200
         assert whoami(token).status_code == 401

@@ -63,11 +63,11 @@ def test_an_inactive_token_is_none(call: Any, authorization_server: MisbehavingS
 
 @CALLS
 def test_not_finding_out_raises(call: Any, authorization_server: MisbehavingServer) -> None:
-    authorization_server.behave("status 503")
-    with pytest.raises(IntrospectionUnavailable) as raised:
-        call(TOKEN)
     authorization_server.behave("HTML")
     with pytest.raises(InvalidResponse):
+        call(TOKEN)
+    authorization_server.behave("status 503")
+    with pytest.raises(IntrospectionUnavailable) as raised:
         call(TOKEN)
 
     assert raised.value.retry_after == 7

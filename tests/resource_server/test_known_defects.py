@@ -49,7 +49,7 @@ def test_d1_no_parameter_of_the_client_is_taken_for_our_own(data: Any) -> None:
 
 
 def test_d2_a_call_has_a_deadline_although_none_was_configured(authorization_server: MisbehavingServer) -> None:
-    assert 0 < token_backends["default"]._transport.timeout <= 10
+    assert 0 < token_backends["default"].timeout <= 10
 
 
 def test_d3_garbage_with_the_prefix_of_our_tokens_is_asked_about_nowhere(

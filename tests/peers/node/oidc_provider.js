@@ -1,11 +1,13 @@
-// An authorization server of another make, on a free loopback port: oidc-provider with two confidential clients.
+// An authorization server of another make, on PORT or a free one of loopback: oidc-provider with two confidential
+// clients. Its access tokens have the FORMAT, and its caller authenticates by CALLER_JWKS where that is given.
 // Prints its issuer once it listens, and ends with its standard input.
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 
-const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, SCOPE, RESOURCE } = process.env
+const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, CALLER_JWKS, SCOPE, RESOURCE } = process.env
+const { PORT = '0', FORMAT = 'opaque' } = process.env
 const server = createServer()
-await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+await new Promise((resolve) => server.listen(Number(PORT), '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${server.address().port}`
 
 function confidential(client_id, client_secret, grant_types) {
@@ -13,10 +15,16 @@ function confidential(client_id, client_secret, grant_types) {
   return { client_id, client_secret, grant_types, token_endpoint_auth_method, redirect_uris: [], response_types: [] }
 }
 
+const caller = confidential(CALLER_ID, CALLER_SECRET, [])
+if (CALLER_JWKS) {
+  Object.assign(caller, { token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(CALLER_JWKS) })
+  delete caller.client_secret
+}
+
 const provider = new Provider(issuer, {
   clients: [
     confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials']),
-    confidential(CALLER_ID, CALLER_SECRET, []),
+    caller,
   ],
   features: {
     devInteractions: { enabled: false },
@@ -27,7 +35,7 @@ const provider = new Provider(issuer, {
       enabled: true,
       defaultResource: () => RESOURCE,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({ scope: SCOPE, audience: RESOURCE, accessTokenFormat: 'opaque' }),
+      getResourceServerInfo: () => ({ scope: SCOPE, audience: RESOURCE, accessTokenFormat: FORMAT }),
     },
   },
 })

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass
+class Mortal:
+    """What a tombstone is for, without a row; lives for an hour from the moment given."""
+
+    digest: bytes
+    moment: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.moment + timedelta(hours=1)

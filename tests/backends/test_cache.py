@@ -1,0 +1,521 @@
+"""Answers that are kept: for how long, where, of whom, and what ends them (RFC 7662 §4)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import time_machine
+from asgiref.sync import async_to_sync
+from django.core.cache import cache, caches
+
+from django_introspection import aintrospect, introspect, revocations, token_backends
+from django_introspection.backends import cache as cache_module
+from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.models.fields import now
+from django_introspection.protocol.jwt import token_identity
+from django_introspection.signals import token_answered
+from tests import caches as test_caches
+from tests import jose
+from tests.backends.mortal import Mortal
+from tests.misbehaving.server import MisbehavingServer
+from tests.resource_server.protected import ask, assert_refused, assert_unavailable, protect
+
+TOKEN = "some-token"
+NOW = 1_900_000_000
+
+CALLS = pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+
+
+@pytest.fixture
+def keep(authorization_server: MisbehavingServer, settings: Any) -> Callable[..., None]:
+    """Let the backend keep answers; the arguments are its CACHE."""
+
+    def configure(*, revocations: Any = None, **options: Any) -> None:
+        values = authorization_server.settings()
+        values["BACKENDS"]["default"]["CACHE"] = options
+        settings.TOKEN_INTROSPECTION = {**values, "REVOCATIONS": revocations}
+
+    configure()
+    return configure
+
+
+@pytest.fixture
+def counted(settings: Any) -> list[str]:
+    """Count the round trips to the cache."""
+    settings.CACHES = {"default": {**test_caches.counting(), "KEY_PREFIX": settings.CACHES["default"]["KEY_PREFIX"]}}
+    return test_caches.CALLS
+
+
+@pytest.fixture
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def told() -> Any:
+    """What `token_answered` said: sources."""
+    sources: list[str] = []
+
+    def receive(source: str, **_: Any) -> None:
+        sources.append(source)
+
+    token_answered.connect(receive)
+    yield sources
+    token_answered.disconnect(receive)
+
+
+@CALLS
+@pytest.mark.usefixtures("keep")
+def test_a_kept_answer_costs_one_round_trip_and_no_call(
+    call: Any, authorization_server: MisbehavingServer, counted: list[str], told: list[str]
+) -> None:
+    assert call(TOKEN)
+    assert counted == ["get_many", "set"]
+    counted.clear()
+
+    assert call(TOKEN) == introspect(TOKEN)
+
+    assert counted == ["get_many"] * 2
+    assert len(authorization_server.requests) == 1
+    assert told == ["server", "cache", "cache"]
+
+
+@pytest.mark.requirement("7662-4-l")
+def test_without_cache_every_request_asks(
+    authorization_server: MisbehavingServer, counted: list[str], told: list[str]
+) -> None:
+    for _ in range(3):
+        introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 3
+    assert counted == []
+    assert told == ["server"] * 3
+
+
+@pytest.mark.usefixtures("keep")
+def test_a_tombstone_is_read_in_the_same_round_trip(keep: Any, counted: list[str]) -> None:
+    keep(revocations={})
+    introspect(TOKEN)
+    counted.clear()
+
+    introspect(TOKEN)
+
+    assert counted == ["get_many"]
+
+
+@pytest.mark.usefixtures("keep")
+def test_what_is_kept_grows_old(authorization_server: MisbehavingServer, clock: Any) -> None:
+    introspect(TOKEN)
+    clock.shift(59)
+    introspect(TOKEN)
+    assert len(authorization_server.requests) == 1
+
+    clock.shift(1)
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 2
+
+
+@pytest.mark.requirement("7662-4-k")
+def test_a_kept_answer_is_not_used_beyond_the_life_of_its_token(
+    keep: Any, authorization_server: MisbehavingServer, clock: Any
+) -> None:
+    keep(MAX_AGE=3600, STALE_IF_ERROR=3600, LOCAL_MAX_AGE=3600)
+    authorization_server.behave("active", exp=NOW + 100)
+    assert ask(protect(), TOKEN).status_code == 200
+    clock.shift(99)
+    assert ask(protect(), TOKEN).status_code == 200
+    assert len(authorization_server.requests) == 1
+
+    clock.shift(1)
+    authorization_server.behave("inactive")
+    assert_refused(ask(protect(), TOKEN), 401, "invalid_token")
+    authorization_server.behave("status 500")
+    view = protect()
+    clock.shift(11)
+    assert_unavailable(ask(view, TOKEN), view)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        pytest.param({"iss": "https://auth.example.com"}, {"iss": "https://other.example.com"}, id="issuer"),
+        pytest.param({"aud": "https://api.example.com"}, {"aud": "https://other.example.com"}, id="audience"),
+        pytest.param({}, {"cnf": {"jkt": "x"}}, id="binding"),
+        pytest.param({}, {"nbf": NOW + 1000}, id="not before"),
+    ],
+)
+def test_every_hit_is_judged_again(
+    good: Any, bad: Any, keep: Any, authorization_server: MisbehavingServer, settings: Any, clock: Any
+) -> None:
+    options = {"issuer": "https://auth.example.com", "audience": ["https://api.example.com"]}
+    values = authorization_server.settings(**options)
+    values["BACKENDS"]["default"]["CACHE"] = {"LOCAL_MAX_AGE": 60}
+    settings.TOKEN_INTROSPECTION = values
+    common = {"aud": "https://api.example.com"}
+    authorization_server.behave("active", **common | good)
+    assert [ask(protect(), "good").status_code for _ in range(2)] == [200, 200]
+    authorization_server.behave("active", **common | bad)
+
+    for _ in range(2):
+        assert_refused(ask(protect(), "bad"), 401, "invalid_token")
+    token_backends["default"]._cache._local.clear()
+    assert_refused(ask(protect(), "bad"), 401, "invalid_token")
+
+    assert len(authorization_server.requests) == 2
+
+
+@pytest.mark.usefixtures("keep")
+def test_an_inactive_answer_is_kept_for_a_short_time_of_its_own(
+    authorization_server: MisbehavingServer, clock: Any
+) -> None:
+    authorization_server.behave("inactive")
+    for _ in range(3):
+        assert introspect(TOKEN) is None
+    assert len(authorization_server.requests) == 1
+
+    authorization_server.behave("active")
+    clock.shift(10)
+
+    assert introspect(TOKEN)
+
+
+def test_no_inactive_answer_is_kept_where_that_is_off(keep: Any, authorization_server: MisbehavingServer) -> None:
+    keep(INACTIVE_MAX_AGE=0, LOCAL_MAX_AGE=60)
+    authorization_server.behave("inactive")
+
+    for _ in range(3):
+        introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 3
+
+
+def test_a_thousand_garbage_tokens_fill_a_bounded_number_of_places(
+    keep: Any, authorization_server: MisbehavingServer
+) -> None:
+    keep(LOCAL_MAX_AGE=60)
+    introspect("good")
+    authorization_server.behave("inactive")
+
+    for number in range(1000):
+        assert introspect(f"garbage-{number}") is None
+
+    kept = [key for key in test_caches.keys(caches["default"]) if "introspection:answer" in key]
+    assert 0 < len(kept) - 1 <= cache_module.SLOTS
+    assert len(token_backends["default"]._cache._local) - 1 <= cache_module.SLOTS
+    authorization_server.behave("status 500")
+    assert introspect("good")
+    assert introspect("garbage-999") is None
+    with pytest.raises(IntrospectionUnavailable):
+        introspect("garbage-new")
+
+
+def test_the_memory_of_the_process_is_bounded(
+    keep: Any, authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "LOCAL_ENTRIES", 5)
+    keep(LOCAL_MAX_AGE=60)
+
+    for number in range(12):
+        introspect(f"token-{number}")
+
+    assert len(token_backends["default"]._cache._local) == 5
+
+
+@pytest.mark.requirement("7662-4-m", "9700-4.9.3-a")
+@pytest.mark.usefixtures("keep")
+def test_neither_key_nor_value_tells_a_token(authorization_server: MisbehavingServer) -> None:
+    introspect(TOKEN)
+    authorization_server.behave("inactive")
+    introspect(f"{TOKEN}-2")
+
+    everything = " ".join(test_caches.keys(caches["default"]) + test_caches.values(caches["default"]))
+
+    assert everything
+    assert TOKEN not in everything
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"client_id": "another-api"},
+        {"issuer": "https://auth.example.com"},
+        {"introspection_url": "other path"},
+    ],
+)
+def test_the_entry_of_one_backend_says_nothing_to_another(
+    other: dict[str, str], authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    if "introspection_url" in other:
+        other = {"introspection_url": authorization_server.url + "/other"}
+    first, second = (authorization_server.settings(**options)["BACKENDS"]["default"] for options in ({}, other))
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {**first, "CACHE": {}}, "other": {**second, "CACHE": {}}}}
+
+    for _ in range(2):
+        introspect(TOKEN)
+        introspect(TOKEN, using="other")
+
+    assert len(authorization_server.requests) == 2
+
+
+@pytest.mark.usefixtures("keep")
+def test_a_wrong_entry_is_as_good_as_none(authorization_server: MisbehavingServer) -> None:
+    introspect(TOKEN)
+    (key,) = [key for key in test_caches.keys(caches["default"]) if "introspection:answer" in key]
+    name = key.split(":", 2)[2]
+    for number, wrong in enumerate(["", "{}", "[]", "null", '["a","",0,{"active":true},null]', 7, None, b"\xff"]):
+        cache.set(name, wrong)
+
+        assert introspect(TOKEN)
+
+        assert len(authorization_server.requests) == number + 2
+
+
+@CALLS
+@pytest.mark.parametrize("token", [TOKEN, "jwt"])
+def test_a_tombstone_ends_a_kept_answer_at_once(call: Any, token: str, keep: Any) -> None:
+    token = jose.sign({"alg": "ES256"}, {"sub": "alice"}) if token == "jwt" else token
+    keep(revocations={"ALIAS": "default"})
+    assert call(token)
+
+    revocations.write([Mortal(token_identity(token), now())])
+
+    assert call(token) is None
+    if "." in token:
+        assert call(jose.other_signature(token)) is None
+
+
+def test_a_tombstone_in_another_cache_counts_too(keep: Any, settings: Any) -> None:
+    settings.CACHES = {**settings.CACHES, "tombs": {**settings.CACHES["default"], "KEY_PREFIX": "tombs"}}
+    keep(revocations={"ALIAS": "tombs"})
+    assert introspect(TOKEN)
+
+    revocations.write([Mortal(token_identity(TOKEN), now())])
+
+    assert caches["tombs"].get(revocations.key(token_identity(TOKEN), _place()))
+    assert introspect(TOKEN) is None
+
+
+def _place() -> Any:
+    from django_introspection.conf import introspection_settings
+
+    return introspection_settings.REVOCATIONS
+
+
+def test_the_memory_of_the_process_weakens_the_promise_of_a_tombstone_by_its_seconds(
+    keep: Any, clock: Any, authorization_server: MisbehavingServer
+) -> None:
+    keep(revocations={"ALIAS": "default"}, LOCAL_MAX_AGE=5)
+    introspect(TOKEN)
+    revocations.write([Mortal(token_identity(TOKEN), now())])
+
+    clock.shift(4)
+    assert introspect(TOKEN)
+    clock.shift(1)
+    assert introspect(TOKEN) is None
+
+
+def test_the_memory_of_the_process_does_not_lengthen_the_life_of_an_answer(
+    keep: Any, clock: Any, authorization_server: MisbehavingServer, told: list[str]
+) -> None:
+    keep(LOCAL_MAX_AGE=60)
+    introspect(TOKEN)
+    token_backends["default"]._cache._local.clear()
+    clock.shift(59)
+    introspect(TOKEN)
+    introspect(TOKEN)
+    clock.shift(1)
+    introspect(TOKEN)
+
+    assert told == ["server", "cache", "local", "server"]
+
+
+@pytest.mark.usefixtures("keep")
+def test_an_operator_can_purge_one_token_or_all(authorization_server: MisbehavingServer) -> None:
+    backend: Any = token_backends["default"]
+    for token in ("a", "b"):
+        introspect(token)
+
+    backend.purge("a")
+    for token in ("a", "b"):
+        introspect(token)
+    assert len(authorization_server.requests) == 3
+
+    async_to_sync(backend.apurge)()
+    for token in ("a", "b"):
+        introspect(token)
+    assert len(authorization_server.requests) == 5
+    introspect("a")
+    assert len(authorization_server.requests) == 5
+
+
+def test_a_purge_forgets_the_memory_of_the_process(keep: Any, authorization_server: MisbehavingServer) -> None:
+    keep(LOCAL_MAX_AGE=60)
+    backend: Any = token_backends["default"]
+    for purge in (lambda: backend.purge(TOKEN), backend.purge):
+        introspect(TOKEN)
+        purge()
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 3
+
+
+@pytest.mark.usefixtures("keep")
+def test_an_answer_that_was_under_way_during_a_purge_is_not_kept(authorization_server: MisbehavingServer) -> None:
+    told = threading.Event()
+    authorization_server.behave("answers when told", told=told)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(introspect, TOKEN)
+        while not authorization_server.requests:
+            threading.Event().wait(0.01)
+        token_backends["default"].purge()  # type: ignore[attr-defined] # RemoteBackend's own
+        told.set()
+        assert asked.result()
+
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 2
+
+
+@CALLS
+def test_a_cache_that_is_down_is_left_alone_and_the_server_asked(
+    call: Any, keep: Any, authorization_server: MisbehavingServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.BrokenCache"}}
+    keep(revocations={"ALIAS": "default"})
+
+    for _ in range(3):
+        assert call(TOKEN)
+    authorization_server.behave("inactive")
+    assert call(TOKEN) is None
+
+    assert len(authorization_server.requests) == 4
+    assert [record.message for record in caplog.records] == ["the cache of answers does not answer: ConnectionError"]
+
+
+def test_tombstones_that_cannot_be_read_make_a_kept_answer_worthless(
+    keep: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.CACHES = {**settings.CACHES, "tombs": {"BACKEND": "tests.caches.BrokenCache"}}
+    keep(revocations={"ALIAS": "tombs"}, STALE_IF_ERROR=600)
+
+    for _ in range(2):
+        assert introspect(TOKEN)
+    assert len(authorization_server.requests) == 2
+    authorization_server.behave("status 500")
+    with pytest.raises(IntrospectionUnavailable):
+        introspect(TOKEN)
+
+
+class TestStaleIfError:
+    def test_a_known_token_goes_on_while_the_server_cannot_be_asked(
+        self, keep: Any, authorization_server: MisbehavingServer, clock: Any, told: list[str]
+    ) -> None:
+        keep(STALE_IF_ERROR=100)
+        introspect(TOKEN)
+        authorization_server.behave("status 500")
+        clock.shift(159)
+
+        assert introspect(TOKEN)
+        assert told == ["server", "stale"]
+        with pytest.raises(IntrospectionUnavailable):
+            introspect("another")
+        clock.shift(1)
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(TOKEN)
+
+    def test_it_is_off_by_default(self, keep: Any, authorization_server: MisbehavingServer, clock: Any) -> None:
+        introspect(TOKEN)
+        authorization_server.behave("status 500")
+        clock.shift(60)
+
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(TOKEN)
+
+    def test_a_token_that_became_inactive_does_not_come_back(
+        self, keep: Any, authorization_server: MisbehavingServer, clock: Any
+    ) -> None:
+        keep(STALE_IF_ERROR=1000)
+        introspect(TOKEN)
+        clock.shift(60)
+        authorization_server.behave("inactive")
+        assert introspect(TOKEN) is None
+        authorization_server.behave("status 500")
+        clock.shift(10)
+
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(TOKEN)
+
+    @pytest.mark.parametrize("code", [400, 401, 403])
+    def test_who_may_not_ask_any_more_learns_nothing_from_the_past(
+        self, code: int, keep: Any, authorization_server: MisbehavingServer, clock: Any
+    ) -> None:
+        keep(STALE_IF_ERROR=1000)
+        introspect(TOKEN)
+        clock.shift(60)
+        authorization_server.behave(f"status {code}")
+
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(TOKEN)
+
+    def test_a_tombstone_wins(self, keep: Any, authorization_server: MisbehavingServer, clock: Any) -> None:
+        keep(STALE_IF_ERROR=1000, revocations={"ALIAS": "default"})
+        introspect(TOKEN)
+        clock.shift(60)
+        authorization_server.behave("status 500")
+        revocations.write([Mortal(token_identity(TOKEN), now())])
+
+        assert introspect(TOKEN) is None
+
+
+@pytest.mark.parametrize("with_cache", [True, False])
+def test_fifty_threads_with_one_new_token_make_one_call(
+    with_cache: bool, keep: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    if not with_cache:
+        settings.TOKEN_INTROSPECTION = authorization_server.settings()
+    told = threading.Event()
+    authorization_server.behave("answers when told", told=told)
+    ready = threading.Barrier(51)
+
+    def call(_: int) -> Any:
+        ready.wait()
+        return introspect(TOKEN)
+
+    with ThreadPoolExecutor(50) as pool:
+        infos = pool.map(call, range(50))
+        ready.wait()
+        while not authorization_server.requests:
+            threading.Event().wait(0.01)
+        if not with_cache:  # who comes after the answer asks for itself
+            threading.Event().wait(0.3)
+        told.set()
+        assert all(infos)
+
+    assert len(authorization_server.requests) == 1
+
+
+@pytest.mark.usefixtures("keep")
+def test_fifty_tasks_with_one_new_token_make_one_call(authorization_server: MisbehavingServer) -> None:
+    async def many() -> list[Any]:
+        return await asyncio.gather(*(aintrospect(TOKEN) for _ in range(50)))
+
+    assert all(asyncio.run(many()))
+    assert len(authorization_server.requests) == 1
+
+
+def test_what_one_caller_does_with_an_answer_reaches_nobody_else(keep: Any) -> None:
+    keep(LOCAL_MAX_AGE=60)
+    first = introspect(TOKEN)
+    assert first is not None
+    first.to_dict()["scope"] = "everything"
+
+    assert introspect(TOKEN)["scope"] == "orders:read"  # type: ignore[index] # it is active
+    with pytest.raises(TypeError):
+        first["scope"] = "everything"  # type: ignore[index] # that is the point

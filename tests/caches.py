@@ -1,0 +1,88 @@
+"""Real caches that say what was asked of them, or do not answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+
+from tests import services
+
+CALLS: list[str] = []
+"""The calls since somebody emptied the list: each is one round trip, as far as Redis is concerned."""
+
+
+class _Counting:
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._count("get", *args, **kwargs)
+
+    def get_many(self, *args: Any, **kwargs: Any) -> Any:
+        return self._count("get_many", *args, **kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> Any:
+        return self._count("set", *args, **kwargs)
+
+    def set_many(self, *args: Any, **kwargs: Any) -> Any:
+        return self._count("set_many", *args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        return self._count("delete", *args, **kwargs)
+
+    def delete_many(self, *args: Any, **kwargs: Any) -> Any:
+        return self._count("delete_many", *args, **kwargs)
+
+    _inside = False
+
+    def _count(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Count a call from outside; a cache in memory answers one call by others of its own."""
+        outermost = not self._inside
+        if outermost:
+            CALLS.append(name)
+        self._inside = True
+        try:
+            return getattr(super(), name)(*args, **kwargs)
+        finally:
+            self._inside = not outermost
+
+
+class CountingLocMemCache(_Counting, LocMemCache):
+    pass
+
+
+class CountingRedisCache(_Counting, RedisCache):
+    pass
+
+
+class BrokenCache(LocMemCache):
+    """A server that is down."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("the cache at redis://user:password@cache is down")
+
+    get_many = set = set_many = delete = delete_many = add = get
+
+
+def counting() -> dict[str, Any]:
+    """Return the settings of the cache of this run, counting, and forget what was counted."""
+    CALLS.clear()
+    own = services.cache()
+    kind = "Redis" if "redis" in own["BACKEND"] else "LocMem"
+    return {**own, "BACKEND": f"tests.caches.Counting{kind}Cache"}
+
+
+def keys(cache: Any) -> list[str]:
+    """Return the keys that a cache holds, as a server's operator would see them."""
+    prefix = cache.key_prefix
+    if isinstance(cache, LocMemCache):
+        return [key for key in cache._cache if key.startswith(f"{prefix}:")]
+    client = cache._cache.get_client(None)
+    return [key.decode() for key in client.scan_iter(f"{prefix}:*")]
+
+
+def values(cache: Any) -> list[str]:
+    """Return what a cache holds."""
+    if isinstance(cache, LocMemCache):
+        return [repr(cache._cache[key]) for key in keys(cache)]
+    client = cache._cache.get_client(None)
+    return [repr(client.get(key)) for key in keys(cache)]

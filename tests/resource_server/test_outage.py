@@ -1,0 +1,146 @@
+"""The outage story: what goes on, what does not, and how it ends, without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import time_machine
+
+from django_introspection import aintrospect, introspect
+from django_introspection.backends import breaker
+from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.signals import circuit_changed
+from tests.misbehaving.server import MisbehavingServer
+
+from .protected import ask, assert_unavailable, protect
+
+NOW = 1_900_000_000
+SHORT = 0.3
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of the circuit breaker."""
+    moment = [1000.0]
+    monkeypatch.setattr(breaker, "monotonic", lambda: moment[0])
+    return moment
+
+
+@pytest.fixture
+def changes() -> Iterator[list[bool]]:
+    seen: list[bool] = []
+
+    def receive(is_open: bool, backend: str, **_: Any) -> None:
+        assert backend == "default"
+        seen.append(is_open)
+
+    circuit_changed.connect(receive)
+    yield seen
+    circuit_changed.disconnect(receive)
+
+
+def test_the_whole_story(
+    authorization_server: MisbehavingServer, settings: Any, clock: list[float], changes: list[bool]
+) -> None:
+    values = authorization_server.settings(timeout=SHORT)
+    values["BACKENDS"]["default"]["CACHE"] = {"MAX_AGE": 600}
+    settings.TOKEN_INTROSPECTION = values
+    view = protect()
+    with time_machine.travel(NOW, tick=False) as time:
+        authorization_server.behave("active", exp=NOW + 300)
+        assert ask(protect(), "known").status_code == 200
+        calls = len(authorization_server.requests)
+        authorization_server.behave("hangs before the answer")
+
+        for number in range(breaker.FAILURES):  # each waits for its deadline
+            assert_unavailable(ask(view, f"new-{number}"), view)
+        asked = len(authorization_server.requests) - calls
+        assert asked == breaker.FAILURES
+        assert changes == [True]
+
+        for number in range(100):  # nobody waits any more
+            assert_unavailable(ask(view, f"newer-{number}"), view)
+        assert len(authorization_server.requests) == calls + asked
+        time.shift(299)
+        assert ask(protect(), "known").status_code == 200
+
+        time.shift(1)  # the life of the token ends
+        assert_unavailable(ask(view, "known"), view)
+
+        clock[0] += breaker.OPEN  # a probe fails, and the next ones do not wait again
+        assert_unavailable(ask(view, "new"), view)
+        assert_unavailable(ask(view, "new"), view)
+        assert len(authorization_server.requests) == calls + asked + 1
+
+        authorization_server.behave("active")
+        assert_unavailable(ask(view, "new"), view)
+        clock[0] += breaker.OPEN
+        assert ask(protect(), "new").status_code == 200
+        assert ask(protect(), "newest").status_code == 200
+        assert changes == [True, False]
+
+
+def test_the_wait_until_the_next_probe_is_told(authorization_server: MisbehavingServer, clock: list[float]) -> None:
+    authorization_server.behave("status 503")  # asks for seven seconds
+
+    for elapsed, left in ((0, "7"), (3, "4"), (3.5, "1")):
+        clock[0] = 1000 + elapsed if elapsed < 3.5 else 1006.5
+        assert ask(protect(), "token")["Retry-After"] == left
+    assert len(authorization_server.requests) == 1
+    authorization_server.behave("active")
+    clock[0] = 1007.0
+
+    assert ask(protect(), "token").status_code == 200
+
+
+@pytest.mark.parametrize("code", [502, 503, 504])
+def test_one_passing_fault_is_nobody_s_business(code: int, authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave("fails at first", count=[1], code=code)
+
+    assert introspect("token")
+    assert len(authorization_server.requests) == 2
+    authorization_server.behave("fails at first", count=[2], code=code)
+    with pytest.raises(IntrospectionUnavailable, match=str(code)):
+        introspect("token")
+    assert len(authorization_server.requests) == 4
+
+
+def test_fifty_who_wait_for_a_dead_server_each_get_their_own_503_within_one_deadline(
+    authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    view, ready = protect(), threading.Barrier(50)
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=2)
+    authorization_server.behave("hangs before the answer")
+
+    def call(_: int) -> Any:
+        ready.wait()
+        return ask(view, "token")
+
+    with ThreadPoolExecutor(50) as pool:
+        responses = list(pool.map(call, range(50)))
+
+    for response in responses:
+        assert_unavailable(response, view)
+    assert len({id(response) for response in responses}) == 50
+    assert len(authorization_server.requests) == 1, "the deadline of one call was everybody's"
+
+
+def test_fifty_tasks_that_wait_for_a_dead_server_share_one_deadline(
+    authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=SHORT)
+    authorization_server.behave("hangs before the answer")
+
+    async def many() -> list[Any]:
+        return await asyncio.gather(*(aintrospect("token") for _ in range(50)), return_exceptions=True)
+
+    failures = asyncio.run(many())
+
+    assert {type(failure) for failure in failures} == {IntrospectionUnavailable}
+    assert len({id(failure) for failure in failures}) == 50
+    assert len(authorization_server.requests) == 1
