@@ -13,6 +13,11 @@ HINTS = {
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
     "E005": "Make a key with the command introspection_key; the documentation lists what KEYS takes.",
     "E006": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
+    "E010": "Add 'django_introspection.middleware.ProtectedPaths' to MIDDLEWARE, after AuthenticationMiddleware.",
+    "E011": "Move ProtectedPaths below AuthenticationMiddleware, which would set the user of the session instead.",
+    "E012": "The documentation of users lists the resolvers with what they take.",
+    "E013": "Give it a list of scopes, or a dictionary of lists by method or action.",
+    "E014": "Name 'header', and 'body' where forms may hold the token.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": "Name a cache that every process of both sides shares, such as Redis.",
@@ -21,6 +26,11 @@ HINTS = {
     "W007": "Name a cache that every process shares, such as Redis.",
     "W008": "Leave it at 0 where a revoked token must die at once.",
     "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
+    "W011": "Put IntrospectionAuthentication first: the first authenticator alone has its challenge in a 401.",
+    "W012": "Keep one of them; for tokens of several servers, one that asks a routing backend.",
+    "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
+    "W014": "Name the resource by an https URL without fragment and query.",
+    "W015": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
 }
 
 

@@ -24,7 +24,7 @@ Messages = list[checks.CheckMessage]
 
 def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
-    for check in (check_settings, check_backends, check_anonymous_user, check_keys):
+    for check in (check_settings, check_backends, check_anonymous_user, check_keys, check_protection):
         checks.register(check, TAG)
     for deploy_check in (check_deployed_backends, check_issuer, check_revocations, check_replay_cache):
         checks.register(deploy_check, TAG, deploy=True)
@@ -70,6 +70,13 @@ def check_anonymous_user(**_: Any) -> Messages:
     if path != api_settings.defaults["UNAUTHENTICATED_USER"]:
         return []
     return [error("E004", "rest_framework needs django.contrib.auth for requests without a user")]
+
+
+def check_protection(**_: Any) -> Messages:
+    """Look at the middleware, the users, the views and the metadata of a resource server."""
+    from .resource_server.checks import CHECKS
+
+    return [message for check in CHECKS for message in check()]
 
 
 def check_issuer(**_: Any) -> Messages:

@@ -27,11 +27,20 @@ MAX_PREFIX = 100
 
 
 class Resource(NamedTuple):
-    """A resource that tokens can be asked for, what its scopes are, and whether its tokens are JWTs."""
+    """A resource that tokens can be asked for: its scopes, whether its tokens are JWTs, and its name for people."""
 
     scopes: frozenset[str]
     is_default: bool
     takes_jwt: bool
+    name: str | None = None
+
+
+class ProtectedPath(NamedTuple):
+    """What the middleware asks of every request below a path."""
+
+    prefix: str
+    scopes: tuple[str, ...]
+    backend: str
 
 
 class Revocations(NamedTuple):
@@ -119,6 +128,18 @@ class Settings:
         if sum(resource.is_default for resource in named.values()) > 1:
             raise _invalid("RESOURCES", "one resource at most can be the default")
         return named
+
+    @property
+    def PROTECTED(self) -> tuple[ProtectedPath, ...]:
+        """The paths below which `middleware.ProtectedPaths` asks for a token."""
+        entries = self.values.get("PROTECTED", {})
+        if not isinstance(entries, Mapping):
+            raise _invalid("PROTECTED", "a dictionary of paths is expected")
+        paths = tuple(_protected_path(prefix, entry) for prefix, entry in entries.items())
+        for path in paths:
+            if path.backend not in self.BACKENDS:
+                raise _invalid(("PROTECTED", path.prefix, "USING"), "an alias of BACKENDS is expected")
+        return paths
 
     @property
     def REVOCATIONS(self) -> Revocations | None:
@@ -224,7 +245,7 @@ def is_private_cache(alias: str) -> bool:
 def _resource(identifier: Any, entry: Any) -> Resource:
     if not isinstance(identifier, str) or resource_problem(identifier):
         raise _invalid("RESOURCES", "each key is an absolute URI without fragment")
-    _refuse_unknown(("RESOURCES", identifier), entry, {"SCOPES", "DEFAULT", "FORMAT"})
+    _refuse_unknown(("RESOURCES", identifier), entry, {"SCOPES", "DEFAULT", "FORMAT", "NAME"})
     scopes, is_default = entry.get("SCOPES", ()), entry.get("DEFAULT", False)
     if not isinstance(scopes, (list, tuple)) or not all(_is_scope_token(scope) for scope in scopes):
         raise _invalid(("RESOURCES", identifier, "SCOPES"), "a list of scope tokens is expected")
@@ -232,7 +253,23 @@ def _resource(identifier: Any, entry: Any) -> Resource:
         raise _invalid(("RESOURCES", identifier, "DEFAULT"), "True or False is expected")
     if entry.get("FORMAT", TOKEN_FORMATS[0]) not in TOKEN_FORMATS:
         raise _invalid(("RESOURCES", identifier, "FORMAT"), f"one of {', '.join(TOKEN_FORMATS)} is expected")
-    return Resource(frozenset(scopes), is_default, entry.get("FORMAT") == "jwt")
+    name = entry.get("NAME")
+    if name is not None and (not isinstance(name, str) or not name):
+        raise _invalid(("RESOURCES", identifier, "NAME"), "a string is expected")
+    return Resource(frozenset(scopes), is_default, entry.get("FORMAT") == "jwt", name)
+
+
+def _protected_path(prefix: Any, entry: Any) -> ProtectedPath:
+    if not isinstance(prefix, str) or not prefix.startswith("/"):
+        raise _invalid("PROTECTED", "each key is a path that begins with a slash")
+    _refuse_unknown(("PROTECTED", prefix), entry, {"SCOPE", "USING"})
+    try:
+        scopes = parse_scope(entry.get("SCOPE", ""))
+    except (TypeError, ValueError):
+        raise _invalid(("PROTECTED", prefix, "SCOPE"), "scope tokens with one space between are expected") from None
+    if not isinstance(entry.get("USING", "default"), str):
+        raise _invalid(("PROTECTED", prefix, "USING"), "an alias of BACKENDS is expected")
+    return ProtectedPath(prefix, scopes, entry.get("USING", "default"))
 
 
 def _is_scope_token(value: Any) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.permissions import BasePermissionMetaclass
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from .protocol.scope import parse_scope
 from .protocol.token_info import TokenInfo
 from .resource_server.denial import ScopeDenial, ScopePermission
+
+if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
+    from rest_framework.views import APIView
 
 __all__ = ["HasScope", "requires_scope"]
 
@@ -26,8 +28,9 @@ class _NoInversion(BasePermissionMetaclass):
 class HasScope(ScopePermission, metaclass=_NoInversion):
     """Allow requests whose token has every scope that the view names in `required_scopes`.
 
-    `required_scopes` is a list, or a dictionary of lists by HTTP method: HEAD counts as GET, and a method that is
-    not named is refused. Composes with `&` and `|`; a refusal is 403 `insufficient_scope` and names the scope.
+    `required_scopes` is a list, or a dictionary of lists by HTTP method or by action of a ViewSet, which goes first.
+    HEAD counts as GET, and what is not named is refused. Composes with `&` and `|`; a refusal is 403
+    `insufficient_scope` and names the scope.
     """
 
     scopes: ClassVar[tuple[str, ...] | None] = None
@@ -41,7 +44,7 @@ class HasScope(ScopePermission, metaclass=_NoInversion):
         return False
 
     def required(self, view: APIView, method: str) -> tuple[str, ...] | None:
-        """Return the scopes that are asked for; None for a method that the view does not name."""
+        """Return the scopes that are asked for; None for a method and action that the view does not name."""
         return _required(view, method) if self.scopes is None else self.scopes
 
 
@@ -55,11 +58,12 @@ def requires_scope(*scopes: str) -> type[HasScope]:
 
 
 def _required(view: APIView, method: str) -> tuple[str, ...] | None:
-    """Return what the view asks for; None for a method that it does not name."""
+    """Return what the view asks for; None for a method and action that it does not name."""
     declared: Any = getattr(view, "required_scopes", None)
     if isinstance(declared, Mapping):
-        name = "GET" if method == "HEAD" else method
-        if name not in declared:
+        names = (getattr(view, "action", None), "GET" if method == "HEAD" else method)
+        name = next((name for name in names if name in declared), None)
+        if name is None:
             return None
         declared = declared[name]
     if isinstance(declared, str) or not isinstance(declared, Iterable):

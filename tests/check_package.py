@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "django_introspection"
+PYTEST_PLUGIN = "_django_introspection_pytest.py"
 MUST_HAVE = (
     "py.typed",
     "migrations/0001_initial.py",
@@ -43,8 +44,8 @@ def build(dist: Path) -> tuple[Path, Path]:
 
 
 def check_wheel(wheel: Path) -> None:
-    """Compare with what git has: every file of the package is in the wheel, and nothing else."""
-    tracked = run("git", "ls-files", PACKAGE, cwd=ROOT).split()
+    """Compare with what git has: every file of the package and its plugin is in the wheel, and nothing else."""
+    tracked = run("git", "ls-files", PACKAGE, PYTEST_PLUGIN, cwd=ROOT).split()
     packed = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     if set(tracked) != set(packed):
         raise SystemExit(f"wheel and repository differ: {sorted(set(tracked) ^ set(packed))}")

@@ -49,6 +49,10 @@ def default(**entry: Any) -> dict[str, Any]:
 
 
 OWN = "django_introspection.backends.DatabaseBackend"
+BY_NAME = {
+    "RESOLVER": "django_introspection.resource_server.local_users.LocalUser",
+    "OPTIONS": {"claim": "sub"},
+}
 
 
 def kept(**cache: Any) -> dict[str, Any]:
@@ -68,11 +72,16 @@ SPEAKING = {
     "W006": {"ISSUER": ISSUER, **remote_settings("http://auth.example.com/x", audience=ORDERS, insecure_http=True)},
     "W007": {"ISSUER": ISSUER, **kept(ALIAS="local")},
     "W008": {"ISSUER": ISSUER, "REVOCATIONS": {}, **kept(LOCAL_MAX_AGE=5)},
+    "E010": {"ISSUER": ISSUER, "PROTECTED": {"/api/": {"SCOPE": "orders:read"}}},
+    "E012": default(BACKEND=OWN, USER=f"shop.{SECRET}"),
+    "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
+    "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
+    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {"BACKEND": OWN, "USER": BY_NAME} for alias in ("a", "b")}},
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010"}
-"""Need more than settings: a project without contrib.auth, a database that may be asked."""
+ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "W011", "W012"}
+"""Need more than settings: a project without contrib.auth, a database that may be asked, views, middleware."""
 
 
 def test_every_id_of_the_table_has_a_test() -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import checks
 from django.core.management import call_command
 
 import django_introspection
 from django_introspection import backends, exceptions, models, signals
+from django_introspection.backends.client_authentication import BEARER_METHODS, METHODS
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import KEYS, introspection_settings
 from django_introspection.protocol.answer import Active, Inactive, Reason
@@ -228,12 +230,36 @@ def test_a_view_of_a_resource_server_is_503_while_nobody_can_be_asked(tmp_path: 
         )
 
 
-def test_the_views_of_the_permissions_page_can_be_made() -> None:
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [
+        ("permissions", {"OrderList", "OrderViewSet", "Report"}),
+        (
+            "protecting-views",
+            {"OrderList", "FormAuthentication", "OrderForm", "order_stream", "PerClient", "urlpatterns"},
+        ),
+        ("users", {"member"}),
+    ],
+)
+def test_the_code_of_a_page_can_be_made(page: str, made: set[str]) -> None:
     names: dict[str, Any] = {"__name__": "orders.views"}
-    for block in blocks("docs/permissions.rst"):
+    for block in blocks(f"docs/{page}.rst"):
         exec(block.code, names)  # noqa: S102
 
-    assert {"OrderList", "Report"} <= names.keys()
+    assert made <= names.keys()
+
+
+@pytest.mark.parametrize("page", ["protecting-views", "users"])
+def test_the_settings_of_a_page_are_good(page: str, settings: Any) -> None:
+    names: dict[str, Any] = {}
+    (block,) = (block for block in blocks(f"docs/{page}.rst") if block.file == "settings.py")
+    exec(block.code, names)  # noqa: S102
+    partner = {"partner": {"BACKEND": "django_introspection.backends.DatabaseBackend"}}
+    backends = {**settings.TOKEN_INTROSPECTION["BACKENDS"], **partner}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": backends, **names["TOKEN_INTROSPECTION"]}
+    settings.MIDDLEWARE = names.get("MIDDLEWARE", settings.MIDDLEWARE)
+
+    assert checks.run_checks(tags=[TAG]) == []
 
 
 def test_the_backend_of_the_settings_page_is_one() -> None:
@@ -274,11 +300,14 @@ def test_the_settings_page_lists_every_setting_and_no_other() -> None:
     assert named_in(table_rows(read("docs/settings.rst")), r"^``([A-Z_]+)``$") == KEYS
 
 
-def test_the_settings_page_lists_every_option_and_no_other() -> None:
+def test_the_pages_of_the_backends_name_every_option_and_no_other() -> None:
     takes = re.compile(r"(?:options|taken)\.(?!invalid)\w+\(\s*\"(\w+)\"")
     taken = {name for path in (PACKAGE / "backends").glob("*.py") for name in takes.findall(path.read_text())}
+    pages = [read(page) for page in PAGES if page.startswith(("docs/settings", "docs/remote-backend", "docs/backends"))]
+    rows = set().union(*(named_in(table_rows(page), r"^``([a-z_]+)``$") for page in pages))
 
-    assert named_in(table_rows(read("docs/settings.rst")), r"^``([a-z_]+)``$") == taken
+    assert [name for name in taken if f"``{name}``" not in "".join(pages)] == []
+    assert rows - taken == {*METHODS, *BEARER_METHODS}
 
 
 def test_the_settings_page_says_the_defaults(settings: Any) -> None:

@@ -33,7 +33,11 @@ ROOMS = {
     "resource_server": "resource server",
     "authentication": "faces",
     "permissions": "faces",
+    "decorators": "faces",
+    "middleware": "faces",
+    "throttling": "faces",
     "contrib": "contrib",
+    "testing": "testing",
     "security_log": "security log",
     "checks": "checks",
     "apps": "apps",
@@ -60,14 +64,16 @@ ALLOWED: dict[str, set[str]] = {
     "keys": FOUNDATION | {"jose"},  # below the backends, since a JWT is verified before it is looked up
     "models": {"protocol", "jose"},
     "migrations": {"models"},
-    "backends": FOUNDATION | {"jose"},
+    "backends": FOUNDATION
+    | {"jose", "keys", "revocations"},  # a client signs as a server does; tombstones end what is kept
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION | {"jose", "keys", "models", "backends", "database backend", "revocations"},
     "resource server": FOUNDATION | {"backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
+    "testing": FOUNDATION | {"jose", "backends"},
     "security log": {"protocol", "words"},
-    "checks": FOUNDATION | {"jose", "keys", "backends"},
+    "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
     "apps": {"checks", "security log", "contrib"},
     "admin": FOUNDATION | {"models", "authorization server"},
     "command base": FOUNDATION,
@@ -77,7 +83,7 @@ ALLOWED: dict[str, set[str]] = {
         *("command base", "jose", "keys", "models", "backends", "database backend"),
         *("authorization server", "resource server"),  # an operator asks as either side does
     },
-    "urls": {"authorization server"},
+    "urls": {"authorization server", "resource server"},
     "front door": {"protocol", "backends"},
 }
 """What a room may import, beside itself."""

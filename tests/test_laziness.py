@@ -12,18 +12,22 @@ FACES = [
     "django_introspection.backends",
     "django_introspection.checks",
     "django_introspection.conf",
+    "django_introspection.decorators",
     "django_introspection.exceptions",
     "django_introspection.jose",
     "django_introspection.keys",
+    "django_introspection.middleware",
     "django_introspection.permissions",
+    "django_introspection.resource_server.local_users",
     "django_introspection.resource_server.management.commands.introspection_doctor",
     "django_introspection.security_log",
     "django_introspection.signals",
+    "django_introspection.throttling",
+    "django_introspection.well_known_urls",
 ]
 MODELS = [
     "django_introspection.models",
     "django_introspection.urls",
-    "django_introspection.well_known_urls",
     "django_introspection.backends.jwks",
     "django_introspection.management.commands.introspection_key",
 ]
@@ -53,6 +57,8 @@ def test_using_the_remote_backend_imports_the_http_client() -> None:
     assert "httpx2" in imported("tests.projects.resource_only.settings", "django_introspection.backends.remote")
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_each_face_can_be_imported_first(face: str) -> None:
-    assert face in imported("tests.projects.resource_only.settings", face)
+@pytest.mark.parametrize("project", ["settings", "by_default"])
+@pytest.mark.parametrize("face", [*FACES, "rest_framework.views"])
+def test_each_face_can_be_imported_first(face: str, project: str) -> None:
+    """Also where DRF imports ours as the defaults of APIView, in the middle of its own import."""
+    assert {face, "rest_framework"} & imported(f"tests.projects.resource_only.{project}", face)

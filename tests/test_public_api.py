@@ -13,7 +13,10 @@ from django_introspection import exceptions
 NAMES = {
     "django_introspection": {"TokenInfo", "aintrospect", "introspect", "token_backends"},
     "django_introspection.authentication": {"IntrospectionAuthentication"},
+    "django_introspection.decorators": {"token_required"},
+    "django_introspection.middleware": {"ProtectedPaths"},
     "django_introspection.permissions": {"HasScope", "requires_scope"},
+    "django_introspection.throttling": {"ClientRateThrottle"},
     "django_introspection.models": {
         "AccessTokenFormat",
         "AuthMethod",
@@ -25,6 +28,20 @@ NAMES = {
         "TokenKind",
     },
     "django_introspection.backends": {"DatabaseBackend", "RemoteBackend", "TokenBackend"},
+    "django_introspection.testing": {
+        "Challenge",
+        "FakeAuthorizationServer",
+        "ReceivedRequest",
+        "assert_challenge",
+        "assert_unauthorized",
+        "assert_unavailable",
+        "authenticate",
+        "bearer",
+        "fake_tokens",
+        "inactive",
+        "token",
+        "unavailable",
+    },
     "django_introspection.exceptions": {
         "IntrospectionError",
         "IntrospectionUnavailable",

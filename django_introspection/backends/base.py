@@ -24,10 +24,11 @@ class TokenBackend(ABC):
 
     `audience` are the identifiers of this resource server, one of which a token must be for; empty where
     that is not asked. `issuer` is the only issuer believed, where set. `requires_token_type` refuses an
-    answer that does not say it is about an access token.
+    answer that does not say it is about an access token. `user_resolver` is the entry USER of the alias.
     """
 
     issuer: str | None = None
+    user_resolver: Any = None
     requires_token_type = True
     keeps_answers = False
     """Whether CACHE means something to this kind of backend."""

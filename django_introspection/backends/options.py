@@ -10,6 +10,7 @@ from django.conf import settings
 
 from ..conf import NAME
 from ..exceptions import InvalidBackend
+from ..protocol.identifiers import endpoint_problem
 
 _HOUR = 60 * 60
 _DAY = 24 * _HOUR
@@ -40,6 +41,13 @@ class Options:
         if value is None:
             raise self.invalid(name, "it is required")
         return value
+
+    def url(self, name: str, *, insecure_http: bool) -> str | None:
+        """Take the URL of an endpoint that tokens or secrets may be sent to."""
+        url = self.string(name)
+        if url is not None and (problem := endpoint_problem(url, insecure_http=insecure_http)):
+            raise self.invalid(name, problem)
+        return url
 
     def choice(self, name: str, choices: Iterable[str]) -> str:
         """Take one of some strings, the first by default."""

@@ -15,7 +15,7 @@ from ..conf import NAME, introspection_settings
 from ..exceptions import InvalidBackend, UnknownBackend
 from .base import TokenBackend
 
-ALIAS_KEYS = frozenset({"BACKEND", "OPTIONS", "CACHE"})
+ALIAS_KEYS = frozenset({"BACKEND", "OPTIONS", "CACHE", "USER"})
 
 
 class TokenBackends:
@@ -44,7 +44,9 @@ class TokenBackends:
             raise InvalidBackend(f"{place}: a dictionary with 'BACKEND' is expected")
         if unknown := sorted(map(repr, entry.keys() - ALIAS_KEYS)):
             raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
-        return _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
+        backend = _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
+        backend.user_resolver = entry.get("USER")
+        return backend
 
     def close(self) -> None:
         """Close every backend and forget it."""

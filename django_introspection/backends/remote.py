@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..check_messages import warning
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
-from ..protocol.identifiers import endpoint_problem, issuer_problem
+from ..protocol.identifiers import issuer_problem
 from ..protocol.opaque import digest, may_be_token
 from ..protocol.presented import Presented
 from ..signals import token_answered
@@ -148,16 +148,10 @@ class RemoteBackend(TokenBackend):
 
     def _take_addresses(self, options: Options) -> None:
         self.issuer = options.string("issuer")
-        self.introspection_url = self._take_url(options, "introspection_url")
-        self.token_url = self._take_url(options, "token_url")
+        self.introspection_url = options.url("introspection_url", insecure_http=self._insecure_http)
+        self.token_url = options.url("token_url", insecure_http=self._insecure_http)
         if self.introspection_url is None:
             self._check_discovery(options, "introspection_url")
-
-    def _take_url(self, options: Options, name: str) -> str | None:
-        url = options.string(name)
-        if url is not None and (problem := endpoint_problem(url, insecure_http=self._insecure_http)):
-            raise options.invalid(name, problem)
-        return url
 
     def _check_discovery(self, options: Options, name: str) -> None:
         """Refuse settings that leave an address to the issuer and name no issuer that can be asked."""

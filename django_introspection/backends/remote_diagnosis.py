@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..conf import introspection_settings
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
+from ..protocol.presented import Presented
 from .deadline import deadline
 from .diagnosis import Finding, Severity, error, milliseconds, ok, random_token, said_active, warning
 from .reply import read_reply
@@ -25,7 +26,7 @@ _DAY = 24 * 60 * 60
 
 def diagnose(
     address: Callable[[], Steps[str]],
-    ask: Callable[[str], Steps[Reply]],
+    ask: Callable[[Presented], Steps[Reply]],
     ssl_context: ssl.SSLContext,
     timeout: float,
 ) -> Iterator[Finding]:
@@ -75,7 +76,7 @@ def _certificate(place: str, secured: ssl.SSLSocket) -> Finding:
     return ok(f"{place} takes connections ({secured.version()}, certificate good for {days:.0f} days)")
 
 
-def question(ask: Callable[[str], Steps[Reply]], timeout: float) -> Iterator[Finding]:
+def question(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Iterator[Finding]:
     """Ask about a random token twice, the second time on the connection of the first."""
     try:
         sent = time.time()
@@ -100,9 +101,9 @@ def question(ask: Callable[[str], Steps[Reply]], timeout: float) -> Iterator[Fin
         yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 
-def _asked(ask: Callable[[str], Steps[Reply]], timeout: float) -> Reply:
+def _asked(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Reply:
     with deadline(timeout):
-        return run(ask(random_token()))
+        return run(ask(Presented(random_token())))
 
 
 def latency(seconds: float, timeout: float) -> Finding:

@@ -18,6 +18,8 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not yet valid"
     REVOKED = "revoked"
     USER_INACTIVE = "user inactive"
+    USER_UNKNOWN = "no such user here"
+    USER_PRIVILEGED = "its user is staff here"
     CLIENT_INACTIVE = "client inactive"
     CALLER_POLICY = "not for this caller"
     WRONG_ISSUER = "wrong issuer"

@@ -1,4 +1,4 @@
-"""Authorization server metadata (RFC 8414)."""
+"""Metadata of authorization servers (RFC 8414) and of protected resources (RFC 9728)."""
 
 from __future__ import annotations
 
@@ -42,3 +42,22 @@ def server_metadata(
         "revocation_endpoint_auth_signing_alg_values_supported": revocation_endpoint and assertion_algorithms,
     }
     return {name: value for name, value in members.items() if value}
+
+
+def resource_metadata(
+    resource: str,
+    *,
+    authorization_servers: list[str],
+    scopes: list[str],
+    bearer_methods: list[str],
+    name: str | None,
+) -> dict[str, Any]:
+    """Return the document of a protected resource; what is empty is left out (RFC 9728 §2, §3.2)."""
+    members = {
+        "resource": resource,
+        "authorization_servers": authorization_servers,
+        "scopes_supported": scopes,
+        "bearer_methods_supported": bearer_methods,
+        "resource_name": name,
+    }
+    return {member: value for member, value in members.items() if value}

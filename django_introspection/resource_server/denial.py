@@ -6,18 +6,33 @@ None of these is an `AuthenticationFailed`: DRF turns that into 403 where anothe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from django.http import JsonResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from ..protocol.challenge import challenge
 
+if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
+    from rest_framework.views import APIView
+
 DEFAULT_REALM = "api"
+
+
+class Announcement(NamedTuple):
+    """What every challenge of a view says: its realm, and where its metadata is (RFC 9728 §5.1)."""
+
+    realm: str = DEFAULT_REALM
+    resource_metadata: str | None = None
+
+    def challenge(self, **params: str | None) -> str:
+        """Render a Bearer challenge."""
+        return challenge("Bearer", realm=self.realm, **params, resource_metadata=self.resource_metadata)
 
 
 class BearerDenial(APIException):
@@ -25,12 +40,10 @@ class BearerDenial(APIException):
 
     error: ClassVar[str | None] = None
 
-    def __init__(self, detail: Any = None, *, realm: str = DEFAULT_REALM, scope: str | None = None) -> None:
+    def __init__(self, detail: Any = None, *, announcement: Announcement, scope: str | None = None) -> None:
         super().__init__(detail)
         description = str(self.detail) if self.error else None
-        self.auth_header = challenge(
-            "Bearer", realm=realm, error=self.error, error_description=description, scope=scope
-        )
+        self.auth_header = announcement.challenge(error=self.error, error_description=description, scope=scope)
 
 
 class NotAuthenticated(BearerDenial):
@@ -118,10 +131,10 @@ class ScopeDenial:
         """Stand in for the view's method."""
         if not self._scope_decided(request):
             self._deny(request, message, code)
-        realm = realm_of(request)
+        announcement = announcement_of(request)
         if request.authenticators and not request.successful_authenticator:
-            raise NotAuthenticated(realm=realm)
-        raise InsufficientScope(message, realm=realm, scope=" ".join(self.missing or ()))
+            raise NotAuthenticated(announcement=announcement)
+        raise InsufficientScope(message, announcement=announcement, scope=" ".join(self.missing or ()))
 
     def _scope_decided(self, request: Request) -> bool:
         """Tell whether the permission that failed holds a scope permission that missed something.
@@ -136,6 +149,8 @@ class ScopeDenial:
 
     def _failed(self, request: Request, permissions: Sequence[Any]) -> Sequence[Any]:
         """Return the permission that failed and note what it missed; all where it cannot be told without the object."""
+        if any(iscoroutinefunction(permission.has_permission) for permission in permissions):  # adrf
+            return permissions
         for permission in permissions:
             self.missing = None
             if not permission.has_permission(request, self._view):
@@ -159,7 +174,18 @@ def holds_scope(permission: Any) -> bool:
     return any(holds_scope(operand) for operand in operands if operand is not None)
 
 
-def realm_of(request: Request) -> str:
-    """Return the realm that the view's authenticators announce."""
-    realms = (getattr(each, "realm", None) for each in request.authenticators or ())
-    return next((realm for realm in realms if realm), DEFAULT_REALM)
+def announcement_of(request: Request) -> Announcement:
+    """Return what the view's authenticators announce: the one that authenticated first, if it is ours."""
+    authenticators = (request.successful_authenticator, *(request.authenticators or ()))
+    announcements = (getattr(each, "announcement", None) for each in authenticators)
+    return next((each for each in announcements if isinstance(each, Announcement)), Announcement())
+
+
+def plain_response(denial: APIException) -> JsonResponse:
+    """Return the answer that DRF would give, for a view that is not DRF's."""
+    response = JsonResponse({"detail": str(denial.detail)}, status=denial.status_code)
+    if auth_header := getattr(denial, "auth_header", None):
+        response["WWW-Authenticate"] = auth_header
+    if wait := getattr(denial, "wait", None):
+        response["Retry-After"] = str(wait)
+    return response

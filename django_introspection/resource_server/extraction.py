@@ -1,12 +1,21 @@
-"""The token of a request (RFC 6750 §2): from the `Authorization` header and nowhere else."""
+"""The token of a request (RFC 6750 §2): from the `Authorization` header, from a form only where that is asked for."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from urllib.parse import parse_qsl
 
-from django.http import HttpRequest
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, UnreadablePostError
+from django.views.decorators.debug import sensitive_variables
 
 SCHEME = "Bearer"
+HEADER, BODY = "header", "body"
+BEARER_METHODS = (HEADER, BODY)
+"""Ways to send a token, as RFC 9728 §2 names them; the query is not among them (RFC 9700 §4.3.2)."""
+FORM_TYPE = "application/x-www-form-urlencoded"
+_METHODS_WITH_A_FORM = ("POST", "PUT", "PATCH")
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
@@ -18,12 +27,27 @@ class MalformedToken(Exception):
     """What was sent cannot be a token (RFC 6750 §3.1 invalid_token)."""
 
 
-def bearer_token(request: HttpRequest) -> str | None:
-    """Return the bearer token of a request, None where it has no Bearer credentials.
+@sensitive_variables()
+def bearer_token(request: HttpRequest, methods: Collection[str] = (HEADER,)) -> str | None:
+    """Return the bearer token of a request, None where it has none in these ways.
 
-    Raises MalformedRequest for a header without one token or a second token in the query, and MalformedToken for
-    characters that no token has (RFC 6750 §2.1).
+    Raises MalformedRequest for a header without one token or for a second token in another way, and MalformedToken
+    for characters that no token has (RFC 6750 §2). A body is read only where `methods` has "body".
     """
+    in_header = _in_header(request)
+    in_body = _in_body(request) if BODY in methods else None
+    if in_header is None and in_body is None:
+        return None
+    if (in_header is not None and in_body is not None) or _is_in_query(request):
+        raise MalformedRequest("The token must be sent in one way only.")
+    token = in_header if in_header is not None else in_body
+    if token is None or not _B64TOKEN.fullmatch(token):
+        raise MalformedToken("The access token is malformed.")
+    return token
+
+
+@sensitive_variables()
+def _in_header(request: HttpRequest) -> str | None:
     authorization: str = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() != SCHEME.lower():
@@ -31,8 +55,26 @@ def bearer_token(request: HttpRequest) -> str | None:
     token = value.strip(" ")
     if not token or " " in token:
         raise MalformedRequest("The Authorization header must hold one token.")
-    if "access_token=" in request.META.get("QUERY_STRING", "") and "access_token" in request.GET:
-        raise MalformedRequest("The token must be sent in one way only.")
-    if not _B64TOKEN.fullmatch(token):
-        raise MalformedToken("The access token is malformed.")
     return token
+
+
+@sensitive_variables()
+def _in_body(request: HttpRequest) -> str | None:
+    """Return the token of a form in ASCII, None where the body is anything else (RFC 6750 §2.2)."""
+    if request.content_type != FORM_TYPE or request.method not in _METHODS_WITH_A_FORM:
+        return None
+    try:
+        body = request.body
+    except (RequestDataTooBig, UnreadablePostError):
+        raise MalformedRequest("The body cannot be read.") from None
+    if not body.isascii():
+        return None
+    tokens = [value for name, value in parse_qsl(body.decode(), keep_blank_values=True) if name == "access_token"]
+    vars(request).setdefault("sensitive_post_parameters", ["access_token"])  # for Django's error reports
+    if len(tokens) > 1:
+        raise MalformedRequest("The form must hold one token.")
+    return tokens[0] if tokens else None
+
+
+def _is_in_query(request: HttpRequest) -> bool:
+    return "access_token=" in request.META.get("QUERY_STRING", "") and "access_token" in request.GET

@@ -1,20 +1,32 @@
-"""Who `request.user` is: the local user where the source knows one, else a user made of the token alone."""
+"""Who `request.user` is: the local user where the source or a resolver knows one, else one made of the token alone."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from ..protocol.answer import Active
+from asgiref.sync import sync_to_async
+from django.db import Error as DatabaseError
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from ..backends.base import TokenBackend
+from ..conf import NAME
+from ..exceptions import InvalidBackend
+from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
 
 
 class TokenUser:
     """The resource owner or client that a token stands for; needs no table and no contrib.auth.
 
-    `pk` is a UUID that stays the same for an issuer and subject. It is nobody in the admin: never staff, never
-    superuser, and has no permissions, whatever the answer says.
+    `pk` is a UUID that stays the same for an issuer and subject; `issuer` counts where the token names none. It is
+    nobody in the admin: never staff, never superuser, and has no permissions, whatever the answer says.
     """
 
     is_authenticated = True
@@ -23,15 +35,14 @@ class TokenUser:
     is_staff = False
     is_superuser = False
 
-    def __init__(self, info: TokenInfo) -> None:
+    def __init__(self, info: TokenInfo, *, issuer: str | None = None) -> None:
         self.token_info = info
-        self.pk = self.id = _stable_pk(info)
+        self.pk = self.id = _stable_pk(info, info.iss or issuer or "")
 
     @property
     def is_client(self) -> bool:
         """Whether this is a client acting for itself."""
-        subject = self.token_info.sub
-        return subject is None or subject == self.token_info.client_id
+        return is_client(self.token_info)
 
     @property
     def username(self) -> str:
@@ -68,13 +79,83 @@ class TokenUser:
         return f"<TokenUser {self.pk}>"
 
 
-def user_of(answer: Active) -> Any:
-    """Return the user of an active token."""
-    return TokenUser(answer.info) if answer.user is None else answer.user
+def is_client(info: TokenInfo) -> bool:
+    """Tell whether a token is of a client acting for itself."""
+    return info.sub is None or info.sub == info.client_id
 
 
-def _stable_pk(info: TokenInfo) -> uuid.UUID:
+Resolver = Callable[[TokenUser, HttpRequest], Any]
+"""Takes what the token says of its user, and the request; returns the user, None to refuse the token."""
+
+
+def user_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
+    """Return the user of an active token, and an Inactive where it has none that may come in.
+
+    Raises IntrospectionUnavailable where the database does not answer; what else a resolver raises is an error of
+    the project, and nobody is let in.
+    """
+    if not answer:
+        return answer
+    if answer.user is not None:
+        return _let_in(answer.user)
+    user = TokenUser(answer.info, issuer=backend.issuer or backend.alias)
+    resolve = resolver_of(backend)
+    if resolve is None:
+        return user
+    try:
+        return _let_in(resolve(user, request))
+    except DatabaseError as error:
+        raise IntrospectionUnavailable("the user cannot be looked up") from error
+
+
+async def auser_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
+    """Return like `user_of`, with the resolver off the event loop."""
+    if answer and answer.user is None and backend.user_resolver is not None:
+        return await sync_to_async(user_of)(answer, backend, request)
+    return user_of(answer, backend, request)
+
+
+def resolver_of(backend: TokenBackend) -> Resolver | None:
+    """Return the resolver of a backend, None where its users are TokenUsers; raises InvalidBackend."""
+    if backend.user_resolver is None:
+        return None
+    if backend not in _resolvers:
+        _resolvers[backend] = _resolver(f"{NAME}['BACKENDS'][{backend.alias!r}]['USER']", backend.user_resolver)
+    return _resolvers[backend]
+
+
+_resolvers: WeakKeyDictionary[TokenBackend, Resolver] = WeakKeyDictionary()
+
+
+def _resolver(place: str, entry: Any) -> Resolver:
+    entry = {"RESOLVER": entry} if isinstance(entry, str) else entry
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("RESOLVER"), str):
+        raise InvalidBackend(f"{place}: a dotted path, or a dictionary with 'RESOLVER' is expected")
+    if unknown := sorted(map(repr, entry.keys() - {"RESOLVER", "OPTIONS"})):
+        raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
+    try:
+        resolver: Any = import_string(entry["RESOLVER"])
+        if isinstance(resolver, type):
+            resolver = resolver(**entry.get("OPTIONS", {}))
+        elif "OPTIONS" in entry:
+            raise InvalidBackend(f"{place}['OPTIONS']: the resolver is a function, which takes none")
+    except ImportError as error:
+        raise InvalidBackend(f"{place}: cannot be imported") from error
+    except (TypeError, ValueError) as error:
+        raise InvalidBackend(f"{place}['OPTIONS']: {error}") from error
+    if not callable(resolver) or iscoroutinefunction(resolver):
+        raise InvalidBackend(f"{place}: a function, or a class of functions, is expected; no coroutine")
+    return resolver  # type: ignore[no-any-return]  # called with what the type says, whatever it is
+
+
+def _let_in(user: Any) -> Any:
+    if user is None:
+        return Inactive(Reason.USER_UNKNOWN)
+    return user if getattr(user, "is_active", True) else Inactive(Reason.USER_INACTIVE)
+
+
+def _stable_pk(info: TokenInfo, issuer: str) -> uuid.UUID:
     """Name an identity by issuer and subject; a client without a subject is no user of the same name."""
     kind, name = ("sub", info.sub) if info.sub is not None else ("client_id", info.client_id or "")
-    parts = "".join(f"{len(part)}:{part}" for part in (info.iss or "", kind, name))
+    parts = "".join(f"{len(part)}:{part}" for part in (issuer, kind, name))
     return uuid.UUID(bytes=hashlib.sha256(parts.encode()).digest()[:16])

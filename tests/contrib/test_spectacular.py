@@ -119,6 +119,7 @@ ALTERNATIVES: dict[str, list[list[str]]] = {
     "authenticated": [[]],
     "list": [["orders:read", "orders:write"]],
     "by-method": [["orders:read"]],
+    "by-action": [["orders:list"]],
     "class": [["a", "b"]],
     "both": [["orders:read", "orders:write"]],
     "and": [["orders:read", "orders:write"]],
@@ -140,6 +141,7 @@ def test_a_protected_operation_names_the_scopes_that_open_it(
 
 def test_the_scopes_are_those_of_the_method(schema: Any) -> None:
     assert schema["paths"]["/by-method"]["post"]["security"] == [{"accessToken": []}]
+    assert schema["paths"]["/by-action"]["post"]["security"] == [{"accessToken": ["orders:write"]}]
     assert schema["paths"]["/list"]["post"]["security"] == [{"accessToken": ["orders:read", "orders:write"]}]
 
 

@@ -60,7 +60,8 @@ def test_a_request_without_a_token_is_challenged_without_an_error_code() -> None
     response = ask(view)
 
     assert_refused(response, 401, None)
-    assert challenge_of(response) == ("Bearer", {"realm": "api"})
+    metadata = "https://api.example.com/.well-known/oauth-protected-resource/orders"
+    assert challenge_of(response) == ("Bearer", {"realm": "api", "resource_metadata": metadata})
     assert view.ran == []
 
 
@@ -254,7 +255,7 @@ def test_a_subclass_of_ours_keeps_its_realm_when_it_uses_another_backend() -> No
     using = Partner.using("default")
 
     assert using is not IntrospectionAuthentication.using("default")
-    assert challenge_of(ask(protect(authentication_classes=[using])))[1] == {"realm": "partner"}
+    assert challenge_of(ask(protect(authentication_classes=[using])))[1]["realm"] == "partner"
     assert challenge_of(ask(protect(authentication_classes=[using]), "bad"))[1]["realm"] == "partner"
     assert challenge_of(ask(protect(authentication_classes=[using]), headers={"Authorization": "Bearer"}))[1][
         "realm"

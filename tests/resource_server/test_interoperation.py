@@ -9,10 +9,10 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect
-from django_introspection.authorization_server.revoking import revoke_token
+from django_introspection.authorization_server.revoking import revoke_client_tokens, revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.permissions import requires_scope
-from tests import factories
+from tests import endpoints, factories, jose
 from tests.misbehaving.server import remote_settings
 from tests.settings import AUDIENCE, ISSUER
 
@@ -27,7 +27,9 @@ ODD_SECRET = "a:b%c+d \u00e9 &= this one is long enough"
 def remote(live_server: Any, settings: Any) -> Any:
     """Make this project ask itself over HTTP, as the orders API; further options and metadata can be given."""
 
-    def connect(secret: str | None = None, method: str = "client_secret_basic", **metadata: Any) -> Any:
+    def connect(
+        secret: str | None = None, method: str = "client_secret_basic", *, project: Any = None, **metadata: Any
+    ) -> Any:
         registration = factories.ResourceServerFactory(
             client_secret=secret, token_endpoint_auth_method=method, **metadata
         )
@@ -39,7 +41,9 @@ def remote(live_server: Any, settings: Any) -> Any:
             audience=AUDIENCE,
             issuer=ISSUER,
         )
-        settings.TOKEN_INTROSPECTION = {"ISSUER": ISSUER, **remote}
+        if project is not None:
+            remote["BACKENDS"]["default"]["CACHE"] = {"MAX_AGE": 600, "STALE_IF_ERROR": 600}
+        settings.TOKEN_INTROSPECTION = {"ISSUER": ISSUER, **remote, **(project or {})}
         return registration.client
 
     return connect
@@ -70,6 +74,48 @@ def test_what_is_revoked_there_is_refused_here_at_once(remote: Any) -> None:
     revoke_token(issued.token, by=None)
 
     assert_refused(ask(protect(), issued.access_token), 401, "invalid_token")
+
+
+def revoke_at_the_endpoint(issued: Any, registration: Any) -> None:
+    assert endpoints.post("/oauth/revoke", {"token": issued.access_token}, auth=registration).status_code == 200
+
+
+def revoke_in_python(issued: Any, registration: Any) -> None:
+    revoke_token(issued.token, by=None)
+
+
+def revoke_the_client(issued: Any, registration: Any) -> None:
+    revoke_client_tokens(registration.client, by=None)
+
+
+@pytest.mark.requirement("7009-2.1-e")
+@pytest.mark.parametrize("revoke", [revoke_at_the_endpoint, revoke_in_python, revoke_the_client])
+@pytest.mark.parametrize("token_format", ["opaque", "jwt"])
+def test_what_is_revoked_there_is_refused_on_the_very_next_request_although_it_is_cached(
+    revoke: Any, token_format: str, remote: Any
+) -> None:
+    keys = [{"KEY": jose.private("ES256")}]
+    remote(project={"REVOCATIONS": {"ALIAS": "default"}, "KEYS": keys})
+    shop = factories.RegistrationFactory(access_token_format=token_format)
+    issued, other = (factories.TokenFactory(client=shop.client, scope="") for _ in range(2))
+    for token in (issued.access_token, other.access_token):
+        assert ask(protect(), token).status_code == 200
+
+    revoke(issued, shop)
+
+    assert_refused(ask(protect(), issued.access_token), 401, "invalid_token")
+    if revoke is not revoke_the_client:
+        assert ask(protect(), other.access_token).status_code == 200
+
+
+def test_without_tombstones_what_is_cached_lives_on_for_a_while(remote: Any) -> None:
+    remote(project={})
+    issued = factories.TokenFactory()
+    assert ask(protect(), issued.access_token).status_code == 200
+
+    revoke_token(issued.token, by=None)
+
+    assert ask(protect(), issued.access_token).status_code == 200, "or the tests of tombstones prove nothing"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Defects that other packages have had at this place; the names carry their numbers in our notes on the field.
 
-Left for when the features come: coalescing of parallel calls (D7) and the metadata document (D29).
+Left for when the feature comes: coalescing of parallel calls (D7).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.core import serializers
 from django.db import connection
+from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import IsAuthenticated
 
@@ -337,7 +338,7 @@ def test_d24_each_view_asks_the_server_it_names(authorization_server: Misbehavin
 def test_d25_a_realm_cannot_break_out_of_its_quotes() -> None:
     realm = type("Quoted", (IntrospectionAuthentication,), {"realm": 'a", error="b\r\nX: c\\'})
 
-    assert challenge_of(ask(protect(authentication_classes=[realm])))[1].keys() == {"realm"}
+    assert challenge_of(ask(protect(authentication_classes=[realm])))[1].keys() == {"realm", "resource_metadata"}
 
 
 def test_d26_every_scope_of_the_token_is_kept(authorization_server: MisbehavingServer) -> None:
@@ -367,6 +368,13 @@ def test_d28_there_is_an_async_path(authorization_server: MisbehavingServer) -> 
 
     assert info is not None
     assert info.sub == "alice"
+
+
+def test_d29_the_metadata_promises_no_more_than_is_done() -> None:
+    """Tokens bound to a key are refused, so no member may say that they are taken."""
+    document = Browser().get("/.well-known/oauth-protected-resource/orders").json()
+
+    assert document.keys() == {"resource", "authorization_servers", "bearer_methods_supported"}
 
 
 @pytest.mark.parametrize("query", ["q=100%", "q=%zz&q=%", "a;b=%u1234", "%", "access_token%3D=1"])

@@ -312,6 +312,63 @@ def test_each_action_of_a_viewset_has_its_own_scope() -> None:
     assert denied_scope(ask(view, token("orders:read"), method="post")) == "orders:write"
 
 
+class Archive(ViewSet):
+    """Scopes by action and by method; `drop` is named by neither."""
+
+    authentication_classes = protect().authentication_classes
+    permission_classes = [HasScope]
+    required_scopes = {
+        "list": ["orders:list"],
+        "GET": ["orders:read"],
+        "create": ["orders:write"],
+        "archive": ["orders:archive"],
+    }
+
+    def list(self, request: Request) -> Response:
+        return Response()
+
+    retrieve = create = archive = drop = list  # noqa: A003 - the method above
+
+
+def archive(**actions: str) -> Any:
+    return type("AsView", (), {"as_view": staticmethod(lambda: Archive.as_view(actions))})
+
+
+@pytest.mark.parametrize(
+    ("action", "method", "scope"),
+    [
+        ("list", "get", "orders:list"),
+        ("list", "head", "orders:list"),
+        ("retrieve", "get", "orders:read"),
+        ("retrieve", "head", "orders:read"),
+        ("archive", "get", "orders:archive"),
+        ("create", "post", "orders:write"),
+        ("archive", "post", "orders:archive"),
+    ],
+)
+def test_the_scope_of_an_action_goes_before_that_of_its_method(action: str, method: str, scope: str) -> None:
+    view = archive(**{"get" if method == "head" else method: action})
+
+    assert ask(view, token(scope), method=method).status_code == 200
+    assert denied_scope(ask(view, token("other"), method=method)) == scope
+
+
+@pytest.mark.parametrize(("action", "method"), [("drop", "post"), ("drop", "delete"), ("list", "options")])
+def test_an_action_that_neither_names_is_refused(action: str, method: str) -> None:
+    view = archive(**{"get" if method == "options" else method: action})
+
+    assert denied_scope(ask(view, token("orders:list orders:read orders:write"), method=method)) is None
+
+
+def test_an_action_says_what_it_needs_where_it_is_declared() -> None:
+    view = type(
+        "AsView", (), {"as_view": staticmethod(lambda: Archive.as_view({"post": "drop"}, required_scopes=["x"]))}
+    )
+
+    assert ask(view, token("x"), method="post").status_code == 200
+    assert denied_scope(ask(view, token("orders:write"), method="post")) == "x"
+
+
 def test_a_project_that_overrides_permission_denied_keeps_its_say_on_other_refusals() -> None:
     def permission_denied(self: Any, request: Request, message: str | None = None, code: str | None = None) -> None:
         raise ZeroDivisionError
@@ -341,4 +398,4 @@ def test_no_text_can_break_out_of_the_challenge(text: str) -> None:
     for response in (ask(view, token()), ask(view), ask(view, "bad"), ask(view, headers={"Authorization": "Bearer"})):
         scheme, parameters = challenge_of(response)
         assert scheme == "Bearer"
-        assert parameters.keys() <= {"realm", "error", "error_description", "scope"}
+        assert parameters.keys() <= {"realm", "error", "error_description", "scope", "resource_metadata"}

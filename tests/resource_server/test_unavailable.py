@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect
 from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.protocol.introspection import MAX_RESPONSE
 from tests.misbehaving.behaviours import BROKEN, HANGING
 from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings, silent_url
 
@@ -194,3 +196,22 @@ def test_a_server_that_refuses_us_is_told_to_the_operator(
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
         f"credentials refused backend=default: the authorization server refuses this resource server: {code}"
     ]
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["body over the limit", "chunked body without an end", "headers without an end", "drips its body"]
+)
+def test_no_answer_however_long_takes_much_memory(
+    behaviour: str, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=1)
+    authorization_server.behave(behaviour)
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(TOKEN)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 8 * MAX_RESPONSE

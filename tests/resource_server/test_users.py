@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from django_introspection import TokenInfo
+from django_introspection import TokenInfo, token_backends
 from django_introspection.protocol.answer import Active
 from django_introspection.resource_server.users import TokenUser, user_of
+from tests.misbehaving.server import remote_settings
 
 ISSUER = "https://auth.example.com"
 
@@ -76,11 +78,20 @@ def test_a_token_user_is_somebody_without_rights_whatever_the_answer_says() -> N
     assert not any([claimed.has_perm("a.b"), claimed.has_perms(["a.b"]), claimed.has_module_perms("a")])
 
 
-def test_the_local_user_goes_before_the_one_made_of_the_token() -> None:
-    info, local = TokenInfo({"sub": "42"}), object()
+def test_the_local_user_of_the_source_goes_before_the_one_made_of_the_token(rf: Any) -> None:
+    info, local = TokenInfo({"sub": "42", "iss": ISSUER}), SimpleNamespace(is_active=True)
+    backend = token_backends["default"]
 
-    assert user_of(Active(info, local)) is local
-    assert user_of(Active(info)) == TokenUser(info)
+    assert user_of(Active(info, local), backend, rf.get("/")) is local
+    assert user_of(Active(info), backend, rf.get("/")) == TokenUser(info)
+
+
+def test_the_same_subject_of_two_servers_that_name_no_issuer_is_two_users(rf: Any, settings: Any) -> None:
+    one = remote_settings("https://one.example.com/introspect")["BACKENDS"]["default"]
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"one": one, "two": one}}
+    info = TokenInfo({"sub": "42"})
+
+    assert len({user_of(Active(info), token_backends[alias], rf.get("/")) for alias in ("one", "two")}) == 2
 
 
 def test_the_repr_of_a_user_tells_nothing_but_the_key() -> None:

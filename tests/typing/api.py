@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, assert_type
 
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views import View
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,9 +17,12 @@ from rest_framework.views import APIView
 from django_introspection import TokenInfo, aintrospect, introspect, token_backends
 from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.backends import DatabaseBackend, RemoteBackend, TokenBackend
+from django_introspection.decorators import token_required
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend, InvalidResponse
 from django_introspection.models import Client, Token
 from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.resource_server.users import TokenUser
+from django_introspection.throttling import ClientRateThrottle
 
 
 class Orders(APIView):
@@ -34,6 +40,40 @@ class Orders(APIView):
             assert_type(info.confirmation, Mapping[str, Any] | None)
             assert_type(info.to_dict(), dict[str, Any])
         return Response()
+
+
+class Forms(IntrospectionAuthentication):
+    bearer_methods = ("header", "body")
+
+
+class ByAction(APIView):
+    authentication_classes = [Forms]
+    permission_classes = [HasScope]
+    throttle_classes = [ClientRateThrottle]
+    required_scopes = {"list": ["orders:list"], "GET": ["orders:read"]}
+
+
+@token_required(scope="orders:read", using="partner")
+def plain(request: HttpRequest, number: int) -> HttpResponse:
+    return HttpResponse()
+
+
+@token_required()
+async def asynchronous(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+assert_type(plain(HttpRequest(), 1), HttpResponse)
+
+
+@method_decorator(token_required(scope="orders:read"), name="dispatch")
+class Plain(View):
+    pass
+
+
+def resolver(user: TokenUser, request: HttpRequest) -> Any:
+    assert_type(user.token_info.sub, str | None)
+    return user
 
 
 def register_and_issue(user: Any) -> tuple[str, str | None]:

@@ -10,6 +10,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.permissions import HasScope, requires_scope
@@ -29,6 +30,20 @@ class Protected(APIView):
         return Response()
 
 
+class Actions(ViewSet):
+    authentication_classes = [IntrospectionAuthentication]
+    permission_classes = [HasScope]
+    required_scopes = {"list": ["orders:list"], "GET": ["orders:read"], "POST": ["orders:write"]}
+
+    @extend_schema(request=None, responses=str)
+    def list(self, request: Request) -> Response:
+        return Response()
+
+    @extend_schema(request=None, responses=str)
+    def create(self, request: Request) -> Response:
+        return Response()
+
+
 def protected(name: str, *permissions: Any, **attributes: Any) -> Any:
     view = type(name, (Protected,), {"permission_classes": permissions, **attributes})
     return path(name, view.as_view())
@@ -40,6 +55,7 @@ urlpatterns = [
     protected("open", AllowAny),
     protected("list", HasScope, required_scopes=["orders:write", "orders:read"]),
     protected("by-method", HasScope, required_scopes={"GET": ["orders:read"]}),
+    path("by-action", Actions.as_view({"get": "list", "post": "create"})),
     protected("class", requires_scope("b", "a")),
     protected("both", Read, Write),
     protected("and", Read & Write),

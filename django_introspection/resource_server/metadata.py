@@ -1,0 +1,94 @@
+"""Protected resource metadata (RFC 9728): which resources this server protects, and where it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.utils.module_loading import import_string
+
+from ..backends.base import TokenBackend
+from ..backends.registry import token_backends
+from ..conf import DATABASE_BACKEND, introspection_settings
+from ..exceptions import InvalidSetting
+from ..protocol.identifiers import endpoint_problem
+from ..protocol.metadata import resource_metadata
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+URL_NAME = "introspection_well_known:protected-resource"
+
+
+def metadata_url(alias: str) -> str | None:
+    """Return where the document of a backend's resource is; None where there is none, or nobody serves it.
+
+    Made of the resource identifier, never of the Host header (RFC 9728 §3, §7.3).
+    """
+    try:
+        resource = resource_of(token_backends[alias])
+    except InvalidSetting:  # whoever asks the backend is told; a challenge can do without
+        return None
+    if resource is None or not is_served():
+        return None
+    parts = urlsplit(resource)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path.removesuffix('/')}{query}"
+
+
+def is_served() -> bool:
+    """Tell whether the URL conf serves the documents at the root of the host."""
+    try:
+        path = reverse(URL_NAME)
+    except NoReverseMatch:
+        return False
+    return f"/{path.removeprefix(get_script_prefix())}" == WELL_KNOWN
+
+
+def resource_of(backend: TokenBackend) -> str | None:
+    """Return the resource identifier of a backend: the first audience that is a URL."""
+    return next(_resources(backend), None)
+
+
+def find_resource(path: str, query: str, host: str) -> str | None:
+    """Return the resource whose document is at this path below WELL_KNOWN, with or without a final slash.
+
+    `host` chooses between resources of the same path on several hosts, and is not taken into any answer.
+    """
+    candidates = []
+    for alias in token_backends:
+        for resource in _resources(token_backends[alias]):
+            parts = urlsplit(resource)
+            if (parts.path.strip("/"), parts.query) == (path.strip("/"), query):
+                candidates.append((parts.netloc != host, parts.path != f"/{path}", resource))
+    return min(candidates)[-1] if candidates else None
+
+
+def describe(resource: str, bearer_methods: Iterable[str]) -> dict[str, Any]:
+    """Return the document of a resource."""
+    backends = [token_backends[alias] for alias in token_backends]
+    declared = introspection_settings.RESOURCES.get(resource)
+    return resource_metadata(
+        resource,
+        authorization_servers=_issuers(backend for backend in backends if resource in backend.audience),
+        scopes=sorted(declared.scopes) if declared else [],
+        bearer_methods=sorted(set(bearer_methods), reverse=True),
+        name=declared.name if declared else None,
+    )
+
+
+def _resources(backend: TokenBackend) -> Iterator[str]:
+    return (each for each in sorted(backend.audience) if "#" not in each and endpoint_problem(each) is None)
+
+
+def _issuers(backends: Iterable[TokenBackend]) -> list[str]:
+    issuers = (
+        backend.issuer or (introspection_settings.ISSUER if _is_local(backend) else None) for backend in backends
+    )
+    return sorted({issuer for issuer in issuers if issuer})
+
+
+def _is_local(backend: TokenBackend) -> bool:
+    """Tell whether a backend has the tokens of this project's own authorization server."""
+    return apps.is_installed("django_introspection") and isinstance(backend, import_string(DATABASE_BACKEND))

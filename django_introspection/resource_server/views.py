@@ -1,0 +1,28 @@
+"""The protected resource metadata document (RFC 9728 §3)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+from ..backends.registry import token_backends
+from .metadata import describe, find_resource
+from .protected_views import bearer_methods_of
+
+MAX_AGE = 3600
+
+
+@require_safe
+def protected_resource(request: HttpRequest, resource_path: str | None = None) -> JsonResponse:
+    """Describe the resource of this path, from the configured identifiers and never from the Host of a request."""
+    resource = find_resource(
+        resource_path or "", request.META.get("QUERY_STRING", ""), request.META.get("HTTP_HOST", "")
+    )
+    if resource is None:
+        return JsonResponse({"detail": "There is no such resource here."}, status=404)
+    aliases = [alias for alias in token_backends if resource in token_backends[alias].audience]
+    document = describe(resource, bearer_methods_of(aliases))
+    return JsonResponse(document, headers={"Cache-Control": f"public, max-age={MAX_AGE}"})
+
+
+protected_resource.login_required = False  # type: ignore[attr-defined]  # how LoginRequiredMiddleware is told
