@@ -158,7 +158,9 @@ def test_nobody_sees_a_secret_of_standard_input_in_proc(project: Project, line: 
         process.stdin.write(SECRET)
         process.stdin.flush()  # it waits for the end of the input, and can be looked at
         place = Path("/proc", str(process.pid))
-        seen = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+        while not (command_line := (place / "cmdline").read_bytes()):  # the kernel has just begun to execute it
+            assert process.poll() is None
+        seen = command_line + (place / "environ").read_bytes()
         out, err = process.communicate(timeout=60)
 
     assert b"introspection_client" in seen
