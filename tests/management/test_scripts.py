@@ -27,6 +27,16 @@ COMMANDS = [
 SECRET = "a-secret-that-was-made-by-the-deployment"
 ORDERS = "https://api.example.com/orders"
 
+FILL = """
+from datetime import timedelta
+from django_introspection.models import Client, Token
+from django_introspection.models.fields import now
+client, _ = Client.objects.register(client_name="machine")
+moments = [now() - timedelta(days=1)] * {expired} + [now() + timedelta(days=1)] * {live}
+rows = [Token(client=client, digest=b"%032d" % n, kind="access", expires_at=at) for n, at in enumerate(moments)]
+Token.objects.bulk_create(rows)
+"""
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
 
 
@@ -192,16 +202,8 @@ def test_processes_that_provision_the_same_client_at_once_all_succeed(project: P
 
 def test_a_purge_that_is_killed_is_finished_by_the_next_one(project: Project) -> None:
     expired, live = 3000, 5
-    succeeded(project.run("manage.py introspection_client create --client-id api"))
-    with sqlite3.connect(project.database) as connection:
-        connection.executemany(
-            "INSERT INTO introspection_token"
-            " (id, digest, kind, client_id, grant_id, scope, audience, members, issued_at, expires_at)"
-            " VALUES (printf('%032x', ?1), CAST(printf('%032d', ?1) AS BLOB), 'access', 1, printf('%032x', ?1),"
-            " '', '[]', '{}', 1, CASE WHEN ?1 < ?2 THEN ?1 ELSE 4000000000 END)",
-            [(number, expired) for number in range(expired + live)],
-        )
-    connection.close()
+    (project.directory / "fill.py").write_text(FILL.format(expired=expired, live=live))
+    succeeded(project.run("manage.py shell --verbosity 0 < fill.py"))
     tokens = "SELECT count(*) FROM introspection_token"
 
     with project.start("introspection_purge", "--batch", "1") as process:
