@@ -51,6 +51,12 @@ def test_only_what_expired_long_enough_ago_goes(expired: list[Any]) -> None:
     assert set(Token.objects.all()) == set(expired[:7])
 
 
+def test_tokens_of_one_second_are_all_deleted_although_a_batch_ends_among_them(expired: list[Any]) -> None:
+    Token.objects.update(expires_at=now() - DAY)
+
+    assert purge("--batch", "3") == {"tokens": 10, "complete": True}
+
+
 def test_a_dry_run_counts_and_deletes_nothing(expired: list[Any], machine: Any) -> None:
     machine.client.secrets.create(digest=b"e" * 32, hint="gone", expires_at=now() - 8 * DAY)
 
