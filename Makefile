@@ -7,8 +7,10 @@ PYTEST = $(BIN)/python -m pytest -n auto
 POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/introspection
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
+SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo test lint types docs coverage postgresql mariadb peers browser matrix benchmark package clean
+.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql matrix
+.PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -36,6 +38,7 @@ docs: $(VENV)/.installed-docs
 
 coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
 	PEERS=1 $(PYTEST) --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
+	$(MAKE) --no-print-directory bridges ARGS="--cov --cov-append --cov-report="
 	$(BIN)/coverage report --fail-under=97
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
 
@@ -51,11 +54,21 @@ peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_mo
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser
 	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
+bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
+
+bridges-postgresql: $(VENV)/.installed-services
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
+
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
 
 benchmark: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.compare
+
+benchmark-bridge: $(VENV)/.installed-test $(VENV)/.installed-bridges
+	$(BIN)/python -m benchmarks.bridge
 
 package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py

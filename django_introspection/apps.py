@@ -22,3 +22,7 @@ class IntrospectionConfig(AppConfig):
         security_log.connect()
         if apps.is_installed("drf_spectacular"):
             from .contrib import spectacular  # noqa: F401
+        if apps.is_installed("oauth2_provider"):
+            from .contrib.oauth_toolkit import revocation
+
+            revocation.connect()

@@ -18,6 +18,8 @@ HINTS = {
     "E012": "The documentation of users lists the resolvers with what they take.",
     "E013": "Give it a list of scopes, or a dictionary of lists by method or action.",
     "E014": "Name 'header', and 'body' where forms may hold the token.",
+    "E030": "The documentation lists the sources of clients that there are.",
+    "E031": "Let the database router keep these tables in one database: one statement reads both.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": "Name a cache that every process of both sides shares, such as Redis.",
@@ -31,6 +33,7 @@ HINTS = {
     "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
     "W014": "Name the resource by an https URL without fragment and query.",
     "W015": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
+    "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
 }
 
 

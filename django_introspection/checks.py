@@ -24,9 +24,22 @@ Messages = list[checks.CheckMessage]
 
 def register() -> None:
     """Register every check; both apps call this, and a second call changes nothing."""
-    for check in (check_settings, check_backends, check_anonymous_user, check_keys, check_protection):
+    for check in (
+        check_settings,
+        check_backends,
+        check_anonymous_user,
+        check_keys,
+        check_protection,
+        check_client_sources,
+    ):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_issuer, check_revocations, check_replay_cache):
+    for deploy_check in (
+        check_deployed_backends,
+        check_issuer,
+        check_revocations,
+        check_replay_cache,
+        check_client_policy,
+    ):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
 
@@ -129,6 +142,36 @@ def check_keys(**_: Any) -> Messages:
     except InvalidSetting as invalid:
         return [error("E005", str(invalid))]
     return []
+
+
+def check_client_sources(**_: Any) -> Messages:
+    """Look for a source of clients that cannot be used (E030), and ask each one."""
+    if not apps.is_installed("django_introspection"):
+        return []
+    from .authorization_server.client_sources import client_sources
+
+    try:
+        return [message for source in client_sources() for message in source.check()]
+    except InvalidSetting as invalid:
+        return [] if _is_wrong("CLIENT_SOURCES") else [error("E030", str(invalid))]
+
+
+def check_client_policy(**_: Any) -> Messages:
+    """Look for clients that are told about every token although nobody named them (W030)."""
+    if _is_wrong("CLIENT_POLICY") or introspection_settings.CLIENT_POLICY != "any":
+        return []
+    return [
+        warning("W030", f"{NAME}['CLIENT_POLICY']: every client of another source is told about every access token")
+    ]
+
+
+def _is_wrong(key: str) -> bool:
+    """Tell whether E002 speaks of a setting."""
+    try:
+        getattr(introspection_settings, key)
+    except InvalidSetting:
+        return True
+    return False
 
 
 def check_replay_cache(**_: Any) -> Messages:

@@ -19,6 +19,8 @@ from .protocol.scope import parse_scope
 
 NAME = "TOKEN_INTROSPECTION"
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
+DATABASE_CLIENTS = "django_introspection.authorization_server.clients.DatabaseClients"
+CLIENT_POLICIES = ("own", "none", "audience", "any")
 DAY = 24 * 60 * 60
 TOKEN_FORMATS = ("opaque", "jwt")
 KEY_SOURCES = ("KEY", "FILE", "ENV")
@@ -97,6 +99,38 @@ class Settings:
         if not isinstance(backends, Mapping):
             raise _invalid("BACKENDS", "a dictionary of aliases is expected")
         return backends
+
+    @property
+    def INTROSPECTS(self) -> str | None:
+        """The alias of the token backend that the introspection endpoint asks; the tables of this app where None."""
+        alias = self.values.get("INTROSPECTS")
+        if alias is not None and (not isinstance(alias, str) or alias not in self.BACKENDS):
+            raise _invalid("INTROSPECTS", "an alias of BACKENDS is expected")
+        return alias
+
+    @property
+    def CLIENT_SOURCES(self) -> tuple[str, ...]:
+        """The dotted paths of the sources of clients that may call the endpoints."""
+        paths = self.values.get("CLIENT_SOURCES", (DATABASE_CLIENTS,))
+        if not isinstance(paths, (list, tuple)) or not paths or not all(isinstance(path, str) for path in paths):
+            raise _invalid("CLIENT_SOURCES", "a list of dotted paths is expected")
+        return tuple(paths)
+
+    @property
+    def CLIENT_POLICY(self) -> str:
+        """The introspection policy of a client of another source that no row of `Client` names."""
+        policy = self.values.get("CLIENT_POLICY", CLIENT_POLICIES[0])
+        if policy not in CLIENT_POLICIES:
+            raise _invalid("CLIENT_POLICY", f"one of {', '.join(CLIENT_POLICIES)} is expected")
+        return str(policy)
+
+    @property
+    def BEARER_WITHOUT_AUDIENCE(self) -> bool:
+        """Whether a bearer token that names no audience is taken from a caller of the introspection endpoint."""
+        value = self.values.get("BEARER_WITHOUT_AUDIENCE", False)
+        if not isinstance(value, bool):
+            raise _invalid("BEARER_WITHOUT_AUDIENCE", "True or False is expected")
+        return value
 
     @property
     def ACCESS_TOKEN_LIFETIME(self) -> int:

@@ -49,6 +49,7 @@ def default(**entry: Any) -> dict[str, Any]:
 
 
 OWN = "django_introspection.backends.DatabaseBackend"
+AUDIENCE = {"BACKEND": OWN, "OPTIONS": {"audience": ORDERS}}
 BY_NAME = {
     "RESOLVER": "django_introspection.resource_server.local_users.LocalUser",
     "OPTIONS": {"claim": "sub"},
@@ -73,15 +74,17 @@ SPEAKING = {
     "W007": {"ISSUER": ISSUER, **kept(ALIAS="local")},
     "W008": {"ISSUER": ISSUER, "REVOCATIONS": {}, **kept(LOCAL_MAX_AGE=5)},
     "E010": {"ISSUER": ISSUER, "PROTECTED": {"/api/": {"SCOPE": "orders:read"}}},
-    "E012": default(BACKEND=OWN, USER=f"shop.{SECRET}"),
+    "E012": default(BACKEND=OWN, OPTIONS={"audience": ORDERS}, USER=f"shop.{SECRET}"),
     "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
     "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
-    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {"BACKEND": OWN, "USER": BY_NAME} for alias in ("a", "b")}},
+    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {**AUDIENCE, "USER": BY_NAME} for alias in ("a", "b")}},
+    "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
+    "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "W011", "W012"}
-"""Need more than settings: a project without contrib.auth, a database that may be asked, views, middleware."""
+ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "E031", "W011", "W012"}
+"""Need more than settings: a project with or without other packages, a database that may be asked, views."""
 
 
 def test_every_id_of_the_table_has_a_test() -> None:
@@ -236,6 +239,19 @@ HOSTILE: dict[str, Any] = {
     "replay cache list": {"REPLAY_CACHE": []},
     "jwks hosts string": {"JWKS_HOSTS": SECRET},
     "jwks hosts of numbers": {"JWKS_HOSTS": [1]},
+    "introspects unknown": {"INTROSPECTS": SECRET},
+    "introspects list": {"INTROSPECTS": []},
+    "introspects broken backends": {"INTROSPECTS": "default", "BACKENDS": SECRET},
+    "client sources string": {"CLIENT_SOURCES": SECRET},
+    "client sources none": {"CLIENT_SOURCES": []},
+    "client sources of numbers": {"CLIENT_SOURCES": [1]},
+    "client source of a function": {"CLIENT_SOURCES": ["django.core.checks.run_checks"]},
+    "client source of the base": {
+        "CLIENT_SOURCES": ["django_introspection.authorization_server.client_sources.ClientSource"]
+    },
+    "client policy unknown": {"CLIENT_POLICY": SECRET},
+    "client policy list": {"CLIENT_POLICY": []},
+    "bearer without audience number": {"BEARER_WITHOUT_AUDIENCE": 1},
     "backends list": {"BACKENDS": []},
     "backends string": {"BACKENDS": "default"},
     "backends of numbers": {"BACKENDS": {1: 1, 2: 2}},

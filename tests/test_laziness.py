@@ -22,6 +22,7 @@ FACES = [
     "django_introspection.resource_server.management.commands.introspection_doctor",
     "django_introspection.security_log",
     "django_introspection.signals",
+    "django_introspection.testing",
     "django_introspection.throttling",
     "django_introspection.well_known_urls",
 ]
@@ -31,7 +32,17 @@ MODELS = [
     "django_introspection.backends.jwks",
     "django_introspection.management.commands.introspection_key",
 ]
-HEAVY = {"httpx2", "httpcore2", "h11", "anyio", "joserfc", "cryptography", "drf_spectacular"}
+HEAVY = {
+    "httpx2",
+    "httpcore2",
+    "h11",
+    "anyio",
+    "joserfc",
+    "cryptography",
+    "drf_spectacular",
+    "oauth2_provider",
+    "oauthlib",
+}
 PROBE = "tests.projects.resource_only.imports"
 
 

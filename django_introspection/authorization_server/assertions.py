@@ -17,6 +17,7 @@ from ..protocol.assertion import assertion_problem
 from ..protocol.credentials import AssertionCredentials
 from ..protocol.errors import TemporarilyUnavailable
 from ..protocol.jwt import UnverifiedJWT
+from .client_sources import UNKNOWN
 
 logger = logging.getLogger("django_introspection")
 
@@ -36,7 +37,7 @@ def find_client(credentials: AssertionCredentials) -> tuple[Client | None, str]:
         return None, problem
     client = Client.objects.with_id(credentials.client_id).first()
     if client is None or client.client_id != credentials.client_id:  # a collation may see fewer differences
-        return None, "unknown client"
+        return None, UNKNOWN
     if not client.is_active:
         return None, "client inactive"
     if client.token_endpoint_auth_method != AuthMethod.PRIVATE_KEY_JWT:

@@ -12,11 +12,11 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.database import find, stored_digest
+from ..backends.database import describe, find
 from ..conf import introspection_settings
-from ..models import Client, ClientSecret, Token, TokenKind
+from ..models import Client, ClientSecret
 from ..models.fields import now
-from ..protocol.answer import Reason
+from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.challenge import challenge
 from ..protocol.credentials import (
     AssertionCredentials,
@@ -26,13 +26,15 @@ from ..protocol.credentials import (
     invalid_caller,
     parse_credentials,
 )
-from ..protocol.errors import InsufficientCaller, InvalidCaller, InvalidClient, OAuthError
+from ..protocol.errors import InsufficientCaller, InvalidCaller, InvalidClient, OAuthError, UnauthorizedClient
 from ..protocol.form import Form
+from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest
 from ..signals import client_authentication_failed
 from .addresses import client_address
 from .afterwards import after_answer
 from .assertions import find_client
+from .client_sources import UNKNOWN, ClientSource, Found, client_sources
 from .throttles import after_failure
 
 logger = logging.getLogger("django_introspection")
@@ -42,11 +44,17 @@ LAST_USE_EVERY = timedelta(minutes=1)
 
 
 def authenticate_client(request: HttpRequest, form: Form) -> Client:
-    """Return the client that calls, by its own credentials; raises OAuthError."""
+    """Return the client of ours that calls, by its own credentials; raises OAuthError.
+
+    A client of another source gets its tokens elsewhere, and would be told here that it has revoked one.
+    """
     credentials = _credentials(request, form)
     if isinstance(credentials, BearerCredentials):
         _refuse(request, InvalidClient("Client authentication is required.", detail="bearer token sent"))
-    return _by_own_credentials(request, credentials)
+    client = _by_own_credentials(request, credentials)
+    if client.pk is None:
+        raise UnauthorizedClient("This client gets and revokes its tokens elsewhere.")
+    return client
 
 
 def authenticate_caller(request: HttpRequest, form: Form) -> Client:
@@ -75,7 +83,11 @@ def _by_own_credentials(request: HttpRequest, credentials: SecretCredentials | A
 
 @sensitive_variables("credentials")
 def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Client:
-    client, problem = find_client(credentials)
+    client, problem = None, UNKNOWN
+    for source in client_sources():
+        client, problem = source.by_assertion(credentials)
+        if client is not None or problem != UNKNOWN:
+            break
     if client is None:
         refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {problem}")
         _refuse(request, refusal, credentials.client_id)
@@ -84,20 +96,106 @@ def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Cl
 
 @sensitive_variables("credentials")
 def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
-    """Look with one statement, so that an unknown client and a wrong secret are the same work."""
-    found = ClientSecret.objects.matching(credentials.client_id, digest(credentials.client_secret)).first()
-    if found is None or (problem := _secret_problem(found, credentials)):
-        detail = "unknown client or wrong secret" if found is None else problem
-        _refuse(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
-    if found.last_used_at is None or found.last_used_at < now() - LAST_USE_EVERY:
-        after_answer(request, partial(_note_use, found))
-    return found.client
+    """Ask each source; those that know no such client then do the work that a wrong secret costs."""
+    problems = {}
+    for source in client_sources():
+        client, problems[source] = source.by_secret(request, credentials)
+        if client is not None:
+            return client
+    for source in [source for source, problem in problems.items() if problem == UNKNOWN]:
+        source.spend(request, credentials)
+    detail = next((problem for problem in problems.values() if problem != UNKNOWN), UNKNOWN)
+    raise _refusal(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
+
+
+@sensitive_variables("credentials")
+def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
+    client, answer = _holder(credentials.token)
+    problem = _bearer_problem(answer)
+    if client is None or not answer or problem:
+        _refuse(request, invalid_caller("The access token is not good here.", detail=problem or "no client's"))
+    if token_identity(form.get("token") or "") == token_identity(credentials.token):
+        _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
+    if INTROSPECTION_SCOPE not in answer.info.scopes:
+        lacking = challenge("Bearer", error="insufficient_scope", scope=INTROSPECTION_SCOPE)
+        refusal = InsufficientCaller(f"The access token lacks the scope {INTROSPECTION_SCOPE}.", challenges=(lacking,))
+        _refuse(request, refusal, client.client_id)
+    return client
+
+
+@sensitive_variables("token")
+def _holder(token: str) -> tuple[Client | None, Answer]:
+    """Return the client that a token was issued to, and what the token means; the first source that knows it says."""
+    answer: Answer = Inactive(Reason.UNKNOWN)
+    for source in client_sources():
+        client, answer = source.by_token(token)
+        if answer or answer.reason not in (Reason.UNKNOWN, Reason.MALFORMED):
+            return client, answer
+    return None, answer
+
+
+def _bearer_problem(answer: Answer) -> str:
+    """Say why a token is not a client's own for this server: every kind but the plain machine token is out."""
+    if not answer:
+        return answer.reason
+    info = answer.info
+    if not info.is_access_token:
+        return Reason.NOT_AN_ACCESS_TOKEN
+    if info.confirmation is not None:
+        return Reason.BOUND_TO_A_KEY
+    if answer.user is not None:
+        return "issued for a user"
+    if not info.audiences and introspection_settings.BEARER_WITHOUT_AUDIENCE:
+        return ""
+    if introspection_settings.ISSUER is None or introspection_settings.ISSUER not in info.audiences:
+        return Reason.WRONG_AUDIENCE
+    return ""
+
+
+def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
+    raise _refusal(request, refusal, client_id)
+
+
+def _refusal(request: HttpRequest, refusal: OAuthError, client_id: str) -> OAuthError:
+    address = client_address(request)
+    reason = refusal.detail or refusal.description
+    client_authentication_failed.send_robust(Client, client_id=client_id, reason=reason, remote_address=address)
+    return after_failure(refusal, client_id, address)
+
+
+class DatabaseClients(ClientSource):
+    """The clients of this app."""
+
+    @sensitive_variables("credentials")
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+        """Look with one statement, so that an unknown client and a wrong secret are the same work."""
+        found = ClientSecret.objects.matching(credentials.client_id, digest(credentials.client_secret)).first()
+        if found is None or (problem := _secret_problem(found, credentials)):
+            return None, UNKNOWN if found is None else problem
+        if found.last_used_at is None or found.last_used_at < now() - LAST_USE_EVERY:
+            after_answer(request, partial(_note_use, found))
+        return found.client, ""
+
+    @sensitive_variables("credentials")
+    def by_assertion(self, credentials: AssertionCredentials) -> Found:
+        """Look with one statement, and verify with the keys of the client."""
+        return find_client(credentials)
+
+    @sensitive_variables("token")
+    def by_token(self, token: str) -> tuple[Client | None, Answer]:
+        """Find the token and its client with one statement."""
+        found = find(token)
+        if found is None:
+            return None, Inactive(Reason.UNKNOWN)
+        if reason := found.inactive_reason(now()):
+            return found.client, Inactive(reason)
+        return found.client, Active(describe(found), found.user)
 
 
 def _secret_problem(found: ClientSecret, credentials: SecretCredentials) -> str:
     client = found.client
     if client.client_id != credentials.client_id:  # a collation may see fewer differences than we do
-        return "unknown client or wrong secret"
+        return UNKNOWN
     if not client.is_active:
         return "client inactive"
     if not found.is_live(now()):
@@ -115,40 +213,3 @@ def _note_use(secret: ClientSecret) -> None:
         ClientSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=at)
     except DatabaseError as error:
         logger.warning("last use of a secret not kept: %s", type(error).__name__)
-
-
-@sensitive_variables("credentials")
-def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
-    found = find(credentials.token)
-    if found is None or (problem := _bearer_problem(found)):
-        detail = "unknown token" if found is None else problem
-        _refuse(request, invalid_caller("The access token is not good here.", detail=detail))
-    if stored_digest(form.get("token") or "") == found.digest:
-        _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
-    if INTROSPECTION_SCOPE not in found.scope.split():
-        lacking = challenge("Bearer", error="insufficient_scope", scope=INTROSPECTION_SCOPE)
-        refusal = InsufficientCaller(f"The access token lacks the scope {INTROSPECTION_SCOPE}.", challenges=(lacking,))
-        _refuse(request, refusal, found.client.client_id)
-    return found.client
-
-
-def _bearer_problem(token: Token) -> str:
-    """Say why a token is not a client's own for this server: every kind but the plain machine token is out."""
-    if reason := token.inactive_reason(now()):
-        return reason
-    if token.kind != TokenKind.ACCESS:
-        return Reason.NOT_AN_ACCESS_TOKEN
-    if "cnf" in token.members:
-        return Reason.BOUND_TO_A_KEY
-    if token.user_id is not None:
-        return "issued for a user"
-    if introspection_settings.ISSUER is None or introspection_settings.ISSUER not in token.audience:
-        return Reason.WRONG_AUDIENCE
-    return ""
-
-
-def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
-    address = client_address(request)
-    reason = refusal.detail or refusal.description
-    client_authentication_failed.send_robust(Client, client_id=client_id, reason=reason, remote_address=address)
-    raise after_failure(refusal, client_id, address)

@@ -53,6 +53,10 @@ class Migration(migrations.Migration):
                             ("client_secret_basic", "Secret in the Authorization header (client_secret_basic)"),
                             ("client_secret_post", "Secret in the request body (client_secret_post)"),
                             ("private_key_jwt", "Signed by a key of its own (private_key_jwt)"),
+                            (
+                                "elsewhere",
+                                "By another source of CLIENT_SOURCES; this row says what it may introspect",
+                            ),
                         ],
                         default="client_secret_basic",
                         max_length=32,

@@ -20,6 +20,7 @@ class AuthMethod(models.TextChoices):
     BASIC = "client_secret_basic", _("Secret in the Authorization header (client_secret_basic)")
     POST = "client_secret_post", _("Secret in the request body (client_secret_post)")
     PRIVATE_KEY_JWT = "private_key_jwt", _("Signed by a key of its own (private_key_jwt)")
+    ELSEWHERE = "elsewhere", _("By another source of CLIENT_SOURCES; this row says what it may introspect")
 
 
 class AccessTokenFormat(models.TextChoices):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 
 from ...backends.database import look_up
+from ...backends.registry import token_backends
+from ...conf import introspection_settings
 from ...models import IntrospectionPolicy, Token
+from ...protocol.answer import Answer
 from ...protocol.challenge import BASIC, BEARER
 from ...protocol.errors import UnauthorizedClient
 from ...protocol.introspection import render_response
@@ -27,9 +31,15 @@ class IntrospectView(ProtocolView):
         caller = authenticate_caller(self.http_request, form)
         if caller.introspection_policy == IntrospectionPolicy.NONE:
             raise UnauthorizedClient("This client may not introspect tokens.", status=403)
-        answer = policy.for_caller(look_up(form.require("token")), caller)
+        answer = policy.for_caller(_ask(form.require("token")), caller)
         told = policy.told(answer, caller)
         token_introspected.send_robust(Token, answer=answer, caller=caller)
         if not answer:
             throttles.count_inactive(caller)
         return json_response(render_response(told))
+
+
+@sensitive_variables("token")
+def _ask(token: str) -> Answer:
+    alias = introspection_settings.INTROSPECTS
+    return look_up(token) if alias is None else token_backends[alias].introspect(token)

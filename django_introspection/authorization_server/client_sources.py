@@ -1,0 +1,121 @@
+"""Where the clients are that may call our endpoints: the sources of CLIENT_SOURCES, asked one after the other.
+
+A client of another package has no row of its own here. What it is told is CLIENT_POLICY, or what a row of `Client` says
+that has its `client_id` and the authentication method `elsewhere`; that row is never a way to authenticate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from inspect import isabstract
+from typing import Any, TypeVar
+
+from django.core.checks import CheckMessage
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from ..conf import NAME, introspection_settings
+from ..exceptions import InvalidSetting
+from ..models import AuthMethod, Client
+from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.credentials import AssertionCredentials, SecretCredentials
+
+UNKNOWN = "unknown client or wrong secret"
+"""The problem of a source that did no more than look: it does the rest of a wrong secret's work in `spend`."""
+
+Found = tuple[Client | None, str]
+"""A client, or None and the reason, which is for the log alone."""
+
+_Row = TypeVar("_Row", bound=Model)
+_POLICY = "introspection_client"
+_JSON = ("resources", "visible_members")
+_COPIED = (
+    "client_id",
+    "is_active",
+    "token_endpoint_auth_method",
+    "introspection_policy",
+    "resource_scopes",
+    "filter_scope",
+    *_JSON,
+)
+
+
+class ClientSource(ABC):
+    """Knows clients and what authenticates them. One instance per process, shared by threads.
+
+    The client that it finds is a row of `Client`, or an unsaved one from `client_with_policy`.
+    """
+
+    @abstractmethod
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+        """Find the client of a secret; raises OAuthError where that cannot be found out now."""
+
+    def by_assertion(self, credentials: AssertionCredentials) -> Found:
+        """Find the client that signed an assertion."""
+        return None, UNKNOWN
+
+    def by_token(self, token: str) -> tuple[Client | None, Answer]:
+        """Find the client that an access token was issued to, and what the token means."""
+        return None, Inactive(Reason.UNKNOWN)
+
+    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+        """Do what a wrong secret costs and looking for an unknown client does not, so that nobody can tell."""
+
+    def check(self) -> list[CheckMessage]:
+        """Return what the system checks should say of this source."""
+        return []
+
+
+def client_sources() -> list[ClientSource]:
+    """Return the sources of CLIENT_SOURCES in their order; raises InvalidSetting for one that is none."""
+    return [_source(number, path) for number, path in enumerate(introspection_settings.CLIENT_SOURCES)]
+
+
+@lru_cache
+def _source(number: int, path: str) -> ClientSource:
+    place = f"{NAME}['CLIENT_SOURCES'][{number}]"
+    try:
+        source_class = import_string(path)
+    except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
+        raise InvalidSetting(f"{place}: cannot be imported: {type(error).__name__}") from error
+    if not (isinstance(source_class, type) and issubclass(source_class, ClientSource)) or isabstract(source_class):
+        raise InvalidSetting(f"{place}: not a ClientSource")
+    return source_class()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_source.cache_clear)  # a lock may be held by no one
+
+
+def with_policy(rows: QuerySet[_Row], client_id: str) -> QuerySet[_Row]:
+    """Let rows of another package bring what our admin says of the client that their field names, in one statement."""
+    ours = Client.objects.filter(client_id=OuterRef(client_id))
+    policy = ours.values(policy=JSONObject(**{name: name for name in _COPIED}))
+    annotated: QuerySet[_Row] = rows.annotate(**{_POLICY: Subquery(policy[:1])})
+    return annotated
+
+
+def client_with_policy(row: Any, client_id: str) -> Found:
+    """Return the client of a row that `with_policy` fetched.
+
+    None where our admin has made it inactive, or where the identifier is that of a client of our own: whoever may
+    choose an identifier elsewhere must not take over what ours may see.
+    """
+    policy = getattr(row, _POLICY)
+    if policy is None or policy["client_id"] != client_id:  # a collation may see fewer differences than we do
+        return Client(client_id=client_id, introspection_policy=introspection_settings.CLIENT_POLICY), ""
+    if policy["token_endpoint_auth_method"] != AuthMethod.ELSEWHERE:
+        return None, "the client_id is that of a client of our own"
+    if not policy["is_active"]:
+        return None, "client inactive"
+    return Client(**policy | {name: _plain(policy[name]) for name in _JSON}), ""
+
+
+def _plain(value: Any) -> Any:
+    """Return what a JSON column holds: some databases put its text into an object."""
+    return json.loads(value) if isinstance(value, str) else value

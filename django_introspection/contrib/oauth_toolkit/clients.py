@@ -1,0 +1,93 @@
+"""Applications of django-oauth-toolkit as clients of our introspection endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.db import Error as DatabaseError
+from django.db import router
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+from oauth2_provider.models import AbstractApplication, get_access_token_model, get_application_model
+from oauth2_provider.settings import oauth2_settings
+
+from ...authorization_server.addresses import client_address
+from ...authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_with_policy, with_policy
+from ...check_messages import error
+from ...models import Client
+from ...protocol.answer import Answer, Inactive, Reason
+from ...protocol.credentials import SecretCredentials
+from ...protocol.errors import IntrospectionUnavailable
+from ...protocol.opaque import has_control_characters
+from ..hashed_secrets import HashedSecrets, is_hashed
+from .tokens import access_tokens, describe_access_token, first, is_usable
+
+
+class Applications(ClientSource):
+    """Confidential applications with the identifiers, secrets and tokens that they have. Public ones are no callers."""
+
+    def __init__(self) -> None:
+        self._secrets = HashedSecrets()
+
+    @sensitive_variables("credentials")
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+        """Look with one statement; the secret comes in the header or in the body, since no method is registered."""
+        application = _application(credentials.client_id)
+        if application is None or not _may_call(application):
+            return None, UNKNOWN
+        address = client_address(request)
+        given, stored = credentials.client_secret, _stored_secret(application)
+        if not self._secrets.is_right(given, stored, address=address, hasher=oauth2_settings.CLIENT_SECRET_HASHER):
+            return None, "wrong secret"
+        if not is_usable(application):
+            return None, "application not usable"
+        return client_with_policy(application, application.client_id)
+
+    @sensitive_variables("token")
+    def by_token(self, token: str) -> tuple[Client | None, Answer]:
+        """Find the token and its application with one statement."""
+        if has_control_characters(token):
+            return None, Inactive(Reason.MALFORMED)
+        try:
+            row = first(with_policy(access_tokens(token), "application__client_id"))
+        except DatabaseError as error:
+            raise IntrospectionUnavailable("the database does not answer") from error
+        if row is None:
+            return None, Inactive(Reason.UNKNOWN)
+        answer = describe_access_token(row)
+        if not answer or row.application is None:
+            return None, answer
+        client, _ = client_with_policy(row, row.application.client_id)
+        return client, answer
+
+    @sensitive_variables("credentials")
+    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+        """Hash the secret, like for an application that exists."""
+        hasher = oauth2_settings.CLIENT_SECRET_HASHER
+        self._secrets.spend(credentials.client_secret, address=client_address(request), hasher=hasher)
+
+    def check(self) -> list[CheckMessage]:
+        """Look for applications in another database than their policies (E031)."""
+        theirs = {router.db_for_write(model) for model in (get_application_model(), get_access_token_model())}
+        if theirs == {router.db_for_write(Client)}:
+            return []
+        return [error("E031", "the tables of oauth2_provider are in another database than those of this app")]
+
+
+def _application(client_id: str) -> Any:
+    model = get_application_model()
+    rows = model._default_manager.using(router.db_for_write(model)).filter(client_id=client_id)
+    found = first(with_policy(rows, "client_id"))
+    # a collation may see fewer differences than we do
+    return found if found is not None and found.client_id == client_id else None
+
+
+def _may_call(application: Any) -> bool:
+    return bool(application.client_type == AbstractApplication.CLIENT_CONFIDENTIAL)
+
+
+def _stored_secret(application: Any) -> str:
+    """Return the secret, empty where it ought to be hashed and is not: a hash of a hasher that is gone is no secret."""
+    secret: str = application.client_secret
+    return secret if is_hashed(secret) or not application.hash_client_secret else ""

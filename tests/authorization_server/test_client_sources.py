@@ -1,0 +1,163 @@
+"""Clients that other sources know, whoever they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+
+from django_introspection.authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_sources
+from django_introspection.authorization_server.clients import DatabaseClients
+from django_introspection.backends.base import TokenBackend
+from django_introspection.models import Client
+from django_introspection.protocol.answer import Active, Answer, Inactive, Reason
+from django_introspection.protocol.credentials import AssertionCredentials, SecretCredentials
+from django_introspection.protocol.token_info import TokenInfo
+from tests import endpoints, factories, jose
+from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.settings import ISSUER
+
+OWN = "django_introspection.authorization_server.clients.DatabaseClients"
+OTHER = f"{__name__}.Partners"
+MACHINE = {"token_type": "Bearer", "scope": "introspection", "client_id": "partner", "aud": [ISSUER]}
+
+
+class Partners(ClientSource):
+    """One client, `partner`, that keeps a list of what it had to do."""
+
+    problem = UNKNOWN
+    work: list[str] = []
+    answer: Answer = Active(TokenInfo(MACHINE))
+
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+        if (credentials.client_id, credentials.client_secret) == ("partner", "secret"):
+            return Client(client_id="partner", introspection_policy="any"), ""
+        return None, self.problem
+
+    def by_assertion(self, credentials: AssertionCredentials) -> Found:
+        return (
+            (Client(client_id="partner"), "")
+            if credentials.client_id == "partner"
+            else super().by_assertion(credentials)
+        )
+
+    def by_token(self, token: str) -> tuple[Client | None, Answer]:
+        return (Client(client_id="partner"), self.answer) if token == "partners" else super().by_token(token)
+
+    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+        self.work.append(credentials.client_id)
+
+
+class EveryToken(TokenBackend):
+    def introspect(self, token: str) -> Answer:
+        return Active(TokenInfo({"client_id": "everybody", "token_type": "Bearer"}))
+
+
+@pytest.fixture(autouse=True)
+def _sources(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "CLIENT_SOURCES": [OWN, OTHER]}
+    monkeypatch.setattr(Partners, "work", [])
+
+
+def partner(secret: str = "secret") -> str:
+    return endpoints.basic("partner", secret)
+
+
+def test_our_own_tables_are_the_source_by_default(settings: Any) -> None:
+    del settings.TOKEN_INTROSPECTION["CLIENT_SOURCES"]
+
+    assert [type(source) for source in client_sources()] == [DatabaseClients]
+
+
+def test_each_source_is_made_once(settings: Any) -> None:
+    assert client_sources()[1] is client_sources()[1]
+
+
+def test_a_source_that_is_none_says_where() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"TOKEN_INTROSPECTION\['CLIENT_SOURCES'\]\[0\]: not a ClientSource"):
+        client_sources_of(["django_introspection.models.Client"])
+
+
+def client_sources_of(paths: list[str]) -> Any:
+    from django.test import override_settings
+
+    with override_settings(TOKEN_INTROSPECTION={"CLIENT_SOURCES": paths}):
+        return client_sources()
+
+
+def test_the_client_of_a_later_source_and_one_of_ours_both_ask(resource_server: Any) -> None:
+    token = factories.TokenFactory().access_token
+
+    for auth in (resource_server, partner()):
+        assert endpoints.introspect(token, auth=auth).json()["active"] is True
+    assert Partners.work == []
+
+
+def test_a_client_of_nobody_costs_the_work_of_every_source_that_only_looked(
+    resource_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for client_id in ("nobody", resource_server.client.client_id, "partner"):
+        assert_refused(endpoints.introspect("x", auth=endpoints.basic(client_id, "wrong")), 401, "invalid_client")
+    assert Partners.work == ["nobody", resource_server.client.client_id, "partner"]
+
+    monkeypatch.setattr(Partners, "problem", "wrong secret, and the work is done")
+    endpoints.introspect("x", auth=partner("wrong"))
+    assert len(Partners.work) == 3
+
+
+def test_a_client_of_another_source_gets_and_revokes_no_tokens_here() -> None:
+    for path in ("/oauth/token", "/oauth/revoke"):
+        response = endpoints.post(path, {"grant_type": "client_credentials", "token": "x"}, auth=partner())
+        assert_refused(response, 400, "unauthorized_client")
+
+
+def test_an_assertion_is_shown_to_each_source(resource_server: Any) -> None:
+    for client_id, status in (("partner", 200), ("nobody", 401)):
+        form = {"token": "x", **jose.asserting(jose.assertion(client_id))}
+        assert endpoints.post("/oauth/introspect", form).status_code == status
+
+
+def test_a_bearer_token_of_a_later_source_is_taken() -> None:
+    assert_inactive(endpoints.introspect("x", auth="Bearer partners"))
+    assert_refused(endpoints.introspect("x", auth="Bearer nobodys"), 401, "invalid_token")
+
+
+WEAK: dict[str, tuple[Any, str]] = {
+    "inactive": (Inactive(Reason.REVOKED), "invalid_token"),
+    "of a user": (Active(TokenInfo(MACHINE), object()), "invalid_token"),
+    "a refresh token": (Active(TokenInfo({**MACHINE, "token_type": None})), "invalid_token"),
+    "bound to a key": (Active(TokenInfo({**MACHINE, "cnf": {"jkt": "x"}})), "invalid_token"),
+    "for another server": (Active(TokenInfo({**MACHINE, "aud": ["urn:other"]})), "invalid_token"),
+    "for nobody": (Active(TokenInfo({**MACHINE, "aud": []})), "invalid_token"),
+    "without the scope": (Active(TokenInfo({**MACHINE, "scope": "orders:read"})), "insufficient_scope"),
+}
+
+
+@pytest.mark.parametrize("kind", WEAK)
+def test_a_weak_bearer_token_is_refused_whatever_its_source(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, error = WEAK[kind]
+    monkeypatch.setattr(Partners, "answer", answer)
+
+    assert_refused(endpoints.introspect("x", auth="Bearer partners"), 401, error)
+
+
+def test_no_audience_at_all_is_taken_where_the_setting_says_so(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "BEARER_WITHOUT_AUDIENCE": True}
+    monkeypatch.setattr(Partners, "answer", WEAK["for nobody"][0])
+
+    assert_inactive(endpoints.introspect("x", auth="Bearer partners"))
+
+
+def test_the_endpoint_asks_the_backend_of_the_setting(settings: Any, resource_server: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {
+        **settings.TOKEN_INTROSPECTION,
+        "BACKENDS": {"all": {"BACKEND": f"{__name__}.EveryToken"}},
+        "INTROSPECTS": "all",
+    }
+    own = factories.TokenFactory(client=resource_server.client).access_token
+
+    caller = (resource_server.client, resource_server.secret)
+    assert endpoints.introspect("x", auth=partner()).json()["client_id"] == "everybody"
+    assert_inactive(endpoints.introspect(own, auth=caller))

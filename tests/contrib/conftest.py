@@ -1,0 +1,8 @@
+"""What is for another project of the suite is not collected here."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+BRIDGES = {"oauth_toolkit": "oauth2_provider"}
+collect_ignore = [folder for folder, app in BRIDGES.items() if app not in settings.INSTALLED_APPS]
