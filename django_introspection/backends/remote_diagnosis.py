@@ -31,16 +31,20 @@ def diagnose(
     timeout: float,
 ) -> Iterator[Finding]:
     """Try to find, reach and ask an introspection endpoint; each try takes no longer than `timeout` seconds."""
+    reached = reach(address, ssl_context, timeout)
+    yield reached
+    if reached.severity != Severity.ERROR:
+        yield from question(ask, timeout)
+
+
+def reach(address: Callable[[], Steps[str]], ssl_context: ssl.SSLContext, timeout: float) -> Finding:
+    """Find an address out and connect to it."""
     try:
         with deadline(timeout):
             url = run(address())
     except IntrospectionUnavailable as problem:
-        yield error(f"where to ask cannot be found out: {problem}", "Check 'issuer', or set 'introspection_url'.")
-        return
-    reached = connect(url, ssl_context, timeout)
-    yield reached
-    if reached.severity != Severity.ERROR:
-        yield from question(ask, timeout)
+        return error(f"the address cannot be found out: {problem}", "Check 'issuer', or set the address itself.")
+    return connect(url, ssl_context, timeout)
 
 
 def connect(url: str, ssl_context: ssl.SSLContext, timeout: float) -> Finding:
