@@ -80,6 +80,7 @@ SPEAKING = {
     "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {**AUDIENCE, "USER": BY_NAME} for alias in ("a", "b")}},
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
+    "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""

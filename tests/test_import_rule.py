@@ -42,6 +42,7 @@ ROOMS = {
     "contrib.stored_times": "bridges",
     "contrib.oauth_toolkit": "bridges",
     "security_log": "security log",
+    "counters": "counters",
     "checks": "checks",
     "apps": "apps",
     "admin": "admin",
@@ -79,8 +80,11 @@ ALLOWED: dict[str, set[str]] = {
     "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},
     "security log": {"protocol", "words"},
     "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
-    "apps": {"checks", "security log", "contrib", "bridges"},
-    "admin": FOUNDATION | {"models", "authorization server"},
+    "apps": {"checks", "security log", "counters", "contrib", "bridges"},
+    "counters": FOUNDATION,
+    # the token debugger shows what both sides make of a token, the overview what was counted
+    "admin": FOUNDATION
+    | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
     "command base": FOUNDATION,
     "doctor": FOUNDATION | {"command base", "jose", "backends", "revocations"},  # a pure resource server has it as well
     "commands": FOUNDATION

@@ -48,6 +48,9 @@ def test_each_option_names_what_to_revoke(issued: Any, option: str, revoked: int
 
     assert json.loads(revoke(option, name, "--json")) == {"revoked": revoked}
     assert live() == 4 - revoked
+    assert set(Token.objects.exclude(revoked_at=None).values_list("revoked_by", flat=True)) == {
+        "manage.py introspection_token"
+    }
     assert revoke(option, name) == "Revoked: 0\n"
 
 

@@ -171,6 +171,8 @@ def _further_uses() -> Iterator[tuple[str, str]]:
             yield "tombstones", settings.REVOCATIONS.alias
         if apps.is_installed("django_introspection"):
             yield "failures of callers", settings.THROTTLE.ALIAS
+            if settings.COUNTERS is not None:
+                yield "counters", settings.COUNTERS.alias
             if settings.ISSUER is not None and jose.is_installed():
                 yield "used assertions", settings.REPLAY_CACHE
     except InvalidSetting:  # the settings have said so

@@ -36,6 +36,9 @@ from ..base import (
     read_value,
 )
 
+WHO = "manage.py introspection_token"
+"""What `revoked_by` says of tokens that this command ends."""
+
 
 class Command(ScriptCommand):
     """Issue, inspect and revoke tokens; the value of one is printed once and never taken from the command line."""
@@ -148,12 +151,12 @@ def _revoke(options: Options) -> Outcome:
 
 def _revoke_chosen(options: Options) -> int:
     if token_id := options["token_id"]:
-        return revoke_token(Token.objects.on_primary().get(pk=token_id), by=None)
+        return revoke_token(Token.objects.on_primary().get(pk=token_id), by=None, who=WHO)
     if grant_id := options["grant"]:
-        return revoke_grant(grant_id, by=None)
+        return revoke_grant(grant_id, by=None, who=WHO)
     if client_id := options["client"]:
-        return revoke_client_tokens(get_client(client_id), by=None)
-    return revoke_user_tokens(_user(options["user"]), by=None)
+        return revoke_client_tokens(get_client(client_id), by=None, who=WHO)
+    return revoke_user_tokens(_user(options["user"]), by=None, who=WHO)
 
 
 def _user(name: str) -> Any:
