@@ -57,6 +57,7 @@ browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/n
 bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.allauth.settings tests/contrib/allauth $(ARGS)
 
 bridges-postgresql: $(VENV)/.installed-services
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges

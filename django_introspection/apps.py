@@ -24,6 +24,10 @@ class IntrospectionConfig(AppConfig):
         if apps.is_installed("drf_spectacular"):
             from .contrib import spectacular  # noqa: F401
         if apps.is_installed("oauth2_provider"):
-            from .contrib.oauth_toolkit import revocation
+            from .contrib.oauth_toolkit import revocation as oauth_toolkit
 
-            revocation.connect()
+            oauth_toolkit.connect()
+        if apps.is_installed("allauth.idp.oidc"):
+            from .contrib.allauth import revocation as allauth
+
+            allauth.connect()

@@ -40,6 +40,8 @@ ROOMS = {
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
     "contrib.stored_times": "bridges",
+    "contrib.watching": "bridges",
+    "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",
     "security_log": "security log",
     "counters": "counters",

@@ -42,6 +42,7 @@ HEAVY = {
     "drf_spectacular",
     "oauth2_provider",
     "oauthlib",
+    "allauth",
 }
 PROBE = "tests.projects.resource_only.imports"
 

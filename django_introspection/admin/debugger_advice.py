@@ -46,6 +46,14 @@ REASONS = {
         _("The user that it was issued for is disabled."),
         _("Enable the user: a token that has not expired is good again."),
     ),
+    Reason.USER_UNKNOWN: Advice(
+        _("The token is good, and no user of this project is the one that it names."),
+        _("Make that user, or look at claim, field and create in the entry USER of this backend."),
+    ),
+    Reason.USER_PRIVILEGED: Advice(
+        _("The token is good, and the user that it names is staff or superuser here."),
+        _("Another server cannot name such a user. If it should, set allow_staff in the entry USER of this backend."),
+    ),
     Reason.CLIENT_INACTIVE: Advice(
         _("The client that it was issued to is disabled."),
         _("Enable the client: a token that has not expired is good again."),

@@ -31,6 +31,9 @@ def test_an_operator_issues_a_token_and_sees_it_once(page: Any, examine: Examine
     examine("token-issue")
     page.get_by_role("button", name="Issue token").click()
     value = page.locator("#access-token").inner_text()
+    page.get_by_role("button", name="Copy the token").click()
+    page.get_by_text("Copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == value
     examine("token-issued")
 
     assert endpoints.introspect(value, auth=api).json()["username"] == user.username
