@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -32,6 +32,10 @@ class TokenBackend(ABC):
     requires_token_type = True
     keeps_answers = False
     """Whether CACHE means something to this kind of backend."""
+    is_remote = True
+    """Whether this kind of backend shows tokens to another server."""
+    then_ask: str | None = None
+    """The alias of a backend that is asked about a token that is good here, and must find it good too."""
 
     def __init__(self, alias: str, options: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
@@ -47,9 +51,9 @@ class TokenBackend(ABC):
     def configure(self, options: Options) -> None:
         """Take the options of this kind of backend; raises InvalidBackend. No input or output here."""
 
-    def route(self, token: str) -> TokenBackend:
-        """Return the backend that judges a token: this one, unless this one only chooses."""
-        return self
+    def route(self, token: str) -> Sequence[TokenBackend]:
+        """Return the backends that judge a token, in order: this one, unless this one only chooses."""
+        return (self,)
 
     @abstractmethod
     def introspect(self, token: str) -> Answer:
@@ -58,6 +62,13 @@ class TokenBackend(ABC):
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, without blocking the event loop."""
         return await sync_to_async(self.introspect)(token)
+
+    def purge(self, token: str | None = None) -> None:
+        """Forget what was answered about one token, or about all of them; here nothing is kept."""
+
+    async def apurge(self, token: str | None = None) -> None:
+        """Forget like `purge`, without blocking the event loop."""
+        await sync_to_async(self.purge)(token)
 
     def check(self) -> list[CheckMessage]:
         """Return what the system checks should say of this backend where it is deployed."""

@@ -7,25 +7,26 @@ import time
 
 from django.views.decorators.debug import sensitive_variables
 
+from ..backends.asking import ask_route
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
+from ..backends.steps import arun, run
 from ..conf import introspection_settings
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 
 
 @sensitive_variables("token")
 def validate(token: str, alias: str) -> Answer:
     """Tell whether a bearer token is good at this resource server; raises IntrospectionUnavailable."""
-    backend = token_backends[alias]
-    return accept(backend.introspect(token), backend)
+    return run(ask_route(token_backends[alias].route(token), Presented(token), accept))
 
 
 @sensitive_variables("token")
 async def avalidate(token: str, alias: str) -> Answer:
     """Tell like `validate`, without blocking the event loop."""
-    backend = token_backends[alias]
-    return accept(await backend.aintrospect(token), backend)
+    return await arun(ask_route(token_backends[alias].route(token), Presented(token), accept))
 
 
 def accept(answer: Answer, backend: TokenBackend) -> Answer:
