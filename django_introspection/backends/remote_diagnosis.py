@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, Inva
 from ..protocol.presented import Presented
 from .deadline import deadline
 from .diagnosis import Finding, Severity, error, milliseconds, ok, random_token, said_active, warning
+from .jwks import read_keys
 from .reply import read_reply
 from .steps import Steps, run
 from .transport import Reply
@@ -35,6 +36,35 @@ def diagnose(
     yield reached
     if reached.severity != Severity.ERROR:
         yield from question(ask, timeout)
+
+
+def diagnose_keys(
+    address: Callable[[], Steps[str]],
+    fetch: Callable[[], Steps[Reply]],
+    algorithms: Iterable[str],
+    ssl_context: ssl.SSLContext,
+    timeout: float,
+) -> Iterator[Finding]:
+    """Try to find, reach and read the keys of an issuer, some of which must be for one of the algorithms."""
+    reached = reach(address, ssl_context, timeout)
+    yield reached
+    if reached.severity == Severity.ERROR:
+        return
+    try:
+        sent = time.time()
+        with deadline(timeout):
+            reply = run(fetch())
+        keys, received = read_keys(reply), time.time()
+    except IntrospectionUnavailable as problem:
+        yield error(f"the keys cannot be had: {problem}", "Check 'jwks_uri', or the jwks_uri in the issuer's metadata.")
+        return
+    usable = [key for key in keys if not key.algorithms.isdisjoint(algorithms)]
+    if usable:
+        yield ok(f"keys that can verify its tokens: {len(usable)}")
+    else:
+        wanted = ", ".join(sorted(algorithms))
+        yield error(f"no key is for {wanted}", "Compare 'algorithms' with what the issuer signs with.")
+    yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 
 def reach(address: Callable[[], Steps[str]], ssl_context: ssl.SSLContext, timeout: float) -> Finding:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from django_introspection.protocol.answer import Active, Answer
 from django_introspection.protocol.opaque import may_be_token
 from django_introspection.protocol.token_info import TokenInfo
 from tests.authorization_server.helpers import without_table
+from tests.backends.issuers import JWKS, OAUTH, jwt_settings, public, publish
 from tests.misbehaving.server import (
     CERTIFICATE,
     CLIENT_SECRET,
@@ -162,6 +164,56 @@ def test_an_issuer_that_does_not_say_where_to_ask_is_said(settings: Any) -> None
 
     assert [severity for severity, _ in found] == ["error"]
     assert found[0][1].startswith("the address cannot be found out: the issuer answers 404")
+
+
+@pytest.fixture
+def issuer() -> Iterator[MisbehavingServer]:
+    """An issuer of JWTs, with one key for ES256."""
+    with MisbehavingServer() as server:
+        publish(server, public())
+        yield server
+
+
+def test_the_keys_of_an_issuer_are_fetched_by_its_metadata(settings: Any, issuer: MisbehavingServer) -> None:
+    found = diagnose(settings, {"BACKENDS": {"default": jwt_settings(issuer.origin)}})
+
+    assert [severity for severity, _ in found] == ["ok", "ok", "warning"]
+    assert found[1][1] == "keys that can verify its tokens: 1"
+    assert found[2][1] == "the clocks cannot be compared: the answer has no date"
+    assert [request.path for request in issuer.requests] == [OAUTH, JWKS]
+
+
+def test_keys_for_other_algorithms_are_of_no_use(settings: Any, issuer: MisbehavingServer) -> None:
+    found = diagnose(settings, {"BACKENDS": {"default": jwt_settings(issuer.origin, algorithms=["RS256", "EdDSA"])}})
+
+    assert found[1] == ("error", "no key is for EdDSA, RS256")
+
+
+def test_keys_that_cannot_be_read_are_said(settings: Any, issuer: MisbehavingServer) -> None:
+    issuer.behave("body", at=JWKS, content=b"[]")
+
+    found = diagnose(settings, {"BACKENDS": {"default": jwt_settings(issuer.origin)}})
+
+    assert found[1][0] == "error"
+    assert found[1][1].startswith("the keys cannot be had: ")
+
+
+def test_an_issuer_that_is_away_is_said(settings: Any) -> None:
+    with refusing_url() as url:
+        settings_of_keys = jwt_settings("https://auth.example.com", jwks_uri=url)
+        found = diagnose(settings, {"BACKENDS": {"default": settings_of_keys}})
+
+    assert [severity for severity, _ in found] == ["error"]
+    assert "takes no connection: ConnectionRefusedError" in found[0][1]
+
+
+def test_a_backend_that_only_chooses_asks_nobody(settings: Any) -> None:
+    remote = remote_settings("https://auth.example.com/introspect", audience="urn:a")["BACKENDS"]["default"]
+    routing = {"BACKEND": "django_introspection.backends.RoutingBackend", "OPTIONS": {"prefixes": {"a_": "partner"}}}
+
+    assert diagnose(settings, {"BACKENDS": {"default": routing, "partner": remote}}) == [
+        ("ok", "it chooses from partner")
+    ]
 
 
 @pytest.mark.parametrize(
