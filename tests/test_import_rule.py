@@ -49,6 +49,10 @@ ROOMS = {
     "apps": "apps",
     "admin": "admin",
     "management": "commands",
+    "management.base": "command base",
+    "management.caches": "doctor",
+    "management.commands.introspection_doctor": "doctor",
+    "resource_server.management": "doctor",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -83,7 +87,13 @@ ALLOWED: dict[str, set[str]] = {
     # the token debugger shows what both sides make of a token, the overview what was counted
     "admin": FOUNDATION
     | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
-    "commands": FOUNDATION | {"jose", "models", "authorization server"},
+    "command base": FOUNDATION,
+    "doctor": FOUNDATION | {"command base", "jose", "backends", "revocations"},  # a pure resource server has it as well
+    "commands": FOUNDATION
+    | {
+        *("command base", "jose", "keys", "models", "backends", "database backend"),
+        *("authorization server", "resource server"),  # an operator asks as either side does
+    },
     "urls": {"authorization server", "resource server"},
     "front door": {"protocol", "backends"},
 }

@@ -19,6 +19,7 @@ FACES = [
     "django_introspection.middleware",
     "django_introspection.permissions",
     "django_introspection.resource_server.local_users",
+    "django_introspection.resource_server.management.commands.introspection_doctor",
     "django_introspection.security_log",
     "django_introspection.signals",
     "django_introspection.testing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -13,6 +13,7 @@ from ..check_messages import warning
 from ..conf import NAME
 from ..exceptions import InvalidBackend
 from ..protocol.answer import Answer
+from .diagnosis import Finding, ask
 from .options import CacheOptions, Options
 
 __all__ = ["Options", "TokenBackend"]
@@ -74,6 +75,13 @@ class TokenBackend(ABC):
         if self.audience:
             return []
         return [warning("W005", f"{self.place}['audience']: a token that was meant for another API is good here")]
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Try for real whether it works, and yield what is found: for the command introspection_doctor.
+
+        Slower than a request, but with an end; nothing is raised that a server, a network or a database can cause.
+        """
+        return ask(self.introspect)
 
     def close(self) -> None:
         """Give up connections; the backend is not used afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from django.core.checks import CheckMessage
@@ -18,12 +19,14 @@ from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, pars
 from ..protocol.presented import Presented
 from .base import TokenBackend
 from .deadline import deadline
+from .diagnosis import Finding
 from .discovery import Discovery
 from .jwks import Keys, KeySet, read_keys
 from .options import Options
 from .registry import token_backends
+from .remote_diagnosis import diagnose_keys
 from .steps import Blocking, Steps, arun, run
-from .transport import Request, Transport
+from .transport import Reply, Request, Transport
 
 RETRY = 5
 """Seconds between two tries to fetch the first key set."""
@@ -86,6 +89,10 @@ class JWTBackend(TokenBackend):
             messages.append(warning("W006", f"{self.place}['insecure_http']: anyone on the way can change the keys"))
         return messages
 
+    def diagnose(self) -> Iterable[Finding]:
+        """Connect, fetch the keys and compare the clocks, whatever keys are kept."""
+        return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport.ssl_context, self.timeout)
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
@@ -110,9 +117,14 @@ class JWTBackend(TokenBackend):
         return jose.is_signed_by(keys, jwt)
 
     def _fetch_keys(self) -> Steps[Keys]:
-        url = self._jwks_uri or (yield from self._discovery.endpoint("jwks_uri"))
-        reply = yield from self._transport.exchange(partial(Request.get, url))
-        return read_keys(reply)
+        return read_keys((yield from self._exchange()))
+
+    def _exchange(self) -> Steps[Reply]:
+        url = yield from self._url()
+        return (yield from self._transport.exchange(partial(Request.get, url)))
+
+    def _url(self) -> Steps[str]:
+        return self._jwks_uri or (yield from self._discovery.endpoint("jwks_uri"))
 
     def _take_issuer(self, options: Options) -> None:
         self.issuer = options.required("issuer")

@@ -13,6 +13,7 @@ from ..protocol.jwt import claimed_issuer, has_jose_header
 from ..protocol.presented import Presented
 from .asking import ask_route
 from .base import TokenBackend
+from .diagnosis import Finding, ok
 from .options import Options
 from .registry import token_backends
 from .steps import arun, run
@@ -80,6 +81,10 @@ class RoutingBackend(TokenBackend):
     def check(self) -> list[CheckMessage]:
         """Say nothing: each backend that is chosen from speaks for itself."""
         return []
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Say what is chosen from: each of these is tried by itself."""
+        return [ok(f"it chooses from {', '.join(self._all)}")]
 
     @sensitive_variables("token")
     def _choose(self, token: str) -> Iterable[str]:

@@ -80,8 +80,8 @@ class Transport:
         certificate: Sequence[str] = (),
         allows: Callable[[str], bool] | None = None,
     ) -> None:
-        self._ssl_context = _ssl_context(verify, certificate)
-        self._client = DeadlineTransport(self._ssl_context, allows)
+        self.ssl_context = _ssl_context(verify, certificate)
+        self._client = DeadlineTransport(self.ssl_context, allows)
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
 
     def send(self, request: Request) -> Step[Reply]:
@@ -137,7 +137,7 @@ class Transport:
         loop = asyncio.get_running_loop()
         kept = self._by_loop.get(loop)
         if kept is None:
-            kept = self._by_loop[loop] = _Kept(AsyncTransport(self._ssl_context))
+            kept = self._by_loop[loop] = _Kept(AsyncTransport(self.ssl_context))
             await kept.until_loop_closes()
         return kept.client
 
