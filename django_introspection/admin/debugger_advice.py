@@ -72,8 +72,8 @@ REASONS = {
     Reason.BAD_SIGNATURE: Advice(
         _("No key of the issuer made its signature."),
         _(
-            "It was altered, or signed with a key that the issuer does not publish, or by an algorithm that this backend "
-            "does not take. If the issuer has just changed its keys, they are fetched again within a minute."
+            "It was altered, or signed with a key that the issuer does not publish, or by an algorithm that this "
+            "backend does not take. If the issuer has just changed its keys, they are fetched again within a minute."
         ),
     ),
     Reason.WRONG_AUDIENCE: Advice(
