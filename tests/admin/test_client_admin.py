@@ -322,3 +322,12 @@ def test_the_secrets_that_are_left_of_a_client_that_signs_now_can_be_retired(bro
 
     assert "secrets-0-id" in page
     assert endpoints.introspect("x", auth=(client, secret_in(added))).status_code == 401
+
+
+def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser) -> None:
+    form = FORM | {"token_endpoint_auth_method": "elsewhere", "client_id": "theirs", "introspection_policy": "any"}
+    response = browser.post(ADD, form)
+
+    client = Client.objects.get(client_id="theirs")
+    assert response.status_code == 302
+    assert (client.introspection_policy, client.secrets.count()) == ("any", 0)

@@ -19,7 +19,6 @@ from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
 from ...protocol.errors import IntrospectionUnavailable
-from ...protocol.opaque import has_control_characters
 from ..hashed_secrets import HashedSecrets, is_hashed
 from .tokens import describe, first, tokens
 
@@ -44,8 +43,6 @@ class AllauthClients(ClientSource):
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its client with one statement."""
-        if has_control_characters(token):
-            return None, Inactive(Reason.MALFORMED)
         try:
             row = first(with_policy(tokens(token), "client_id"))
         except DatabaseError as problem:

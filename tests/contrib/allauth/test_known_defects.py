@@ -23,7 +23,7 @@ from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.check_messages import TAG
 from django_introspection.models import Client
 from tests import endpoints, factories
-from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.authorization_server.helpers import assert_inactive, assert_refused, without_table
 from tests.contrib.hashers import CountingHasher
 from tests.resource_server.protected import ask, protect
 from tests.resource_server.protected import assert_refused as assert_view_refused
@@ -262,3 +262,14 @@ def test_the_project_passes_its_checks_and_tables_elsewhere_are_an_error(setting
     settings.DATABASE_ROUTERS = [f"{__name__}.ElsewhereRouter"]
 
     assert [message.id for message in checks.run_checks(tags=[TAG])] == ["introspection.E031"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
+    caller = flows.register()
+    flows.introspect("x", caller)
+    with without_table(Token):
+        answers = [flows.introspect("x", caller), endpoints.introspect("x", auth="Bearer y"), flows.view("x")]
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert {answer["Retry-After"] for answer in answers} == {"5"}

@@ -21,7 +21,7 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from tests import endpoints
-from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.authorization_server.helpers import assert_inactive, assert_refused, without_table
 from tests.misbehaving.server import MisbehavingServer
 from tests.resource_server.protected import ask, challenge_of, protect
 from tests.resource_server.protected import assert_refused as assert_view_refused
@@ -347,3 +347,14 @@ def test_credentials_are_form_decoded(db: None) -> None:
     assert_inactive(flows.introspect("x", application))
     raw = base64.b64encode(f"{application.client.client_id}:{application.secret}".encode()).decode()
     assert endpoints.introspect("x", auth=f"Basic {raw}").status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
+    caller = flows.register()
+    flows.introspect("x", caller)
+    with without_table(AccessToken):
+        answers = [flows.introspect("x", caller), endpoints.introspect("x", auth="Bearer y"), flows.view("x")]
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert {answer["Retry-After"] for answer in answers} == {"5"}
