@@ -36,6 +36,7 @@ ROOMS = {
     "contrib": "contrib",
     "contrib.hashed_secrets": "bridges",
     "contrib.stored_times": "bridges",
+    "contrib.subjects": "bridges",
     "contrib.watching": "bridges",
     "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",

@@ -44,7 +44,7 @@ class AllauthClients(ClientSource):
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its client with one statement."""
         try:
-            row = first(with_policy(tokens(token), "client_id"))
+            row = first(with_policy(tokens(token), "client_id"), token)
         except DatabaseError as problem:
             raise IntrospectionUnavailable("the database does not answer") from problem
         if row is None:
@@ -70,6 +70,6 @@ def _methods() -> tuple[str, ...]:
 
 def _client(client_id: str) -> Any:
     rows = oidc.Client.objects.using(router.db_for_write(oidc.Client)).filter(pk=client_id)
-    found = first(with_policy(rows, "pk"))
+    found = with_policy(rows, "pk").first()
     # a collation may see fewer differences than we do
     return found if found is not None and found.id == client_id else None

@@ -164,6 +164,27 @@ def test_11_the_missing_members_are_sent_and_none_is_empty(shop: flows.Applicati
     assert not {"scope", "aud", "username"} & flows.members(token, api).keys()
 
 
+def test_11_an_application_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Application) -> None:
+    for number, client_id in enumerate(["42", " 42", "\u0664\u0662"]):
+        application = flows.register(client_id=client_id).client
+        token = AccessToken.objects.create(
+            token=f"t{number}", expires=timezone.now() + DAY, application=application
+        ).token
+
+        members = flows.members(token, api)
+
+        assert members["client_id"] == client_id
+        assert "sub" not in members
+
+
+def test_11_where_users_are_not_named_by_primary_key_no_application_is_named_as_one(
+    shop: flows.Application, api: flows.Application, configured: Any
+) -> None:
+    configured(SUBJECT="operator.attrgetter")
+
+    assert "sub" not in flows.members(flows.client_credentials(shop), api)
+
+
 def test_14_the_scheme_is_named_in_any_case(shop: flows.Application) -> None:
     header = endpoints.basic(shop.client.client_id, shop.secret).replace("Basic", "bASIC")
 
