@@ -40,6 +40,7 @@ ROOMS = {
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
     "contrib.stored_times": "bridges",
+    "contrib.subjects": "bridges",
     "contrib.watching": "bridges",
     "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",

@@ -6,7 +6,7 @@ with a key that only this process has, over the secret and the stored hash: anot
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import logging
 import math
 import secrets
@@ -79,7 +79,7 @@ class HashedSecrets:
             return self.spend(given, address=address, hasher=hasher)
         if not is_hashed(stored):
             return constant_time_compare(given, stored) or self.spend(given, address=address, hasher=hasher)
-        name = hashlib.blake2b(f"{len(given)}:{given}{stored}".encode(), key=self._key).digest()
+        name = hmac.digest(self._key, f"{len(given)}:{given}{stored}".encode(), "sha256")
         if self._remembers(name):
             return True
         with self._turn(address):

@@ -19,7 +19,6 @@ from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
 from ...protocol.errors import IntrospectionUnavailable
-from ...protocol.opaque import has_control_characters
 from ..hashed_secrets import HashedSecrets, is_hashed
 from .tokens import describe, first, tokens
 
@@ -44,10 +43,8 @@ class AllauthClients(ClientSource):
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its client with one statement."""
-        if has_control_characters(token):
-            return None, Inactive(Reason.MALFORMED)
         try:
-            row = first(with_policy(tokens(token), "client_id"))
+            row = first(with_policy(tokens(token), "client_id"), token)
         except DatabaseError as problem:
             raise IntrospectionUnavailable("the database does not answer") from problem
         if row is None:
@@ -73,6 +70,6 @@ def _methods() -> tuple[str, ...]:
 
 def _client(client_id: str) -> Any:
     rows = oidc.Client.objects.using(router.db_for_write(oidc.Client)).filter(pk=client_id)
-    found = first(with_policy(rows, "pk"))
+    found = with_policy(rows, "pk").first()
     # a collation may see fewer differences than we do
     return found if found is not None and found.id == client_id else None

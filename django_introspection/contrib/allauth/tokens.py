@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from allauth.idp.oidc import app_settings
-from allauth.idp.oidc.adapter import get_adapter
+from allauth.idp.oidc.adapter import DefaultOIDCAdapter, get_adapter
 from allauth.idp.oidc.models import Client, Token
 from django.db import Error as DatabaseError
 from django.db import router
@@ -20,6 +20,7 @@ from ...protocol.jwt import MalformedJWT, looks_like_jwt, parse_jwt
 from ...protocol.opaque import has_control_characters
 from ...protocol.token_info import TokenInfo
 from ..stored_times import seconds
+from ..subjects import client_subject
 
 DESCRIBED = (Token.Type.ACCESS_TOKEN, Token.Type.REFRESH_TOKEN)
 """Authorization codes and initial access tokens are in the same table."""
@@ -31,7 +32,7 @@ def look_up(token: str) -> Answer:
     if not token or has_control_characters(token):
         return Inactive(Reason.MALFORMED)
     try:
-        row = first(tokens(token))
+        row = first(tokens(token), token)
     except DatabaseError as error:
         raise IntrospectionUnavailable("the database does not answer") from error
     return describe(row, token) if row is not None else Inactive(Reason.UNKNOWN)
@@ -46,9 +47,11 @@ def tokens(token: str) -> QuerySet[Any]:
     return rows.select_related("client", "user")
 
 
-def first(rows: QuerySet[Any]) -> Any:
-    """Return the first row as the database gives it, None where there is none."""
-    return next(iter(rows[:1]), None)
+@sensitive_variables("token")
+def first(rows: QuerySet[Any], token: str) -> Any:
+    """Return the row of a token, None where there is none; an adapter's hash may differ where a collation does not."""
+    row = next(iter(rows[:1]), None)
+    return row if row is not None and row.hash == get_adapter().hash_token(token) else None
 
 
 @sensitive_variables("value")
@@ -65,11 +68,19 @@ def describe(token: Any, value: str) -> Answer:
         "token_type": "Bearer" if token.type == Token.Type.ACCESS_TOKEN else None,
         "exp": seconds(token.expires_at) if token.expires_at else None,
         "iat": seconds(token.created_at),
-        "sub": get_adapter().get_user_sub(client, user) if user else client.id,
+        "sub": _subject(user, client),
         "aud": audience,
         "iss": introspection_settings.ISSUER,
     }
     return Active(TokenInfo({name: each for name, each in members.items() if each not in (None, "", [])}), user)
+
+
+def _subject(user: Any, client: Any) -> str | None:
+    adapter = get_adapter()
+    if user is not None:
+        return str(adapter.get_user_sub(client, user))
+    by_pk = type(adapter).get_user_sub is DefaultOIDCAdapter.get_user_sub
+    return client_subject(client.id, users_by_pk=by_pk)
 
 
 def _reason(token: Any, audience: list[str] | None) -> Reason | None:

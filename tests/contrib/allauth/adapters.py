@@ -20,3 +20,8 @@ class Pairwise(DefaultOIDCAdapter):
 
     def get_user_sub(self, client: Any, user: Any) -> str:
         return f"{client.id}|{user.pk}"
+
+
+class ByName(DefaultOIDCAdapter):
+    def get_user_sub(self, client: Any, user: Any) -> str:
+        return str(user.username)

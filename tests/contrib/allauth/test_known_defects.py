@@ -23,7 +23,7 @@ from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.check_messages import TAG
 from django_introspection.models import Client
 from tests import endpoints, factories
-from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.authorization_server.helpers import assert_inactive, assert_refused, without_table
 from tests.contrib.hashers import CountingHasher
 from tests.resource_server.protected import ask, protect
 from tests.resource_server.protected import assert_refused as assert_view_refused
@@ -125,12 +125,13 @@ def test_9_times_are_right_with_and_without_time_zones(
     settings.USE_TZ, settings.TIME_ZONE = use_tz, zone
     before = int(time.time())
 
-    members = flows.members(flows.client_credentials(shop), api)
+    token = flows.client_credentials(shop)
+    members = flows.members(token, api)
 
     assert before <= members["iat"] <= time.time()
     assert before + 3600 <= members["exp"] <= time.time() + 3600
     Token.objects.update(expires_at=timezone.now())
-    assert_inactive(flows.introspect("x", api))
+    assert_inactive(flows.introspect(token, api))
 
 
 def test_9_a_token_without_expiry_has_no_exp(shop: flows.Registered, api: flows.Registered) -> None:
@@ -138,6 +139,16 @@ def test_9_a_token_without_expiry_has_no_exp(shop: flows.Registered, api: flows.
     Token.objects.update(expires_at=None)
 
     assert "exp" not in flows.members(token, api)
+
+
+def test_11_a_client_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Registered, settings: Any) -> None:
+    chosen = flows.client_credentials(flows.register(id="42"))
+    named = flows.client_credentials(flows.register(id="alice"))
+
+    assert "sub" not in flows.members(chosen, api)
+    assert flows.members(named, api)["sub"] == "alice"
+    settings.IDP_OIDC_ADAPTER = "tests.contrib.allauth.adapters.ByName"
+    assert "sub" not in flows.members(named, api)
 
 
 def test_12_a_hashed_secret_is_hashed_once(api: flows.Registered, settings: Any) -> None:
@@ -262,3 +273,14 @@ def test_the_project_passes_its_checks_and_tables_elsewhere_are_an_error(setting
     settings.DATABASE_ROUTERS = [f"{__name__}.ElsewhereRouter"]
 
     assert [message.id for message in checks.run_checks(tags=[TAG])] == ["introspection.E031"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
+    caller = flows.register()
+    flows.introspect("x", caller)
+    with without_table(Token):
+        answers = [flows.introspect("x", caller), endpoints.introspect("x", auth="Bearer y"), flows.view("x")]
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert {answer["Retry-After"] for answer in answers} == {"5"}
