@@ -9,7 +9,7 @@ MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql matrix
+.PHONY: demo test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -51,15 +51,19 @@ mariadb: $(VENV)/.installed-test $(VENV)/.installed-services
 peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
 
-browser: $(VENV)/.installed-test $(VENV)/.installed-browser
-	BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules
+	BROWSER=1 $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser $(ARGS)
 
 bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.allauth.settings tests/contrib/allauth $(ARGS)
 
 bridges-postgresql: $(VENV)/.installed-services
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
+
+scale: $(VENV)/.installed-test $(VENV)/.installed-services
+	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
@@ -74,10 +78,10 @@ package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py
 
 clean:
-	rm -rf $(VENV) .tox build dist docs/_build tests/peers/node/node_modules var
+	rm -rf $(VENV) .tox build dist docs/_build tests/*/node/node_modules var
 
-tests/peers/node/node_modules: tests/peers/node/package.json
-	cd tests/peers/node && npm install --silent --no-audit --no-fund
+tests/%/node/node_modules: tests/%/node/package.json
+	cd tests/$*/node && npm install --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml

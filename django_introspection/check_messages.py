@@ -37,6 +37,7 @@ HINTS = {
     "W014": "Name the resource by an https URL without fragment and query.",
     "W015": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
+    "W040": "Name a cache that every process shares, such as Redis, or the overview shows what one process counted.",
 }
 
 

@@ -40,6 +40,7 @@ def register() -> None:
         check_revocations,
         check_replay_cache,
         check_client_policy,
+        check_counters,
     ):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
@@ -192,6 +193,17 @@ def check_replay_cache(**_: Any) -> Messages:
         for what, used in (("client assertion", assertions), ("DPoP proof", proofs))
         if used
     ]
+
+
+def check_counters(**_: Any) -> Messages:
+    """Look for counters in a cache that no other process sees (W040)."""
+    try:
+        place = introspection_settings.COUNTERS
+    except InvalidSetting:  # E002 says so
+        return []
+    if place is None or not is_private_cache(place.alias):
+        return []
+    return [warning("W040", f"{NAME}['COUNTERS']['ALIAS']: no other process sees this cache")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

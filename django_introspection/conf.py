@@ -54,6 +54,12 @@ class Revocations(NamedTuple):
     prefix: str
 
 
+class Counters(NamedTuple):
+    """Where things are counted by day: the alias of a cache."""
+
+    alias: str
+
+
 Network = IPv4Network | IPv6Network
 
 
@@ -182,6 +188,12 @@ class Settings:
         """The cache for tombstones of revoked tokens."""
         entry = self.values.get("REVOCATIONS")
         return None if entry is None else _revocations(entry)
+
+    @property
+    def COUNTERS(self) -> Counters | None:
+        """The cache that counts failed authentications and inactive answers by day."""
+        entry = self.values.get("COUNTERS")
+        return None if entry is None else _counters(entry)
 
     @property
     def LEEWAY(self) -> int:
@@ -355,6 +367,14 @@ def _revocations(entry: Any) -> Revocations:
     if len(prefix) > MAX_PREFIX:
         raise _invalid(("REVOCATIONS", "PREFIX"), f"{MAX_PREFIX} characters at most are expected")
     return Revocations(alias, prefix)
+
+
+def _counters(entry: Any) -> Counters:
+    _refuse_unknown(("COUNTERS",), entry, {"ALIAS"})
+    alias = entry.get("ALIAS", "default")
+    if not isinstance(alias, str) or alias not in settings.CACHES:
+        raise _invalid(("COUNTERS", "ALIAS"), "an alias of CACHES is expected")
+    return Counters(alias)
 
 
 def _refuse_unknown(place: tuple[str, ...], entry: Any, keys: set[str]) -> None:

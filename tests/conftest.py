@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import sqlite3
 import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection, connections
 
 from django_introspection import token_backends
-from tests import factories
+from tests import factories, services
 
 pytest_plugins = ["tests.conformance.plugin"]
 
@@ -41,3 +46,21 @@ def resource_server(db: None) -> Any:
 @pytest.fixture
 def user(db: None) -> Any:
     return factories.UserFactory()
+
+
+@pytest.fixture
+def database_url(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """The database of this test as other threads and processes reach it: SQLite moves from memory into a file."""
+    if connection.vendor != "sqlite":
+        yield services.url_of(connection.settings_dict["NAME"])
+        return
+    memory, shared = connections["default"], connections.settings["default"]
+    name, path = shared["NAME"], tmp_path / "shared.sqlite3"
+    with closing(sqlite3.connect(path)) as file:
+        memory.ensure_connection()
+        memory.connection.backup(file)
+    shared["NAME"] = str(path)
+    del connections["default"]
+    yield f"sqlite:///{path}"
+    connections["default"].close()
+    shared["NAME"], connections["default"] = name, memory

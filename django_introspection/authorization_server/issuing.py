@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
@@ -79,8 +80,12 @@ def register(*, client_secret: str | None = None, **metadata: Any) -> Registrati
 
 
 @sensitive_variables("value")
-def add_secret(client: Client, value: str | None = None, *, expires_at: datetime | None = None) -> str:
+def add_secret(
+    client: Client, value: str | None = None, *, expires_at: datetime | None = None, form_id: UUID | None = None
+) -> str:
     """Add a secret to a client, beside the ones it has, and return it.
+
+    `form_id` names the form that asks for it, which gets no second one: IntegrityError.
 
     Raises ValidationError for a provisioned one of fewer than 32 characters: only its fast digest is kept, so it
     must not be guessable. Raises it as well for one that the client has already.
@@ -91,7 +96,13 @@ def add_secret(client: Client, value: str | None = None, *, expires_at: datetime
         raise ValidationError(
             f"A provisioned secret has at least {opaque.MIN_PROVISIONED_SECRET} characters, no control characters."
         )
-    secret = ClientSecret(client=client, digest=opaque.digest(value), hint=opaque.hint(value), expires_at=expires_at)
+    secret = ClientSecret(
+        client=client,
+        digest=opaque.digest(value),
+        hint=opaque.hint(value),
+        expires_at=expires_at,
+        form_id=form_id,
+    )
     secret.validate_constraints()
     secret.save()
     return value
@@ -108,11 +119,13 @@ def issue(
     lifetime: timedelta | None = None,
     not_before: datetime | None = None,
     members: Mapping[str, Any] | None = None,
+    token_id: UUID | None = None,
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
     `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own where that is shorter;
-    `members` are further members of the answer.
+    `members` are further members of the answer. `token_id` is for those who may ask twice: the second time raises
+    IntegrityError, and nothing is issued.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
     computed here or malformed, a client or user that is not active, and a JWT that cannot be made: without ISSUER, KEYS
     or audience (RFC 9068 §2.2), or too large.
@@ -137,7 +150,7 @@ def issue(
         "not_before": not_before,
     }
     with transaction.atomic(using=router.db_for_write(Token)):
-        token, access_token = create(TokenKind.ACCESS, expires_at, grant)
+        token, access_token = create(TokenKind.ACCESS, expires_at, {**grant, "id": token_id or uuid7()})
         rows, refresh_token = [token], None
         if refresh:
             row, refresh_token = create_refresh_token(grant, grant_expires_at)

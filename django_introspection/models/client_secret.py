@@ -13,13 +13,17 @@ from .managers import ClientSecretManager
 
 
 class ClientSecret(models.Model):
-    """A secret, of which only the digest and the last four characters are kept."""
+    """A secret, of which only the digest and the last four characters are kept.
+
+    `form_id` names the form that asked for it: the same form sent again finds the column taken and makes no second one.
+    """
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="secrets", verbose_name=_("client"))
     digest = DigestField()
     hint = models.CharField(_("ends with"), max_length=4, editable=False)
     created_at = InstantField(_("created"), default=now, editable=False)
     expires_at = InstantField(_("expires"), null=True, blank=True)
+    form_id = models.UUIDField(null=True, unique=True, editable=False)
     last_used_at = InstantField(_("last used"), null=True, blank=True, editable=False)
 
     objects = ClientSecretManager()

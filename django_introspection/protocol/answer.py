@@ -14,6 +14,7 @@ class Reason(StrEnum):
 
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
+    BAD_SIGNATURE = "not signed by its issuer"
     EXPIRED = "expired"
     NOT_YET_VALID = "not yet valid"
     REVOKED = "revoked"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 
 from django.views.decorators.debug import sensitive_variables
 
+from ..backends.asking import ask_route
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
+from ..backends.steps import arun, run
 from ..conf import introspection_settings
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 
 _OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku", "x5t#S256"})
@@ -23,15 +27,13 @@ def validate(token: str, alias: str, *, jkt: str | None = None) -> Answer:
 
     `jkt` is the thumbprint of the key that its sender proved to hold, None for a bearer token.
     """
-    backend = token_backends[alias]
-    return accept(backend.introspect(token), backend, jkt=jkt)
+    return run(ask_route(token_backends[alias].route(token), Presented(token), partial(accept, jkt=jkt)))
 
 
 @sensitive_variables("token")
 async def avalidate(token: str, alias: str, *, jkt: str | None = None) -> Answer:
     """Tell like `validate`, without blocking the event loop."""
-    backend = token_backends[alias]
-    return accept(await backend.aintrospect(token), backend, jkt=jkt)
+    return await arun(ask_route(token_backends[alias].route(token), Presented(token), partial(accept, jkt=jkt)))
 
 
 def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> Answer:

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connection, connections
 
 from django_introspection import signals
 from django_introspection.authorization_server.revoking import revoke_grant
 from django_introspection.models import GrantType, Token, TokenKind
 from django_introspection.protocol import opaque
-from tests import endpoints, factories, services
+from tests import endpoints, factories
 from tests.authorization_server.racing import Race, in_threads, run_everywhere
-
-
-@pytest.fixture
-def database_url(transactional_db: None, tmp_path: Path) -> Iterator[str]:
-    """The database of this test as other threads and processes reach it: SQLite moves from memory into a file."""
-    if connection.vendor != "sqlite":
-        yield services.url_of(connection.settings_dict["NAME"])
-        return
-    memory, shared = connections["default"], connections.settings["default"]
-    name, path = shared["NAME"], tmp_path / "shared.sqlite3"
-    with closing(sqlite3.connect(path)) as file:
-        memory.ensure_connection()
-        memory.connection.backup(file)
-    shared["NAME"] = str(path)
-    del connections["default"]
-    yield f"sqlite:///{path}"
-    connections["default"].close()
-    shared["NAME"], connections["default"] = name, memory
 
 
 @pytest.fixture

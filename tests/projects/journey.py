@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -121,12 +122,11 @@ def test_a_client_is_registered_in_the_admin_and_its_secret_works() -> None:
     page = browser.post(
         "/admin/introspection/client/add/",
         {
+            "form_id": uuid.uuid4(),
+            "purpose": "resource_server",
             "client_name": "Made by hand",
             "client_id": "made-by-hand",
-            "is_active": "on",
             "token_endpoint_auth_method": "client_secret_basic",
-            "introspection_policy": "audience",
-            "access_token_format": "opaque",
             "resources": AUDIENCE,
         },
     )

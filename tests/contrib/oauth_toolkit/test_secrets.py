@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -15,24 +14,13 @@ from django_introspection.contrib.hashed_secrets import HashedSecrets
 from django_introspection.protocol.errors import TooManyRequests
 from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.contrib.hashers import CountingHasher
 
 from . import flows
 
 DATABASE_CLIENTS = "django_introspection.authorization_server.clients.DatabaseClients"
 APPLICATIONS = "django_introspection.contrib.oauth_toolkit.Applications"
-HASHERS = [f"{__name__}.CountingHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-
-
-class CountingHasher(PBKDF2PasswordHasher):
-    """Count the hashes."""
-
-    algorithm = "counting"
-    iterations = 1
-    encoded = 0
-
-    def encode(self, *arguments: Any, **options: Any) -> Any:
-        CountingHasher.encoded += 1
-        return super().encode(*arguments, **options)
+HASHERS = ["tests.contrib.hashers.CountingHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 
 
 @pytest.fixture
