@@ -84,7 +84,7 @@ SPEAKING = {
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "E031", "W011", "W012"}
+ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"}
 """Need more than settings: a project with or without other packages, a database that may be asked, views."""
 
 

@@ -75,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"jose", "keys", "revocations"},  # a client signs as a server does; tombstones end what is kept
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION | {"jose", "keys", "models", "backends", "database backend", "revocations"},
-    "resource server": FOUNDATION | {"backends"},
+    "resource server": FOUNDATION | {"jose", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "testing": FOUNDATION | {"jose", "backends"},

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong audience"
     NOT_AN_ACCESS_TOKEN = "not an access token"
     BOUND_TO_A_KEY = "bound to a key"
+    NOT_BOUND_TO_A_KEY = "not bound to a key"
+    ANOTHER_KEY = "not bound to this key alone"
     INACTIVE = "the authorization server says inactive"
 
 
