@@ -304,7 +304,9 @@ def test_other_admins_complete_the_names_of_clients(browser: Browser, machine: A
 
 
 def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser) -> None:
-    response = browser.post(ADD, add_form(token_endpoint_auth_method="elsewhere", client_id="theirs"))
+    response = browser.post(
+        ADD, add_form("resource_server", token_endpoint_auth_method="elsewhere", client_id="theirs")
+    )
 
     client = Client.objects.get(client_id="theirs")
     assert response.status_code == 302
