@@ -12,6 +12,8 @@ from .tokens import look_up
 class AllauthBackend(TokenBackend):
     """Look tokens up by hash, opaque ones and JWTs: one statement."""
 
+    is_remote = False
+
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""
