@@ -91,6 +91,14 @@ REASONS = {
         _("It is bound to a key or certificate (cnf), and worth nothing to who only holds the token."),
         _("It must be presented with its proof; this resource server takes plain bearer tokens alone."),
     ),
+    Reason.NOT_BOUND_TO_A_KEY: Advice(
+        _("It is a plain bearer token, and was sent by the DPoP scheme."),
+        _("Send it as Bearer where the view takes that, or get a token that is bound to the key of the proof."),
+    ),
+    Reason.ANOTHER_KEY: Advice(
+        _("It is bound to another key than the one that made the proof, or to something else as well."),
+        _("The client has to make the proof with the key that it got the token with."),
+    ),
     Reason.INACTIVE: Advice(
         _("The authorization server says that it is not active, and does not say why."),
         _("Ask those who run it; they can see the reason. It may also not let this resource server see the token."),

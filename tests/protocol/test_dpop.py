@@ -125,7 +125,7 @@ def test_a_path_means_the_same_encoded_or_not(segments: list[str]) -> None:
 
 
 def check(**changes: Any) -> None:
-    claims = jose.read(jose.proof("t", URI, iat=1000, **changes))[1]
+    claims = jose.read(jose.proof("t", URI, **{"iat": 1000, **changes}))[1]
     check_claims(claims, method="GET", uris=frozenset({str(normal_uri(URI))}), token="t", now=1000.5, leeway=30)
 
 
