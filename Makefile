@@ -7,9 +7,11 @@ PYTEST = $(BIN)/python -m pytest -n auto
 POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/introspection
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
+# What no database and no cache has a part in is not run again with servers.
+WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql matrix
+.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -48,10 +50,10 @@ coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
 
 postgresql: $(VENV)/.installed-test $(VENV)/.installed-services
-	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(PYTEST) $(ARGS)
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(WITH_SERVERS) $(ARGS)
 
 mariadb: $(VENV)/.installed-test $(VENV)/.installed-services
-	DATABASE_URL=$(MARIADB_URL) CACHE_URL=$(REDIS_URL) $(PYTEST) $(ARGS)
+	DATABASE_URL=$(MARIADB_URL) CACHE_URL=$(REDIS_URL) $(WITH_SERVERS) $(ARGS)
 
 peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
@@ -62,9 +64,13 @@ browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/n
 bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.allauth.settings tests/contrib/allauth $(ARGS)
 
 bridges-postgresql: $(VENV)/.installed-services
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
+
+scale: $(VENV)/.installed-test $(VENV)/.installed-services
+	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)

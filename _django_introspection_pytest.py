@@ -29,7 +29,7 @@ def introspection_tokens() -> Iterator[None]:
 
 @pytest.fixture
 def authorization_server() -> Iterator[FakeAuthorizationServer]:
-    """An authorization server on a loopback port, whose tokens and outages the test decides on.
+    """Run an authorization server on a loopback port, whose tokens and outages the test decides on.
 
     settings.TOKEN_INTROSPECTION = authorization_server.settings()
     token = authorization_server.issue(scope="orders:read")

@@ -15,14 +15,19 @@ class IntrospectionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, connect the log, and describe the endpoints where somebody wants to know."""
-        from . import checks, security_log
+        """Register the checks, connect log and counters, and describe the endpoints where somebody wants to know."""
+        from . import checks, counters, security_log
 
         checks.register()
         security_log.connect()
+        counters.connect()
         if apps.is_installed("drf_spectacular"):
             from .contrib import spectacular  # noqa: F401
         if apps.is_installed("oauth2_provider"):
-            from .contrib.oauth_toolkit import revocation
+            from .contrib.oauth_toolkit import revocation as oauth_toolkit
 
-            revocation.connect()
+            oauth_toolkit.connect()
+        if apps.is_installed("allauth.idp.oidc"):
+            from .contrib.allauth import revocation as allauth
+
+            allauth.connect()

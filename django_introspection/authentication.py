@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, ClassVar
 
-from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from .protocol.presented import BEARER
 from .protocol.token_info import TokenInfo
-from .resource_server.denial import DEFAULT_REALM, Announcement
+from .resource_server.denial import DEFAULT_REALM, Announcement, Denial
 from .resource_server.extraction import HEADER
 from .resource_server.protection import Protection
 
@@ -18,17 +18,20 @@ __all__ = ["IntrospectionAuthentication"]
 
 
 class IntrospectionAuthentication(BaseAuthentication):
-    """Authenticate by bearer token, asked of one token backend.
+    """Authenticate by access token, asked of one token backend.
 
     `request.auth` is the TokenInfo and `request.user` the local user or a TokenUser. A token that is not good is 401
     `invalid_token` even on an open view, one that cannot be checked 503, a malformed request 400
-    (RFC 6750 §3.1). Without Bearer credentials the next authenticator is asked. `bearer_methods` is `("header",)`;
-    with "body" the form parameter `access_token` is read as well (RFC 6750 §2.2).
+    (RFC 6750 §3.1). Without credentials of its schemes the next authenticator is asked. `bearer_methods` is
+    `("header",)`; with "body" the form parameter `access_token` is read as well (RFC 6750 §2.2). `schemes` is
+    `("Bearer",)`; with "DPoP" tokens that are bound to a key are taken with a proof (RFC 9449 §7), which needs the
+    extra `jwt`.
     """
 
     backend: ClassVar[str] = "default"
     realm: ClassVar[str] = DEFAULT_REALM
     bearer_methods: ClassVar[tuple[str, ...]] = (HEADER,)
+    schemes: ClassVar[tuple[str, ...]] = (BEARER,)
 
     @classmethod
     @cache
@@ -36,11 +39,15 @@ class IntrospectionAuthentication(BaseAuthentication):
         """Return the subclass that asks another token backend; the same one every time."""
         return type(f"{cls.__name__}Using{alias.title()}", (cls,), {"backend": alias, "__module__": __name__})
 
-    @sensitive_variables("token")
     def authenticate(self, request: Request) -> tuple[Any, TokenInfo] | None:
-        """Return the user and the TokenInfo; None where the request has no Bearer credentials."""
-        token = self._protection.token_of(request._request)
-        return None if token is None else self._protection.identify(request._request, token)
+        """Return the user and the TokenInfo; None where the request has no credentials of its schemes."""
+        try:
+            token = self._protection.token_of(request._request)
+            return None if token is None else self._protection.identify(request._request, token)
+        except Denial as denial:
+            if view := request.parser_context.get("view"):  # an exception of DRF has no other header than the challenge
+                view.headers.update(denial.headers)
+            raise
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge for a request without credentials: no error code (RFC 6750 §3.1)."""
@@ -53,4 +60,4 @@ class IntrospectionAuthentication(BaseAuthentication):
 
     @property
     def _protection(self) -> Protection:
-        return Protection(self.backend, self.realm, tuple(self.bearer_methods))
+        return Protection(self.backend, self.realm, tuple(self.bearer_methods), tuple(self.schemes))

@@ -18,6 +18,9 @@ HINTS = {
     "E012": "The documentation of users lists the resolvers with what they take.",
     "E013": "Give it a list of scopes, or a dictionary of lists by method or action.",
     "E014": "Name 'header', and 'body' where forms may hold the token.",
+    "E025": "Name 'Bearer', 'DPoP' or both.",
+    "E026": "Install the extra jwt, which verifies the proofs.",
+    "E027": "Give the backend an 'audience' that is the https URL of this API, or set TOKEN_INTROSPECTION['ORIGINS'].",
     "E030": "The documentation lists the sources of clients that there are.",
     "E031": "Let the database router keep these tables in one database: one statement reads both.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
@@ -34,6 +37,7 @@ HINTS = {
     "W014": "Name the resource by an https URL without fragment and query.",
     "W015": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
+    "W040": "Name a cache that every process shares, such as Redis, or the overview shows what one process counted.",
 }
 
 

@@ -15,9 +15,10 @@ from . import jose
 from .backends.base import TokenBackend
 from .backends.registry import token_backends
 from .check_messages import TAG, error, warning
-from .conf import KEYS, NAME, introspection_settings, is_private_cache
+from .conf import KEYS, NAME, are_schemes, introspection_settings, is_private_cache
 from .exceptions import InvalidSetting
 from .keys import read_keys
+from .protocol.presented import DPOP
 
 Messages = list[checks.CheckMessage]
 
@@ -39,6 +40,7 @@ def register() -> None:
         check_revocations,
         check_replay_cache,
         check_client_policy,
+        check_counters,
     ):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
@@ -175,15 +177,33 @@ def _is_wrong(key: str) -> bool:
 
 
 def check_replay_cache(**_: Any) -> Messages:
-    """Look for a cache in which each process would take the same assertion once (E006)."""
+    """Look for a cache in which each process would take the same assertion or proof once (E006)."""
+    from .resource_server.protected_views import faces
+
     try:
         alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
     except InvalidSetting:  # E002 says so
         return []
-    used = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
-    if not used or not is_private_cache(alias):
+    if not is_private_cache(alias):
         return []
-    return [error("E006", f"{NAME}['REPLAY_CACHE']: each process would take the same client assertion once")]
+    assertions = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
+    proofs = any(DPOP in each.schemes for each in faces() if are_schemes(each.schemes))
+    return [
+        error("E006", f"{NAME}['REPLAY_CACHE']: each process would take the same {what} once")
+        for what, used in (("client assertion", assertions), ("DPoP proof", proofs))
+        if used
+    ]
+
+
+def check_counters(**_: Any) -> Messages:
+    """Look for counters in a cache that no other process sees (W040)."""
+    try:
+        place = introspection_settings.COUNTERS
+    except InvalidSetting:  # E002 says so
+        return []
+    if place is None or not is_private_cache(place.alias):
+        return []
+    return [warning("W040", f"{NAME}['COUNTERS']['ALIAS']: no other process sees this cache")]
 
 
 def _made_backends() -> list[TokenBackend | InvalidSetting]:

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from .exceptions import InvalidSetting
-from .protocol.identifiers import issuer_problem, resource_problem
+from .protocol.identifiers import issuer_problem, on_host_of, resource_problem
 from .protocol.jwt import SIGNING_ALGORITHMS
+from .protocol.presented import SCHEMES
 from .protocol.scope import parse_scope
 
 NAME = "TOKEN_INTROSPECTION"
@@ -43,6 +44,7 @@ class ProtectedPath(NamedTuple):
     prefix: str
     scopes: tuple[str, ...]
     backend: str
+    schemes: tuple[str, ...]
 
 
 class Revocations(NamedTuple):
@@ -50,6 +52,12 @@ class Revocations(NamedTuple):
 
     alias: str
     prefix: str
+
+
+class Counters(NamedTuple):
+    """Where things are counted by day: the alias of a cache."""
+
+    alias: str
 
 
 Network = IPv4Network | IPv6Network
@@ -182,6 +190,12 @@ class Settings:
         return None if entry is None else _revocations(entry)
 
     @property
+    def COUNTERS(self) -> Counters | None:
+        """The cache that counts failed authentications and inactive answers by day."""
+        entry = self.values.get("COUNTERS")
+        return None if entry is None else _counters(entry)
+
+    @property
     def LEEWAY(self) -> int:
         """Seconds that the clocks of a resource server and its authorization server may differ."""
         return self._seconds("LEEWAY", 30, least=0)
@@ -252,6 +266,22 @@ class Settings:
         return alias
 
     @property
+    def ORIGINS(self) -> tuple[str, ...]:
+        """The origins at which clients reach this API; none where the audience of each backend tells."""
+        origins = self.values.get("ORIGINS", ())
+        if not isinstance(origins, (list, tuple)) or not all(map(_is_origin, origins)):
+            raise _invalid("ORIGINS", "a list of https URLs without path is expected")
+        return tuple(origins)
+
+    @property
+    def DPOP_NONCE(self) -> bool:
+        """Whether a DPoP proof needs a nonce of this resource server (RFC 9449 §9)."""
+        value = self.values.get("DPOP_NONCE", False)
+        if not isinstance(value, bool):
+            raise _invalid("DPOP_NONCE", "True or False is expected")
+        return value
+
+    @property
     def JWKS_HOSTS(self) -> frozenset[str]:
         """Hosts that a `jwks_uri` may name although their addresses are not public."""
         hosts = self.values.get("JWKS_HOSTS", ())
@@ -296,14 +326,28 @@ def _resource(identifier: Any, entry: Any) -> Resource:
 def _protected_path(prefix: Any, entry: Any) -> ProtectedPath:
     if not isinstance(prefix, str) or not prefix.startswith("/"):
         raise _invalid("PROTECTED", "each key is a path that begins with a slash")
-    _refuse_unknown(("PROTECTED", prefix), entry, {"SCOPE", "USING"})
+    _refuse_unknown(("PROTECTED", prefix), entry, {"SCOPE", "USING", "SCHEMES"})
     try:
         scopes = parse_scope(entry.get("SCOPE", ""))
     except (TypeError, ValueError):
         raise _invalid(("PROTECTED", prefix, "SCOPE"), "scope tokens with one space between are expected") from None
     if not isinstance(entry.get("USING", "default"), str):
         raise _invalid(("PROTECTED", prefix, "USING"), "an alias of BACKENDS is expected")
-    return ProtectedPath(prefix, scopes, entry.get("USING", "default"))
+    schemes = entry.get("SCHEMES", SCHEMES[:1])
+    if not are_schemes(schemes):
+        raise _invalid(("PROTECTED", prefix, "SCHEMES"), f"a list of {' and '.join(SCHEMES)} is expected")
+    return ProtectedPath(prefix, scopes, entry.get("USING", "default"), tuple(schemes))
+
+
+def are_schemes(value: Any) -> bool:
+    """Tell whether a value lists schemes, one at least and each once."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return all(scheme in SCHEMES for scheme in value) and len(set(value)) == len(value)
+
+
+def _is_origin(value: Any) -> bool:
+    return isinstance(value, str) and issuer_problem(value) is None and value == on_host_of(value, "")
 
 
 def _is_scope_token(value: Any) -> bool:
@@ -323,6 +367,14 @@ def _revocations(entry: Any) -> Revocations:
     if len(prefix) > MAX_PREFIX:
         raise _invalid(("REVOCATIONS", "PREFIX"), f"{MAX_PREFIX} characters at most are expected")
     return Revocations(alias, prefix)
+
+
+def _counters(entry: Any) -> Counters:
+    _refuse_unknown(("COUNTERS",), entry, {"ALIAS"})
+    alias = entry.get("ALIAS", "default")
+    if not isinstance(alias, str) or alias not in settings.CACHES:
+        raise _invalid(("COUNTERS", "ALIAS"), "an alias of CACHES is expected")
+    return Counters(alias)
 
 
 def _refuse_unknown(place: tuple[str, ...], entry: Any, keys: set[str]) -> None:

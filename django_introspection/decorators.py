@@ -10,6 +10,8 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from rest_framework.exceptions import APIException
 
+from .conf import are_schemes
+from .protocol.presented import BEARER, SCHEMES
 from .protocol.scope import parse_scope
 from .resource_server.denial import DEFAULT_REALM, plain_response
 from .resource_server.protection import Protection
@@ -19,14 +21,19 @@ __all__ = ["token_required"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def token_required(*, scope: str = "", using: str = "default", realm: str = DEFAULT_REALM) -> Callable[[View], View]:
+def token_required(
+    *, scope: str = "", using: str = "default", realm: str = DEFAULT_REALM, schemes: tuple[str, ...] = (BEARER,)
+) -> Callable[[View], View]:
     """Ask for an access token with every scope token of `scope`; for sync and async views.
 
     The view finds `request.token_info` and `request.user`. A refusal is 400, 401, 403 or 503 in JSON, with the
-    challenges of IntrospectionAuthentication. Raises ValueError for a broken scope. On a class-based view it goes
-    round `dispatch` by `method_decorator`. CSRF and login are not asked for: a token is in no cookie.
+    challenges of IntrospectionAuthentication, whose `schemes` these are. Raises ValueError for a broken scope or
+    scheme. On a class-based view it goes round `dispatch` by `method_decorator`. CSRF and login are not asked for: a
+    token is in no cookie.
     """
-    protection, scopes = Protection(using, realm), parse_scope(scope)
+    if not are_schemes(schemes):
+        raise ValueError(f"schemes are of {', '.join(SCHEMES)}")
+    protection, scopes = Protection(using, realm, schemes=schemes), parse_scope(scope)
 
     def decorate(view: View) -> View:
         async def aprotected(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -47,6 +54,7 @@ def token_required(*, scope: str = "", using: str = "default", realm: str = DEFA
 
         wrapper: Any = wraps(view)(aprotected if iscoroutinefunction(view) else protected)
         wrapper.csrf_exempt, wrapper.login_required = True, False
+        wrapper.introspection_protection = protection  # for the checks and the metadata
         return wrapper  # type: ignore[no-any-return]  # it is called as the view is
 
     return decorate

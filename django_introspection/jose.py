@@ -13,6 +13,7 @@ MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 """RFC 7518 §3.3 asks for the least; the most keeps a key of somebody else from costing us seconds."""
 MAX_KEYS = 32
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+EXTRA_MISSING = "the extra jwt is not installed: pip install 'django-introspection[jwt]'"
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _ALGORITHMS = {
     "RSA": ("RS256", "PS256"),
@@ -171,7 +172,7 @@ def _usable(jwks: list[Any]) -> Iterator[VerificationKey]:
 
 def _need_extra() -> None:
     if not is_installed():
-        raise KeyProblem("the extra jwt is not installed: pip install 'django-introspection[jwt]'")
+        raise KeyProblem(EXTRA_MISSING)
 
 
 def _algorithm(alg: str) -> Any:

@@ -42,7 +42,7 @@ class ProtectedPaths:
             return self._acall(request)
         if path := self._path_of(request):
             try:
-                Protection(path.backend).admit(request, path.scopes)
+                _protection_of(path).admit(request, path.scopes)
             except APIException as denial:
                 return plain_response(denial)
             _without_csrf(request)
@@ -51,7 +51,7 @@ class ProtectedPaths:
     async def _acall(self, request: HttpRequest) -> Any:
         if path := self._path_of(request):
             try:
-                await Protection(path.backend).aadmit(request, path.scopes)
+                await _protection_of(path).aadmit(request, path.scopes)
             except APIException as denial:
                 return plain_response(denial)
             _without_csrf(request)
@@ -64,6 +64,10 @@ class ProtectedPaths:
             if any(f"{reading}/".startswith(f"{prefix.rstrip('/')}/") for reading in readings):
                 return path
         return None
+
+
+def _protection_of(path: ProtectedPath) -> Protection:
+    return Protection(path.backend, schemes=path.schemes)
 
 
 def _readings(path: str) -> set[str]:

@@ -28,9 +28,15 @@ def _token_introspected(answer: Answer, caller: Any, **_: Any) -> None:
         logger.info("token introspected caller=%s inactive: %s", caller.client_id, answer.reason)
 
 
-def _token_revoked(tokens: list[Any], client: Any, **_: Any) -> None:
-    by = client.client_id if client else "the operator"
+def _token_revoked(tokens: list[Any], client: Any, who: str = "", **_: Any) -> None:
+    by = client.client_id if client else ascii(who) if who else "the operator"
     logger.info("tokens revoked tokens=%s by=%s", ",".join(map(str, tokens)), by)
+
+
+def _token_debugged(operator: Any, token: Any, alias: str, caller: Any, outcome: str, **_: Any) -> None:
+    asked_for = caller.client_id if caller else None
+    line = "token debugged operator=%a token=%s backend=%s caller=%s: %s"
+    logger.info(line, operator.get_username(), token, alias, asked_for, outcome)
 
 
 def _refresh_token_reused(grant_id: Any, client: Any, **_: Any) -> None:
@@ -49,6 +55,7 @@ _RECEIVERS = (
     (signals.token_issued, _token_issued),
     (signals.token_introspected, _token_introspected),
     (signals.token_revoked, _token_revoked),
+    (signals.token_debugged, _token_debugged),
     (signals.client_authentication_failed, _client_authentication_failed),
     (signals.refresh_token_reused, _refresh_token_reused),
     (signals.token_scanning_suspected, _token_scanning_suspected),

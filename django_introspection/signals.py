@@ -4,7 +4,9 @@ Every receiver gets keyword arguments only:
 
 - `token_issued`: `token` (the row), `client`
 - `token_introspected`: `answer`, `caller` (the client that asked)
-- `token_revoked`: `tokens` (a list of their UUIDs), `client` (who asked, or None)
+- `token_revoked`: `tokens` (a list of their UUIDs), `client` (who asked, or None), `who` (in words, may be empty)
+- `token_debugged`: `operator` (a user), `token` (its UUID, None where it is not ours), `alias` (of the backend),
+  `caller` (a client or None), `outcome` (in words)
 - `refresh_token_reused`: `grant_id` (a UUID), `client` (the one that held the grant)
 - `token_scanning_suspected`: `caller` (a client), `count` (its inactive answers in one period)
 - `token_answered`: `backend` (an alias), `answer`, `source` ("server", "cache", "local" for the memory of the process,
@@ -21,6 +23,7 @@ from django.dispatch import Signal
 token_issued = Signal()
 token_introspected = Signal()
 token_revoked = Signal()
+token_debugged = Signal()
 client_authentication_failed = Signal()
 refresh_token_reused = Signal()
 token_scanning_suspected = Signal()

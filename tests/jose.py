@@ -111,3 +111,32 @@ def assertion(client_id: str, *, alg: str = "ES256", name: str = "one", header: 
 def asserting(value: str) -> dict[str, str]:
     """Return the form parameters that an assertion is sent in."""
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": value}
+
+
+def thumbprint(alg: str = "ES256", name: str = "one") -> str:
+    """Return the name by which tokens are bound to a key (RFC 9449 §6)."""
+    return key(alg, name).thumbprint()
+
+
+def proof(
+    token: str,
+    uri: str,
+    *,
+    alg: str = "ES256",
+    name: str = "one",
+    signer: Key | None = None,
+    header: Any = None,
+    **changes: Any,
+) -> str:
+    """Make a DPoP proof for a GET; `header` changes its header, the rest its claims; None takes away."""
+    head = {"typ": "dpop+jwt", "alg": alg, "jwk": public(alg, name), **(header or {})}
+    claims = {
+        "jti": secrets.token_urlsafe(16),
+        "htm": "GET",
+        "htu": uri,
+        "iat": int(time.time()),
+        "ath": encode(hashlib.sha256(token.encode()).digest()),
+        **changes,
+    }
+    head, claims = ({key: value for key, value in part.items() if value is not None} for part in (head, claims))
+    return sign(head, claims, signer or key(alg, name), alg=alg)

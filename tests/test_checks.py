@@ -80,11 +80,12 @@ SPEAKING = {
     "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {**AUDIENCE, "USER": BY_NAME} for alias in ("a", "b")}},
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
+    "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "E031", "W011", "W012"}
-"""Need more than settings: a project without contrib.auth or with other packages, a database that may be asked, views."""
+ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"}
+"""Need more than settings: a project with or without other packages, a database that may be asked, views."""
 
 
 def test_every_id_of_the_table_has_a_test() -> None:

@@ -40,12 +40,20 @@ ROOMS = {
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
     "contrib.stored_times": "bridges",
+    "contrib.subjects": "bridges",
+    "contrib.watching": "bridges",
+    "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",
     "security_log": "security log",
+    "counters": "counters",
     "checks": "checks",
     "apps": "apps",
     "admin": "admin",
     "management": "commands",
+    "management.base": "command base",
+    "management.caches": "doctor",
+    "management.commands.introspection_doctor": "doctor",
+    "resource_server.management": "doctor",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -67,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"jose", "keys", "revocations"},  # a client signs as a server does; tombstones end what is kept
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION | {"jose", "keys", "models", "backends", "database backend", "revocations"},
-    "resource server": FOUNDATION | {"backends"},
+    "resource server": FOUNDATION | {"jose", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "testing": FOUNDATION | {"jose", "backends"},
@@ -75,9 +83,18 @@ ALLOWED: dict[str, set[str]] = {
     "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},
     "security log": {"protocol", "words"},
     "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
-    "apps": {"checks", "security log", "contrib", "bridges"},
-    "admin": FOUNDATION | {"models", "authorization server"},
-    "commands": FOUNDATION | {"jose", "models", "authorization server"},
+    "apps": {"checks", "security log", "counters", "contrib", "bridges"},
+    "counters": FOUNDATION,
+    # the token debugger shows what both sides make of a token, the overview what was counted
+    "admin": FOUNDATION
+    | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
+    "command base": FOUNDATION,
+    "doctor": FOUNDATION | {"command base", "jose", "backends", "revocations"},  # a pure resource server has it as well
+    "commands": FOUNDATION
+    | {
+        *("command base", "jose", "keys", "models", "backends", "database backend"),
+        *("authorization server", "resource server"),  # an operator asks as either side does
+    },
     "urls": {"authorization server", "resource server"},
     "front door": {"protocol", "backends"},
 }

@@ -219,7 +219,7 @@ def test_without_the_extra_it_is_named_and_nothing_is_offered_that_needs_it(
     with pytest.raises(InvalidSetting, match=r"\['KEYS'\]\[0\]: the extra jwt is not installed"):
         signing_keys()
     with pytest.raises(CommandError, match="the extra jwt is not installed"):
-        call_command("introspection_key")
+        call_command("introspection_key", "generate")
     settings.TOKEN_INTROSPECTION = TOKEN_INTROSPECTION
     document = Browser().get("/.well-known/oauth-authorization-server").json()
     assert "private_key_jwt" not in document["token_endpoint_auth_methods_supported"]

@@ -19,8 +19,10 @@ FACES = [
     "django_introspection.middleware",
     "django_introspection.permissions",
     "django_introspection.resource_server.local_users",
+    "django_introspection.resource_server.management.commands.introspection_doctor",
     "django_introspection.security_log",
     "django_introspection.signals",
+    "django_introspection.testing",
     "django_introspection.throttling",
     "django_introspection.well_known_urls",
 ]
@@ -40,6 +42,7 @@ HEAVY = {
     "drf_spectacular",
     "oauth2_provider",
     "oauthlib",
+    "allauth",
 }
 PROBE = "tests.projects.resource_only.imports"
 

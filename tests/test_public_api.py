@@ -27,7 +27,13 @@ NAMES = {
         "Token",
         "TokenKind",
     },
-    "django_introspection.backends": {"DatabaseBackend", "RemoteBackend", "TokenBackend"},
+    "django_introspection.backends": {
+        "DatabaseBackend",
+        "JWTBackend",
+        "RemoteBackend",
+        "RoutingBackend",
+        "TokenBackend",
+    },
     "django_introspection.testing": {
         "Challenge",
         "FakeAuthorizationServer",

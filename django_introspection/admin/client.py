@@ -143,7 +143,7 @@ class ClientAdmin(ClientPages):
                 "secrets": states,
                 "warnings": warnings(obj, states),
                 "tokens": live_tokens(obj),
-                "may_revoke": request.user.has_perm("introspection.revoke_token"),
+                "may_revoke": self.has_revoke_permission(request, obj),
             }
         else:
             context |= {"show_save_and_add_another": False, "show_save_and_continue": False}

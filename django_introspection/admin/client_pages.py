@@ -31,17 +31,20 @@ from ..protocol.errors import IntrospectionUnavailable
 from .client_forms import SecretForm, client_id_of_form
 from .client_secrets import states_of, used_since
 from .client_snippets import SECRET, snippets
+from .token_revoking import operator_name
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _ModelAdmin = admin.ModelAdmin[Client]
 else:
     _ModelAdmin = admin.ModelAdmin
 
+PERMISSIONS = {"change": "introspection.change_client", "revoke": "introspection.revoke_token"}
+"""What the pages ask for, named as people who give it find it."""
 METHODS = ["GET", "HEAD", "POST"]
 Page = Callable[..., HttpResponse]
 
 
-def page_of_client(permission: str) -> Callable[[Page], Page]:
+def page_of_client(action: str) -> Callable[[Page], Page]:
     """Hand a page its client, where there still is one and the user has the permission; say what is missing."""
 
     def decorate(view: Page) -> Page:
@@ -54,8 +57,8 @@ def page_of_client(permission: str) -> Callable[[Page], Page]:
                 return self.is_gone(request)
             if not self.has_view_permission(request, client):
                 raise PermissionDenied
-            if not request.user.has_perm(permission):
-                return self.render_page(request, client, "refused", status=403, permission=permission)
+            if not getattr(self, f"has_{action}_permission")(request, client):
+                return self.render_page(request, client, "refused", status=403, permission=PERMISSIONS[action])
             return view(self, request, client, **further)
 
         return checked
@@ -80,7 +83,11 @@ class ClientPages(_ModelAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    @page_of_client("introspection.change_client")
+    def has_revoke_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Ask for the permission to revoke tokens."""
+        return request.user.has_perm(PERMISSIONS["revoke"])
+
+    @page_of_client("change")
     def secret_view(self, request: HttpRequest, client: Client) -> HttpResponse:
         """Add a secret beside the live ones, and show it."""
         if not client.has_secrets:
@@ -107,7 +114,7 @@ class ClientPages(_ModelAdmin):
             raise
         return page
 
-    @page_of_client("introspection.change_client")
+    @page_of_client("change")
     def retire_view(self, request: HttpRequest, client: Client, secret_id: int) -> HttpResponse:
         """Retire a secret, after saying whether another one is in use."""
         at = now()
@@ -129,7 +136,7 @@ class ClientPages(_ModelAdmin):
         text = _("The secret that ends with %(hint)s is retired: it is refused from now on.") % {"hint": secret.hint}
         return self.back(request, client, messages.SUCCESS, text)
 
-    @page_of_client("introspection.change_client")
+    @page_of_client("change")
     def activity_view(self, request: HttpRequest, client: Client) -> HttpResponse:
         """Disable a client, or enable it again."""
         if request.method != "POST":
@@ -142,7 +149,7 @@ class ClientPages(_ModelAdmin):
         disabled = _("%(client)s is disabled: it cannot authenticate, and its tokens are inactive.")
         return self.back(request, client, messages.SUCCESS, (enabled if wanted else disabled) % {"client": client})
 
-    @page_of_client("introspection.revoke_token")
+    @page_of_client("revoke")
     def revoke_view(self, request: HttpRequest, client: Client) -> HttpResponse:
         """Revoke every token of a client, after saying how many there are."""
         tokens = live_tokens(client)
@@ -150,7 +157,7 @@ class ClientPages(_ModelAdmin):
             return self.render_page(request, client, "revoke", tokens=tokens)
         all_told = True
         try:
-            revoke_client_tokens(client, by=None)
+            revoke_client_tokens(client, by=None, who=operator_name(request))
         except IntrospectionUnavailable:
             all_told = False
         self.log_change(request, client, "Revoked all its tokens.")

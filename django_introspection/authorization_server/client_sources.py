@@ -94,10 +94,14 @@ if hasattr(os, "register_at_fork"):
 
 def with_policy(rows: QuerySet[_Row], client_id: str) -> QuerySet[_Row]:
     """Let rows of another package bring what our admin says of the client that their field names, in one statement."""
-    ours = Client.objects.filter(client_id=OuterRef(client_id))
-    policy = ours.values(policy=JSONObject(**{name: name for name in _COPIED}))
-    annotated: QuerySet[_Row] = rows.annotate(**{_POLICY: Subquery(policy[:1])})
+    annotated: QuerySet[_Row] = rows.annotate(**{_POLICY: _policy_of(client_id)})
     return annotated
+
+
+@lru_cache
+def _policy_of(client_id: str) -> Subquery:
+    ours = Client.objects.filter(client_id=OuterRef(client_id))
+    return Subquery(ours.values(policy=JSONObject(**{name: name for name in _COPIED}))[:1])
 
 
 def client_with_policy(row: Any, client_id: str) -> Found:

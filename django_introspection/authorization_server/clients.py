@@ -26,7 +26,14 @@ from ..protocol.credentials import (
     invalid_caller,
     parse_credentials,
 )
-from ..protocol.errors import InsufficientCaller, InvalidCaller, InvalidClient, OAuthError, UnauthorizedClient
+from ..protocol.errors import (
+    InsufficientCaller,
+    InvalidCaller,
+    InvalidClient,
+    OAuthError,
+    TooManyRequests,
+    UnauthorizedClient,
+)
 from ..protocol.form import Form
 from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest
@@ -96,16 +103,26 @@ def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Cl
 
 @sensitive_variables("credentials")
 def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
+    try:
+        client, problem = _find_by_secret(request, credentials)
+    except TooManyRequests as refusal:
+        _refuse(request, refusal, credentials.client_id)
+    if client is None:
+        _refuse(request, InvalidClient("Client authentication failed.", detail=problem), credentials.client_id)
+    return client
+
+
+@sensitive_variables("credentials")
+def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> Found:
     """Ask each source; those that know no such client then do the work that a wrong secret costs."""
     problems = {}
     for source in client_sources():
         client, problems[source] = source.by_secret(request, credentials)
         if client is not None:
-            return client
+            return client, ""
     for source in [source for source, problem in problems.items() if problem == UNKNOWN]:
         source.spend(request, credentials)
-    detail = next((problem for problem in problems.values() if problem != UNKNOWN), UNKNOWN)
-    raise _refusal(request, InvalidClient("Client authentication failed.", detail=detail), credentials.client_id)
+    return None, next((problem for problem in problems.values() if problem != UNKNOWN), UNKNOWN)
 
 
 @sensitive_variables("credentials")
@@ -153,14 +170,10 @@ def _bearer_problem(answer: Answer) -> str:
 
 
 def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
-    raise _refusal(request, refusal, client_id)
-
-
-def _refusal(request: HttpRequest, refusal: OAuthError, client_id: str) -> OAuthError:
     address = client_address(request)
     reason = refusal.detail or refusal.description
     client_authentication_failed.send_robust(Client, client_id=client_id, reason=reason, remote_address=address)
-    return after_failure(refusal, client_id, address)
+    raise after_failure(refusal, client_id, address)
 
 
 class DatabaseClients(ClientSource):

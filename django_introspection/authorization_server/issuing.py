@@ -119,11 +119,13 @@ def issue(
     lifetime: timedelta | None = None,
     not_before: datetime | None = None,
     members: Mapping[str, Any] | None = None,
+    token_id: UUID | None = None,
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
     `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own where that is shorter;
-    `members` are further members of the answer.
+    `members` are further members of the answer. `token_id` is for those who may ask twice: the second time raises
+    IntegrityError, and nothing is issued.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
     computed here or malformed, a client or user that is not active, and a JWT that cannot be made: without ISSUER, KEYS
     or audience (RFC 9068 §2.2), or too large.
@@ -148,7 +150,7 @@ def issue(
         "not_before": not_before,
     }
     with transaction.atomic(using=router.db_for_write(Token)):
-        token, access_token = create(TokenKind.ACCESS, expires_at, grant)
+        token, access_token = create(TokenKind.ACCESS, expires_at, {**grant, "id": token_id or uuid7()})
         rows, refresh_token = [token], None
         if refresh:
             row, refresh_token = create_refresh_token(grant, grant_expires_at)

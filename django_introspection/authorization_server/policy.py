@@ -35,7 +35,7 @@ def may_see(info: TokenInfo, caller: Client) -> bool:
     policy = caller.introspection_policy
     if policy == IntrospectionPolicy.NONE:
         return False
-    if info.client_id == caller.client_id:
+    if _is_own(info, caller):
         return True
     if not info.is_access_token:
         return False
@@ -52,9 +52,15 @@ def told(answer: Answer, caller: Client) -> Answer:
     if not answer:
         return answer
     members = {**answer.info, **_further(answer, caller)}
-    if answer.info.client_id != caller.client_id:
+    if not _is_own(answer.info, caller):
         members = _filtered(members, caller)
     return Active(TokenInfo(members), answer.user)
+
+
+def _is_own(info: TokenInfo, caller: Client) -> bool:
+    """Tell whether a token was issued to this client; one of the same name at another issuer is somebody else."""
+    issuer = introspection_settings.ISSUER
+    return info.client_id == caller.client_id and (issuer is None or info.iss in (None, issuer))
 
 
 def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:

@@ -1,22 +1,25 @@
 """Ending tokens, at once and wherever answers about them are cached (RFC 7009 §2.1).
 
-Every function returns how many tokens it ended. It raises IntrospectionUnavailable where the cache of REVOCATIONS
+Every function returns how many tokens it ended. `who` is what `revoked_by` keeps of it, by default the client `by`
+which it is done. It raises IntrospectionUnavailable where the cache of REVOCATIONS
 cannot be written: the tokens are revoked all the same, and doing it again writes what is missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from .. import revocations
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
+from ..models.token import MAX_REVOKED_BY
 from ..protocol.errors import IntrospectionUnavailable
 from ..signals import token_revoked
 
@@ -24,29 +27,46 @@ BATCH = 500
 """Tokens in one statement, one call to the cache and one signal."""
 
 
-def revoke_token(token: Token, *, by: Client | None) -> int:
+def revoke_token(token: Token, *, by: Client | None, who: str = "") -> int:
     """Revoke a token, and with a refresh token every token of its grant."""
-    if token.kind == TokenKind.REFRESH:
-        return revoke_grant(token.grant_id, by=by)
-    return _revoke(Token.objects.on_primary().filter(pk=token.pk), by)
+    return revoke_tokens([token], by=by, who=who)
 
 
-def revoke_grant(grant_id: UUID, *, by: Client | None) -> int:
+def revoke_tokens(tokens: Iterable[Token], *, by: Client | None, who: str = "") -> int:
+    """Revoke some tokens, and with each refresh token every token of its grant."""
+    return _revoke(ended_with(tokens), by, who)
+
+
+def ended_with(tokens: Iterable[Token]) -> QuerySet[Token]:
+    """Return what is revoked together with some tokens, themselves included."""
+    keys, grants = set(), set()
+    for token in tokens:
+        if token.kind == TokenKind.REFRESH:
+            grants.add(token.grant_id)
+        else:
+            keys.add(token.pk)
+    wanted = Q(grant_id__in=grants) if grants else Q(pk__in=keys)
+    if grants and keys:
+        wanted |= Q(pk__in=keys)
+    return Token.objects.on_primary().filter(wanted)
+
+
+def revoke_grant(grant_id: UUID, *, by: Client | None, who: str = "") -> int:
     """Revoke every token of a grant, those of a refresh that is under way included."""
-    return _revoke(Token.objects.on_primary().filter(grant_id=grant_id), by)
+    return _revoke(Token.objects.on_primary().filter(grant_id=grant_id), by, who)
 
 
-def revoke_client_tokens(client: Client, *, by: Client | None) -> int:
+def revoke_client_tokens(client: Client, *, by: Client | None, who: str = "") -> int:
     """Revoke every token of a client."""
-    return _revoke(Token.objects.on_primary().filter(client=client), by)
+    return _revoke(Token.objects.on_primary().filter(client=client), by, who)
 
 
-def revoke_user_tokens(user: Any, *, by: Client | None) -> int:
+def revoke_user_tokens(user: Any, *, by: Client | None, who: str = "") -> int:
     """Revoke every token that was issued for a user."""
-    return _revoke(Token.objects.on_primary().filter(user=user), by)
+    return _revoke(Token.objects.on_primary().filter(user=user), by, who)
 
 
-def _revoke(chosen: QuerySet[Token], by: Client | None) -> int:
+def _revoke(chosen: QuerySet[Token], by: Client | None, who: str) -> int:
     """Revoke until a fresh look finds nothing that is live.
 
     A refresh that has claimed its token and not committed may add tokens after any one look. What it claimed is
@@ -54,11 +74,12 @@ def _revoke(chosen: QuerySet[Token], by: Client | None) -> int:
     around us looks at one unchanging snapshot, the same tokens come again; they are done.
     """
     tombstones = _Tombstones()
+    who = (who or (f"client {by.client_id}" if by else ""))[:MAX_REVOKED_BY]
     live = chosen.filter(revoked_at=None).only("digest", "kind", "expires_at").order_by("pk")
     revoked = 0
     before: list[Token] = []
     while (batch := list(live[:BATCH])) and batch != before:
-        revoked += _revoke_batch(batch, by, tombstones, using=chosen.db)
+        revoked += _revoke_batch(batch, by, who, tombstones, using=chosen.db)
         before = batch
     transaction.on_commit(partial(tombstones.write_again, chosen), using=chosen.db)
     if tombstones.failure:
@@ -66,14 +87,15 @@ def _revoke(chosen: QuerySet[Token], by: Client | None) -> int:
     return revoked
 
 
-def _revoke_batch(batch: list[Token], by: Client | None, tombstones: _Tombstones, *, using: str) -> int:
+def _revoke_batch(batch: list[Token], by: Client | None, who: str, tombstones: _Tombstones, *, using: str) -> int:
     """Revoke tokens in a transaction that begins with its write: a read first would let SQLite refuse the lock."""
     primary = Token.objects.on_primary()
     with transaction.atomic(using=using):
-        changed = primary.filter(pk__in=[token.pk for token in batch], revoked_at=None).update(revoked_at=now())
+        live = primary.filter(pk__in=[token.pk for token in batch], revoked_at=None)
+        changed = live.update(revoked_at=now(), revoked_by=who)
         tombstones.write(batch)
     if changed:
-        token_revoked.send_robust(Token, tokens=[token.pk for token in batch], client=by)
+        token_revoked.send_robust(Token, tokens=[token.pk for token in batch], client=by, who=who)
     return changed
 
 

@@ -22,6 +22,10 @@ from .resources import narrow_grant
 from .revoking import revoke_grant
 from .self_contained import refuse_impossible
 
+REUSE = "reuse of a refresh token"
+REPLACED = "repeat of a refresh within REFRESH_GRACE"
+"""What `revoked_by` says of tokens that this module ends."""
+
 
 def refresh(client: Client, form: Form) -> IssuedToken:
     """Exchange a refresh token for an access token and the next refresh token; raises OAuthError.
@@ -73,7 +77,7 @@ def _take_back_successor(presented: Token) -> bool:
     presented.rotated_at = row.values_list("rotated_at", flat=True).first()
     if not _in_grace(presented.rotated_at):
         return False
-    return tokens.filter(predecessor=presented.pk, revoked_at=None).update(revoked_at=now()) == 1
+    return tokens.filter(predecessor=presented.pk, revoked_at=None).update(revoked_at=now(), revoked_by=REPLACED) == 1
 
 
 def _in_grace(rotated_at: datetime | None) -> bool:
@@ -118,7 +122,7 @@ def _next_tokens(presented: Token, form: Form) -> _Next:
 def _end_grant(presented: Token, client: Client) -> None:
     """Revoke the grant, outside of the transaction of the request: its lock on one token must not wait for others."""
     try:
-        revoke_grant(presented.grant_id, by=client)
+        revoke_grant(presented.grant_id, by=client, who=REUSE)
     finally:
         refresh_token_reused.send_robust(Token, grant_id=presented.grant_id, client=client)
 

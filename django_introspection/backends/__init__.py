@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import TokenBackend
     from .database import DatabaseBackend
+    from .jwt import JWTBackend
     from .remote import RemoteBackend
+    from .routing import RoutingBackend
 
-__all__ = ["DatabaseBackend", "RemoteBackend", "TokenBackend"]
+__all__ = ["DatabaseBackend", "JWTBackend", "RemoteBackend", "RoutingBackend", "TokenBackend"]
 
-_MODULES = {"DatabaseBackend": ".database", "RemoteBackend": ".remote", "TokenBackend": ".base"}
+_MODULES = {
+    "DatabaseBackend": ".database",
+    "JWTBackend": ".jwt",
+    "RemoteBackend": ".remote",
+    "RoutingBackend": ".routing",
+    "TokenBackend": ".base",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -13,6 +13,7 @@ from ..check_messages import warning
 from ..conf import NAME
 from ..exceptions import InvalidBackend
 from ..protocol.answer import Answer
+from .diagnosis import Finding, ask
 from .options import CacheOptions, Options
 
 __all__ = ["Options", "TokenBackend"]
@@ -31,6 +32,10 @@ class TokenBackend(ABC):
     requires_token_type = True
     keeps_answers = False
     """Whether CACHE means something to this kind of backend."""
+    is_remote = True
+    """Whether this kind of backend shows tokens to another server."""
+    then_ask: str | None = None
+    """The alias of a backend that is asked about a token that is good here, and must find it good too."""
 
     def __init__(self, alias: str, options: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
@@ -46,9 +51,9 @@ class TokenBackend(ABC):
     def configure(self, options: Options) -> None:
         """Take the options of this kind of backend; raises InvalidBackend. No input or output here."""
 
-    def route(self, token: str) -> TokenBackend:
-        """Return the backend that judges a token: this one, unless this one only chooses."""
-        return self
+    def route(self, token: str) -> Sequence[TokenBackend]:
+        """Return the backends that judge a token, in order: this one, unless this one only chooses."""
+        return (self,)
 
     @abstractmethod
     def introspect(self, token: str) -> Answer:
@@ -58,11 +63,25 @@ class TokenBackend(ABC):
         """Ask like `introspect`, without blocking the event loop."""
         return await sync_to_async(self.introspect)(token)
 
+    def purge(self, token: str | None = None) -> None:
+        """Forget what was answered about one token, or about all of them; here nothing is kept."""
+
+    async def apurge(self, token: str | None = None) -> None:
+        """Forget like `purge`, without blocking the event loop."""
+        await sync_to_async(self.purge)(token)
+
     def check(self) -> list[CheckMessage]:
         """Return what the system checks should say of this backend where it is deployed."""
         if self.audience:
             return []
         return [warning("W005", f"{self.place}['audience']: a token that was meant for another API is good here")]
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Try for real whether it works, and yield what is found: for the command introspection_doctor.
+
+        Slower than a request, but with an end; nothing is raised that a server, a network or a database can cause.
+        """
+        return ask(self.introspect)
 
     def close(self) -> None:
         """Give up connections; the backend is not used afterwards."""

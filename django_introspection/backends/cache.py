@@ -18,7 +18,6 @@ from secrets import token_hex
 from threading import Lock
 from typing import Any, NamedTuple
 
-from asgiref.sync import sync_to_async
 from django.core.cache import caches
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
@@ -33,7 +32,7 @@ from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from .entry import Kept, decode, encode, is_younger
 from .options import CacheOptions
-from .steps import Step, Steps
+from .steps import Blocking, Step, Steps
 
 logger = logging.getLogger("django_introspection")
 
@@ -101,7 +100,7 @@ class AnswerCache:
             return Found(None, None)
         generation = str(found.get(keys.generation, ""))
         try:
-            revoked = tombstone in found or (not together and (yield from _Run(partial(_is_revoked, token))))
+            revoked = tombstone in found or (not together and (yield from Blocking(partial(_is_revoked, token))))
         except IntrospectionUnavailable:
             return Found(None, None)
         if revoked:
@@ -168,7 +167,7 @@ class AnswerCache:
         return messages
 
     def _call(self, method: str, *arguments: Any) -> Step[Any]:
-        return _Run(partial(self._answered, method, *arguments))
+        return Blocking(partial(self._answered, method, *arguments))
 
     def _answered(self, method: str, *arguments: Any) -> Any:
         """Call the cache; None where it does not answer, and then for a while without trying again."""
@@ -188,16 +187,3 @@ class AnswerCache:
 
 def _is_revoked(token: Presented) -> bool:
     return revocations.is_revoked(token_identity(token.value))
-
-
-class _Run(Step[Any]):
-    """A blocking call; Django's own async cache calls would make a round trip of each key."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    def run(self) -> Any:
-        return self._call()
-
-    async def arun(self) -> Any:
-        return await sync_to_async(self._call, thread_sensitive=False)()

@@ -22,6 +22,8 @@ from .base import TokenBackend
 class DatabaseBackend(TokenBackend):
     """Look tokens up by digest: one statement, and none for a value that cannot be ours."""
 
+    is_remote = False
+
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""

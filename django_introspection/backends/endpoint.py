@@ -50,9 +50,9 @@ class IntrospectionEndpoint:
             detail = "the authorization server did not answer lately"
             raise IntrospectionUnavailable(detail, retry_after=math.ceil(wait))
         try:
-            reply = yield from self._asked(token)
+            reply = yield from self.exchange(token)
             if reply.status == 401 and self._has_new_token():
-                reply = yield from self._asked(token)
+                reply = yield from self.exchange(token)
             answer = read_reply(reply)
         except IntrospectionUnavailable as failure:
             self._breaker.failed(wait=failure.retry_after if isinstance(failure, ServerBusy) else None)
@@ -62,7 +62,8 @@ class IntrospectionEndpoint:
         self._breaker.succeeded()
         return answer
 
-    def _asked(self, token: Presented) -> Steps[Reply]:
+    def exchange(self, token: Presented) -> Steps[Reply]:
+        """Ask about a token whatever happened before, and return the reply as it came."""
         url = yield from self._url()
         proof = yield from self._proof()
         return (yield from self._transport.exchange(partial(_request, url, token, proof)))

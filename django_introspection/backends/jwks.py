@@ -1,4 +1,4 @@
-"""Public keys of clients, from their `jwks_uri`: fetched rarely, kept in the process, from public addresses."""
+"""Public keys of others, fetched rarely and kept in the process: of issuers, and of clients by their `jwks_uri`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.core.signals import setting_changed
@@ -18,6 +19,12 @@ from ..jose import VerificationKey, read_key_set
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.identifiers import endpoint_problem, is_loopback, is_public
 from ..protocol.strict_json import parse_json_object
+from .deadline import deadline
+from .flight import Flights
+from .steps import Steps, run
+
+if TYPE_CHECKING:
+    from .transport import Reply
 
 logger = logging.getLogger("django_introspection")
 
@@ -36,76 +43,53 @@ MAX_SETS = 1000
 Keys = tuple[VerificationKey, ...]
 
 
-@dataclass(slots=True)
-class _Kept:
-    """The set of one URL, when it was fetched, and when a fetch failed or was made for an unknown `kid`."""
+class KeySet:
+    """Keep the set of one place; `retry` are the seconds between two tries to get the first one."""
 
-    lock: Lock = field(default_factory=Lock)
-    keys: Keys = ()
-    fetched_at: float | None = None
-    paused_at: float | None = None
+    def __init__(self, fetch: Callable[[], Steps[Keys]], *, retry: float = PAUSE) -> None:
+        self._fetch, self._retry = fetch, retry
+        self._flights = Flights()
+        self._keys: Keys = ()
+        self._fetched_at: float | None = None
+        self._paused_at: float | None = None
 
-    def needs_fetch(self, kid: str | None, now: float) -> bool:
-        """Tell whether to fetch: a set that is new, old or lacks a `kid`, unless that was tried just now."""
-        if self.paused_at is not None and _within(self.paused_at, now, PAUSE):
-            return False
-        if self.fetched_at is None or not _within(self.fetched_at, now, FRESH):
-            return True
-        return kid is not None and all(key.kid != kid for key in self.keys)
-
-
-class RemoteKeySets:
-    """Keep the key sets of this process by URL, the least recently used ones forgotten first."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def keys(self, url: str, *, kid: str | None) -> Keys:
-        """Return the keys at a URL, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable.
+    def keys(self, kid: str | None) -> Steps[Keys]:
+        """Return the keys, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable.
 
         Callers wait for one fetch together; where it fails, the last good set serves for KEPT seconds.
         """
-        kept = self._entry(url)
-        if kept.needs_fetch(kid, time.time()):
-            with kept.lock:
-                if kept.needs_fetch(kid, time.time()):  # who waited finds the work done
-                    _fetch_into(kept, url)
-        if kept.fetched_at is None or not _within(kept.fetched_at, time.time(), KEPT):
-            raise IntrospectionUnavailable("the keys of the client cannot be fetched")
-        return kept.keys
+        if self._needs_fetch(kid, time.time()):
+            yield from self._flights.once("keys", partial(self._renew, kid))
+        if self._fetched_at is None or not _within(self._fetched_at, time.time(), KEPT):
+            raise IntrospectionUnavailable("the keys cannot be fetched")
+        return self._keys
 
-    def forget(self) -> None:
-        """Start anew: after a fork a lock may be held by no one."""
-        self._lock = Lock()
-        self._sets: OrderedDict[str, _Kept] = OrderedDict()
+    def _needs_fetch(self, kid: str | None, now: float) -> bool:
+        """Tell whether to fetch: a set that is new, old or lacks a `kid`, unless that was tried just now."""
+        pause = self._retry if self._fetched_at is None else PAUSE
+        if self._paused_at is not None and _within(self._paused_at, now, pause):
+            return False
+        if self._fetched_at is None or not _within(self._fetched_at, now, FRESH):
+            return True
+        return kid is not None and all(key.kid != kid for key in self._keys)
 
-    def _entry(self, url: str) -> _Kept:
-        with self._lock:
-            kept = self._sets.setdefault(url, _Kept())
-            self._sets.move_to_end(url)
-            if len(self._sets) > MAX_SETS:
-                self._sets.popitem(last=False)
-            return kept
+    def _renew(self, kid: str | None) -> Steps[None]:
+        """Fetch the set; what comes now and is no plain renewal is followed by a pause."""
+        now = time.time()
+        if not self._needs_fetch(kid, now):  # who came late finds the work done
+            return
+        pauses = self._fetched_at is not None and _within(self._fetched_at, now, FRESH)
+        try:
+            self._keys = yield from self._fetch()
+            self._fetched_at = now
+        except IntrospectionUnavailable as error:
+            logger.warning("keys cannot be fetched: %s", error)
+            pauses = True
+        self._paused_at = now if pauses else None
 
 
-def fetch(url: str) -> Keys:
-    """Fetch a key set from a public address over https; raises IntrospectionUnavailable.
-
-    A host in JWKS_HOSTS may be anywhere, and on loopback speak plain http. No redirects are followed.
-    """
-    from .deadline import deadline
-    from .transport import Request, Transport
-
-    host = (urlsplit(url).hostname or "").lower()
-    trusted = host in introspection_settings.JWKS_HOSTS
-    if endpoint_problem(url) or (is_loopback(host) and not trusted):
-        raise IntrospectionUnavailable("the address of the keys is not one that keys are fetched from")
-    transport = Transport(verify=True, allows=None if trusted else is_public)
-    try:
-        with deadline(TIMEOUT):
-            reply = transport.send(Request.get(url)).run()
-    finally:
-        transport.close()
+def read_keys(reply: Reply) -> Keys:
+    """Read the set of keys in a reply; raises InvalidResponse."""
     if reply.status != 200 or reply.headers.get("content-encoding", "identity") != "identity":
         raise InvalidResponse(f"the server of the keys answers {reply.status}")
     if len(reply.body) > MAX_SET:
@@ -116,19 +100,53 @@ def fetch(url: str) -> Keys:
         raise InvalidResponse(f"the set of keys {problem}") from None
 
 
-def _fetch_into(kept: _Kept, url: str) -> None:
-    """Fetch the set; what comes now and is no plain renewal is followed by a pause."""
-    now = time.time()
-    pauses = kept.fetched_at is not None and _within(kept.fetched_at, now, FRESH)
+class RemoteKeySets:
+    """Keep the key sets of clients by URL, the least recently used ones forgotten first."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def keys(self, url: str, *, kid: str | None) -> Keys:
+        """Return the keys at a URL, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable."""
+        with deadline(TIMEOUT):
+            return run(self._entry(url).keys(kid))
+
+    def forget(self) -> None:
+        """Start anew: after a fork a lock may be held by no one."""
+        self._lock = Lock()
+        self._sets: OrderedDict[str, KeySet] = OrderedDict()
+
+    def _entry(self, url: str) -> KeySet:
+        with self._lock:
+            kept = self._sets.get(url)
+            if kept is None:
+                kept = self._sets[url] = KeySet(partial(fetch, url))
+            self._sets.move_to_end(url)
+            if len(self._sets) > MAX_SETS:
+                self._sets.popitem(last=False)
+            return kept
+
+
+def fetch(url: str) -> Steps[Keys]:
+    """Fetch the key set of a client from a public address over https; raises IntrospectionUnavailable.
+
+    A host in JWKS_HOSTS may be anywhere, and on loopback speak plain http. No redirects are followed.
+    """
+    from .transport import Request, Transport
+
+    host = (urlsplit(url).hostname or "").lower()
+    trusted = host in introspection_settings.JWKS_HOSTS
+    if endpoint_problem(url) or (is_loopback(host) and not trusted):
+        raise IntrospectionUnavailable("the address of the keys is not one that keys are fetched from")
+    transport = Transport(verify=True, allows=None if trusted else is_public)
     try:
-        kept.keys, kept.fetched_at = fetch(url), now
-    except IntrospectionUnavailable as error:
-        logger.warning("the keys of a client cannot be fetched: %s", error)
-        pauses = True
-    kept.paused_at = now if pauses else None
+        reply = yield from transport.send(Request.get(url))
+    finally:
+        transport.close()
+    return read_keys(reply)
 
 
-def _within(since: float, now: float, seconds: int) -> bool:
+def _within(since: float, now: float, seconds: float) -> bool:
     """Tell whether a moment is less than some seconds ago; a clock that was set back proves nothing."""
     return 0 <= now - since < seconds
 

@@ -64,6 +64,13 @@ class Options:
             raise self.invalid(name, "a dictionary is expected")
         return value
 
+    def aliases(self, name: str) -> Mapping[str, str]:
+        """Take a dictionary of aliases by strings that are not empty."""
+        values = self._values.pop(name, {})
+        if not isinstance(values, Mapping) or not all(map(_is_text, [*values, *values.values()])):
+            raise self.invalid(name, "a dictionary of aliases by strings is expected")
+        return dict(values)
+
     def paths(self, name: str) -> tuple[str, ...]:
         """Take one path, or one of a certificate and one of its key."""
         value = self._values.pop(name, ())
@@ -79,6 +86,14 @@ class Options:
         if not isinstance(values, (list, tuple, set, frozenset)) or not all(map(_is_text, values)):
             raise self.invalid(name, "a string or a list of strings is expected")
         return frozenset(values)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Take a string, or a list of different strings whose order counts."""
+        value = self._values.pop(name, ())
+        names = (value,) if isinstance(value, str) else value
+        if not isinstance(names, (list, tuple)) or not all(map(_is_text, names)) or len(set(names)) != len(names):
+            raise self.invalid(name, "a string or a list of different strings is expected")
+        return tuple(names)
 
     def seconds(self, name: str, default: float) -> float:
         """Take a positive number of seconds, an hour at most: no call waits longer, and no timer overflows."""

@@ -36,6 +36,13 @@ class TokenBackends:
 
     def create(self, alias: str) -> TokenBackend:
         """Make a backend from its settings; raises InvalidBackend that names the place."""
+        backend_class, entry = self.kind(alias), introspection_settings.BACKENDS[alias]
+        backend = backend_class(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
+        backend.user_resolver = entry.get("USER")
+        return backend
+
+    def kind(self, alias: str) -> type[TokenBackend]:
+        """Return the class of a backend, without making one; raises InvalidBackend that names the place."""
         place = f"{NAME}['BACKENDS'][{alias!r}]"
         if alias not in introspection_settings.BACKENDS:
             raise UnknownBackend(f"{place}: there is no such alias")
@@ -44,9 +51,7 @@ class TokenBackends:
             raise InvalidBackend(f"{place}: a dictionary with 'BACKEND' is expected")
         if unknown := sorted(map(repr, entry.keys() - ALIAS_KEYS)):
             raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
-        backend = _backend_class(place, entry["BACKEND"])(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
-        backend.user_resolver = entry.get("USER")
-        return backend
+        return _backend_class(place, entry["BACKEND"])
 
     def close(self) -> None:
         """Close every backend and forget it."""

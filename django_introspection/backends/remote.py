@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from django.core.checks import CheckMessage
@@ -18,10 +19,12 @@ from .base import TokenBackend
 from .cache import AnswerCache, Keys
 from .client_authentication import BEARER_METHODS, METHODS, ClientAuthentication, take_authentication, take_bearer_token
 from .deadline import deadline
+from .diagnosis import Finding
 from .discovery import Discovery
 from .endpoint import IntrospectionEndpoint
 from .flight import Flights
 from .options import Options
+from .remote_diagnosis import diagnose
 from .service_token import ServiceToken
 from .steps import Steps, arun, run
 from .transport import Transport
@@ -82,6 +85,10 @@ class RemoteBackend(TokenBackend):
         if self._insecure_http:
             messages.append(warning("W006", f"{self.place}['insecure_http']: tokens and secrets travel in the clear"))
         return messages + (self._cache.check(self.alias) if self._cache else [])
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Connect, authenticate, ask and compare the clocks, whatever answers are kept or failures were counted."""
+        return diagnose(self._url, self._endpoint.exchange, self._transport.ssl_context, self.timeout)
 
     def close(self) -> None:
         """Close the connections."""

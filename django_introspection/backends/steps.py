@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from asgiref.sync import AsyncToSync
+from asgiref.sync import AsyncToSync, sync_to_async
 
 T = TypeVar("T")
 Steps = Generator["Step[Any]", Any, T]
@@ -48,6 +48,21 @@ class Pause(Step[None]):
     async def arun(self) -> None:
         """Sleep, and let others go on."""
         await asyncio.sleep(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking(Step[T]):
+    """Make a call that knows threads alone, such as one to a cache; what it is called with is nobody's to see."""
+
+    call: Callable[[], T] = field(repr=False)
+
+    def run(self) -> T:
+        """Call it."""
+        return self.call()
+
+    async def arun(self) -> T:
+        """Call it in a thread."""
+        return await sync_to_async(self.call, thread_sensitive=False)()
 
 
 def run(steps: Steps[T]) -> T:

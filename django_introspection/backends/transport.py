@@ -15,7 +15,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
-from .deadline import DeadlineTransport, seconds_left
+from .deadline import seconds_left
+from .deadline_transport import DeadlineTransport
 from .handshake import AsyncTransport
 from .steps import Pause, Step, Steps, is_short_lived
 
@@ -79,8 +80,8 @@ class Transport:
         certificate: Sequence[str] = (),
         allows: Callable[[str], bool] | None = None,
     ) -> None:
-        self._ssl_context = _ssl_context(verify, certificate)
-        self._client = DeadlineTransport(self._ssl_context, allows)
+        self.ssl_context = _ssl_context(verify, certificate)
+        self._client = DeadlineTransport(self.ssl_context, allows)
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
 
     def send(self, request: Request) -> Step[Reply]:
@@ -136,7 +137,7 @@ class Transport:
         loop = asyncio.get_running_loop()
         kept = self._by_loop.get(loop)
         if kept is None:
-            kept = self._by_loop[loop] = _Kept(AsyncTransport(self._ssl_context))
+            kept = self._by_loop[loop] = _Kept(AsyncTransport(self.ssl_context))
             await kept.until_loop_closes()
         return kept.client
 

@@ -249,12 +249,18 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "not_before",
-                    django_introspection.models.fields.InstantField(blank=True, null=True, verbose_name="not before"),
+                    django_introspection.models.fields.InstantField(
+                        blank=True, db_index=True, null=True, verbose_name="not before"
+                    ),
                 ),
-                ("expires_at", django_introspection.models.fields.InstantField(db_index=True, verbose_name="expires")),
+                ("expires_at", django_introspection.models.fields.InstantField(verbose_name="expires")),
                 (
                     "revoked_at",
                     django_introspection.models.fields.InstantField(blank=True, null=True, verbose_name="revoked"),
+                ),
+                (
+                    "revoked_by",
+                    models.CharField(blank=True, editable=False, max_length=300, verbose_name="revoked by"),
                 ),
                 (
                     "rotated_at",
@@ -269,6 +275,7 @@ class Migration(migrations.Migration):
                 (
                     "client",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="tokens",
                         to="introspection.client",
@@ -301,6 +308,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "token",
                 "verbose_name_plural": "tokens",
+                "permissions": (("issue_token", "Can issue tokens"), ("revoke_token", "Can revoke tokens")),
+                "indexes": [
+                    models.Index(fields=["client", "id"], name="introspection_token_client"),
+                    models.Index(fields=["issued_at", "client"], name="introspection_token_issued_at"),
+                    models.Index(fields=["expires_at", "client"], name="introspection_token_expires_at"),
+                    models.Index(fields=["revoked_at", "client"], name="introspection_token_revoked_at"),
+                ],
             },
         ),
         migrations.CreateModel(

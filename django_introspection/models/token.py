@@ -13,6 +13,9 @@ from .client import Client
 from .fields import DigestField, InstantField, now, uuid7
 from .managers import TokenManager
 
+MAX_REVOKED_BY = 300
+"""Characters: a client ID or a user name of 255, and a word before it."""
+
 
 class TokenKind(models.TextChoices):
     """What a token is for; the kinds never stand in for one another."""
@@ -25,7 +28,8 @@ class Token(models.Model):
     """A token that was issued here.
 
     The primary key is also the `jti`, the admin URL and the name in logs. Tokens of one authorization share
-    `grant_id`. `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried.
+    `grant_id`. `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried. `revoked_by`
+    says in words who or what ended it, where that is known.
 
     A refresh token that was used has `rotated_at` beside `revoked_at`. The one it was exchanged for names it as its
     `predecessor`, and no later one lives longer than `grant_expires_at`.
@@ -34,7 +38,7 @@ class Token(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     digest = DigestField(unique=True)
     kind = models.CharField(_("kind"), max_length=8, choices=TokenKind)
-    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens", verbose_name=_("client"))
+    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens", db_index=False, verbose_name=_("client"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -48,9 +52,10 @@ class Token(models.Model):
     audience = models.JSONField(_("audience"), default=list, blank=True)
     members = models.JSONField(_("further members"), default=dict, blank=True)
     issued_at = InstantField(_("issued"), default=now)
-    not_before = InstantField(_("not before"), null=True, blank=True)
-    expires_at = InstantField(_("expires"), db_index=True)
+    not_before = InstantField(_("not before"), null=True, blank=True, db_index=True)
+    expires_at = InstantField(_("expires"))
     revoked_at = InstantField(_("revoked"), null=True, blank=True)
+    revoked_by = models.CharField(_("revoked by"), max_length=MAX_REVOKED_BY, blank=True, editable=False)
     rotated_at = InstantField(_("used"), null=True, blank=True)
     predecessor = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("predecessor")
@@ -62,6 +67,13 @@ class Token(models.Model):
     class Meta:
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
+        permissions = (("issue_token", _("Can issue tokens")), ("revoke_token", _("Can revoke tokens")))
+        indexes = (
+            models.Index(fields=["client", "id"], name="introspection_token_client"),
+            models.Index(fields=["issued_at", "client"], name="introspection_token_issued_at"),
+            models.Index(fields=["expires_at", "client"], name="introspection_token_expires_at"),
+            models.Index(fields=["revoked_at", "client"], name="introspection_token_revoked_at"),
+        )
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -14,6 +14,7 @@ class Reason(StrEnum):
 
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
+    BAD_SIGNATURE = "not signed by its issuer"
     EXPIRED = "expired"
     NOT_YET_VALID = "not yet valid"
     REVOKED = "revoked"
@@ -26,6 +27,8 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong audience"
     NOT_AN_ACCESS_TOKEN = "not an access token"
     BOUND_TO_A_KEY = "bound to a key"
+    NOT_BOUND_TO_A_KEY = "not bound to a key"
+    ANOTHER_KEY = "not bound to this key alone"
     INACTIVE = "the authorization server says inactive"
 
 

@@ -19,7 +19,7 @@ def issuer_problem(issuer: str, *, insecure_http: bool = False) -> str | None:
 
 def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
     """Say what is wrong with a URL that tokens or secrets are sent to, None where nothing is (RFC 7662 §4)."""
-    parts = _split(url)
+    parts = split_uri(url)
     if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
         return "it must be an absolute https URL"
     if "@" in parts.netloc:
@@ -33,7 +33,7 @@ def resource_problem(resource: str) -> str | None:
     """Say what is wrong with a resource identifier, None where nothing is (RFC 8707 §2)."""
     if len(resource) > MAX_RESOURCE:
         return f"a resource has {MAX_RESOURCE} characters at most"
-    parts = _split(resource)
+    parts = split_uri(resource)
     if parts is None or not parts.scheme or not (parts.netloc or parts.path):
         return "a resource is an absolute URI"
     if "#" in resource:
@@ -81,8 +81,8 @@ def path_of(issuer: str) -> str:
     return urlsplit(issuer).path.strip("/")
 
 
-def _split(url: str) -> SplitResult | None:
-    """Return the parts, None for what is no URI: `urlsplit` drops line ends and takes spaces (RFC 3986 §2)."""
+def split_uri(url: str) -> SplitResult | None:
+    """Return the parts of a URI, None for what is none: `urlsplit` drops line ends and takes spaces (RFC 3986 §2)."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return None
     try:

@@ -37,10 +37,14 @@ def parse_response(content_type: str, body: bytes) -> Answer:
     if active is not True:
         raise InvalidResponse("the response has no boolean active")
     members = {name: value for name, value in members.items() if value is not None}
-    for name, is_valid in _TYPES.items():
-        if name in members and not is_valid(members[name]):
-            raise InvalidResponse(f"the member {name} has the wrong type")
+    if name := wrong_member(members):
+        raise InvalidResponse(f"the member {name} has the wrong type")
     return Active(TokenInfo(members))
+
+
+def wrong_member(members: Mapping[str, Any]) -> str | None:
+    """Return the name of a member of the wrong type, None where there is none (RFC 7662 §2.2, RFC 7519 §4.1)."""
+    return next((name for name, is_valid in _TYPES.items() if name in members and not is_valid(members[name])), None)
 
 
 def render_response(answer: Answer) -> Members:

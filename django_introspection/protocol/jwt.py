@@ -17,6 +17,8 @@ MAX_JWT = 16 * 1024
 SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 """What we sign and verify with: asymmetric, so that who verifies cannot sign (RFC 8725 §3.2)."""
 ACCESS_TOKEN_TYPE = "at+jwt"
+_LOOKED_AT = 64
+_JSON_SPACE, _BYTE_ORDER_MARK = b" \t\r\n", b"\xef\xbb\xbf"
 
 
 class MalformedJWT(ValueError):
@@ -79,6 +81,32 @@ def parse_jwt(value: str) -> UnverifiedJWT:
     if not all(isinstance(header.get(name, ""), str) for name in ("kid", "typ")):
         raise MalformedJWT("a member of the header has the wrong type")
     return UnverifiedJWT(header, claims, signing_input, decode_base64url(signature))
+
+
+def has_jose_header(value: str) -> bool:
+    """Tell whether a value begins like a JWT, signed or encrypted, good or broken: with a JSON object in base64url.
+
+    Lax where `parse_jwt` is strict: what somebody else may take for a JWT is one here.
+    """
+    first, dot, _ = value.partition(".")
+    start = first[:_LOOKED_AT].rstrip("=")
+    if not dot or not start.isascii():
+        return False
+    try:
+        begins = base64.b64decode(start + "=" * (-len(start) % 4), altchars=b"-_")
+    except (binascii.Error, ValueError):
+        return False
+    text = begins.removeprefix(_BYTE_ORDER_MARK).lstrip(_JSON_SPACE)
+    return bool(begins) and (not text or text.startswith(b"{"))
+
+
+def claimed_issuer(value: str) -> str | None:
+    """Return the `iss` that a JWT claims, None where it has no readable one: good to choose, not to believe."""
+    try:
+        issuer = parse_jwt(value).claims.get("iss")
+    except MalformedJWT:
+        return None
+    return issuer if isinstance(issuer, str) else None
 
 
 def signing_input(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:

@@ -51,6 +51,8 @@ def resource_metadata(
     scopes: list[str],
     bearer_methods: list[str],
     name: str | None,
+    proof_algorithms: list[str],
+    proofs_required: bool,
 ) -> dict[str, Any]:
     """Return the document of a protected resource; what is empty is left out (RFC 9728 §2, §3.2)."""
     members = {
@@ -59,5 +61,7 @@ def resource_metadata(
         "scopes_supported": scopes,
         "bearer_methods_supported": bearer_methods,
         "resource_name": name,
+        "dpop_signing_alg_values_supported": proof_algorithms,
+        "dpop_bound_access_tokens_required": proofs_required,
     }
     return {member: value for member, value in members.items() if value}

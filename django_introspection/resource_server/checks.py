@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,14 +15,17 @@ from rest_framework.permissions import AllowAny
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..check_messages import error, warning
-from ..conf import NAME, introspection_settings
+from ..conf import NAME, are_schemes, introspection_settings
 from ..exceptions import InvalidSetting
+from ..jose import EXTRA_MISSING, is_installed
 from ..protocol.identifiers import endpoint_problem
+from ..protocol.presented import DPOP, SCHEMES
 from .denial import holds_scope
-from .extraction import BEARER_METHODS, HEADER, SCHEME
+from .extraction import BEARER_METHODS, HEADER
 from .local_users import IDENTITY, LocalUser
 from .metadata import is_served, resource_of
-from .protected_views import RoutedView, is_ours, routed_views
+from .proof import origins_of
+from .protected_views import Face, RoutedView, faces, is_ours, routed_views
 from .users import resolver_of
 
 Messages = list[CheckMessage]
@@ -90,7 +93,23 @@ def check_metadata(**_: Any) -> Messages:
     return messages
 
 
-CHECKS = (check_protected_paths, check_users, check_views, check_metadata)
+def check_proofs(**_: Any) -> Messages:
+    """Look for schemes that there are not (E025), and for proofs that cannot be verified (E026, E027)."""
+    return [message for face in faces() for message in _face_messages(face)]
+
+
+CHECKS = (check_protected_paths, check_users, check_views, check_metadata, check_proofs)
+
+
+def _face_messages(face: Face) -> Iterator[CheckMessage]:
+    if not are_schemes(face.schemes):
+        yield error("E025", f"{face.name}: its schemes are no tuple of ways to present a token")
+    elif DPOP in face.schemes:
+        if not is_installed():
+            yield error("E026", f"{face.name}: DPoP: {EXTRA_MISSING}")
+        with suppress(InvalidSetting):  # E002 and E003 say so
+            if not origins_of(token_backends[face.backend]):
+                yield error("E027", f"{face.name}: DPoP needs to know at which origin clients reach this API")
 
 
 def _view_messages(view: RoutedView) -> Iterator[CheckMessage]:
@@ -102,20 +121,27 @@ def _view_messages(view: RoutedView) -> Iterator[CheckMessage]:
         ways = each.bearer_methods
         if not isinstance(ways, (tuple, list)) or HEADER not in ways or any(way not in BEARER_METHODS for way in ways):
             yield error("E014", f"{each.__qualname__}.bearer_methods: a tuple of ways to send a token is expected")
-    bearers = [each for each in view.authenticators if is_ours(each) or _scheme(each) == SCHEME.lower()]
-    if ours and len(bearers) > 1:
-        names = ", ".join(each.__name__ for each in bearers)
-        yield warning("W012", f"{name}: each of {names} reads Bearer tokens, and refuses those of the others")
-    elif ours and not is_ours(view.authenticators[0]) and _needs_challenge(view):
-        yield warning("W011", f"{name}: without a token it answers without a Bearer challenge")
+    shared = [
+        (scheme, readers)
+        for scheme in SCHEMES
+        if len(readers := [each for each in view.authenticators if scheme in _schemes(each)]) > 1
+        and any(map(is_ours, readers))
+    ]
+    for scheme, readers in shared:
+        names = ", ".join(each.__name__ for each in readers)
+        yield warning("W012", f"{name}: each of {names} reads {scheme} tokens, and refuses those of the others")
+    if ours and not shared and not is_ours(view.authenticators[0]) and _needs_challenge(view):
+        yield warning("W011", f"{name}: without a token it answers without a challenge for tokens")
 
 
-def _scheme(authenticator: type) -> str:
-    """Return the scheme that an authenticator of anybody's challenges with, empty where it does not tell."""
+def _schemes(authenticator: Any) -> Sequence[str]:
+    """Return the schemes that an authenticator of anybody's reads; none where it does not tell."""
     with suppress(Exception):
-        made: Any = authenticator()
-        return str(made.authenticate_header(None)).partition(" ")[0].lower()
-    return ""
+        if is_ours(authenticator):
+            return tuple(authenticator.schemes)
+        used = str(authenticator().authenticate_header(None)).partition(" ")[0].lower()
+        return [scheme for scheme in SCHEMES if scheme.lower() == used]
+    return ()
 
 
 def _needs_challenge(view: RoutedView) -> bool:

@@ -5,11 +5,11 @@ None of these is an `AuthenticationFailed`: DRF turns that into 403 where anothe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from django.http import JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -17,6 +17,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ..protocol.challenge import challenge
+from ..protocol.jwt import SIGNING_ALGORITHMS
+from ..protocol.presented import BEARER, DPOP
+from .extraction import header_scheme
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
@@ -25,20 +28,38 @@ DEFAULT_REALM = "api"
 
 
 class Announcement(NamedTuple):
-    """What every challenge of a view says: its realm, and where its metadata is (RFC 9728 §5.1)."""
+    """What every challenge of a view says: its realm, where its metadata is (RFC 9728 §5.1), which schemes it takes."""
 
     realm: str = DEFAULT_REALM
     resource_metadata: str | None = None
+    schemes: tuple[str, ...] = (BEARER,)
 
     def challenge(self, **params: str | None) -> str:
-        """Render a Bearer challenge."""
-        return challenge("Bearer", realm=self.realm, **params, resource_metadata=self.resource_metadata)
+        """Render one challenge for each scheme; that of DPoP names the algorithms of proofs (RFC 9449 §7.1)."""
+        algorithms = {DPOP: " ".join(SIGNING_ALGORITHMS)}
+        return ", ".join(
+            challenge(
+                scheme,
+                realm=self.realm,
+                **params,
+                algs=algorithms.get(scheme),
+                resource_metadata=self.resource_metadata,
+            )
+            for scheme in self.schemes
+        )
+
+    def answering(self, request: HttpRequest) -> Announcement:
+        """Return what is said to who sent a token: the challenge of the scheme that was used (RFC 9449 §7.2)."""
+        used = header_scheme(request, self.schemes) or BEARER
+        return self._replace(schemes=(used,)) if used in self.schemes else self
 
 
-class BearerDenial(APIException):
-    """A refusal with a Bearer challenge; `error` is None where no token was sent (RFC 6750 §3.1)."""
+class Denial(APIException):
+    """A refusal with a challenge; `error` is None where no token was sent (RFC 6750 §3.1)."""
 
     error: ClassVar[str | None] = None
+    headers: Mapping[str, str] = {}
+    """What the answer needs beside the challenge."""
 
     def __init__(self, detail: Any = None, *, announcement: Announcement, scope: str | None = None) -> None:
         super().__init__(detail)
@@ -46,7 +67,7 @@ class BearerDenial(APIException):
         self.auth_header = announcement.challenge(error=self.error, error_description=description, scope=scope)
 
 
-class NotAuthenticated(BearerDenial):
+class NotAuthenticated(Denial):
     """No token was sent."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
@@ -54,7 +75,7 @@ class NotAuthenticated(BearerDenial):
     default_code = "not_authenticated"
 
 
-class InvalidRequest(BearerDenial):
+class InvalidRequest(Denial):
     """The request is malformed."""
 
     status_code = status.HTTP_400_BAD_REQUEST
@@ -62,7 +83,7 @@ class InvalidRequest(BearerDenial):
     default_code = error = "invalid_request"
 
 
-class InvalidToken(BearerDenial):
+class InvalidToken(Denial):
     """The token is not good here; why is nobody's business but the log's."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
@@ -70,12 +91,31 @@ class InvalidToken(BearerDenial):
     default_code = error = "invalid_token"
 
 
-class InsufficientScope(BearerDenial):
+class InsufficientScope(Denial):
     """The token is good and its scope does not reach."""
 
     status_code = status.HTTP_403_FORBIDDEN
     default_detail = _("The access token does not have the scope that is needed.")
     default_code = error = "insufficient_scope"
+
+
+class InvalidDPoPProof(Denial):
+    """The proof is missing or not good (RFC 9449 §7.1); its sender made it, and is told why."""
+
+    status_code = status.HTTP_401_UNAUTHORIZED
+    default_detail = _("The DPoP proof is missing or not good.")
+    default_code = error = "invalid_dpop_proof"
+
+
+class UseDPoPNonce(InvalidDPoPProof):
+    """The proof needs the nonce that comes with this refusal (RFC 9449 §9)."""
+
+    default_detail = _("The DPoP proof must have the nonce of this answer.")
+    default_code = error = "use_dpop_nonce"
+
+    def __init__(self, nonce: str, *, announcement: Announcement) -> None:
+        super().__init__(announcement=announcement)
+        self.headers = {"DPoP-Nonce": nonce, "Cache-Control": "no-store"}
 
 
 class Unavailable(APIException):
@@ -134,7 +174,8 @@ class ScopeDenial:
         announcement = announcement_of(request)
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(announcement=announcement)
-        raise InsufficientScope(message, announcement=announcement, scope=" ".join(self.missing or ()))
+        answering = announcement.answering(request._request)
+        raise InsufficientScope(message, announcement=answering, scope=" ".join(self.missing or ()))
 
     def _scope_decided(self, request: Request) -> bool:
         """Tell whether the permission that failed holds a scope permission that missed something.
@@ -186,6 +227,8 @@ def plain_response(denial: APIException) -> JsonResponse:
     response = JsonResponse({"detail": str(denial.detail)}, status=denial.status_code)
     if auth_header := getattr(denial, "auth_header", None):
         response["WWW-Authenticate"] = auth_header
+    for name, value in getattr(denial, "headers", {}).items():
+        response[name] = value
     if wait := getattr(denial, "wait", None):
         response["Retry-After"] = str(wait)
     return response

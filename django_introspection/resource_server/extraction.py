@@ -10,7 +10,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from django.views.decorators.debug import sensitive_variables
 
-SCHEME = "Bearer"
+from ..protocol.presented import BEARER, SentToken
+
 HEADER, BODY = "header", "body"
 BEARER_METHODS = (HEADER, BODY)
 """Ways to send a token, as RFC 9728 §2 names them; the query is not among them (RFC 9700 §4.3.2)."""
@@ -28,14 +29,16 @@ class MalformedToken(Exception):
 
 
 @sensitive_variables()
-def bearer_token(request: HttpRequest, methods: Collection[str] = (HEADER,)) -> str | None:
-    """Return the bearer token of a request, None where it has none in these ways.
+def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collection[str]) -> SentToken | None:
+    """Return the token of a request, None where it has none in these ways and by these schemes.
 
     Raises MalformedRequest for a header without one token or for a second token in another way, and MalformedToken
-    for characters that no token has (RFC 6750 §2). A body is read only where `methods` has "body".
+    for characters that no token has (RFC 6750 §2). A body is read only where `methods` has "body", and its token is a
+    bearer token.
     """
-    in_header = _in_header(request)
-    in_body = _in_body(request) if BODY in methods else None
+    scheme = header_scheme(request, schemes)
+    in_header = _in_header(request) if scheme else None
+    in_body = _in_body(request) if BODY in methods and BEARER in schemes else None
     if in_header is None and in_body is None:
         return None
     if (in_header is not None and in_body is not None) or _is_in_query(request):
@@ -43,16 +46,20 @@ def bearer_token(request: HttpRequest, methods: Collection[str] = (HEADER,)) -> 
     token = in_header if in_header is not None else in_body
     if token is None or not _B64TOKEN.fullmatch(token):
         raise MalformedToken("The access token is malformed.")
-    return token
+    return SentToken(token, scheme or BEARER)
 
 
 @sensitive_variables()
-def _in_header(request: HttpRequest) -> str | None:
-    authorization: str = request.META.get("HTTP_AUTHORIZATION", "")
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != SCHEME.lower():
-        return None
-    token = value.strip(" ")
+def header_scheme(request: HttpRequest, schemes: Collection[str]) -> str | None:
+    """Return the scheme of the `Authorization` header, None where it is not one of these (RFC 9110 §11.1)."""
+    used = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+    return next((scheme for scheme in schemes if scheme.lower() == used), None)
+
+
+@sensitive_variables()
+def _in_header(request: HttpRequest) -> str:
+    authorization: str = request.META["HTTP_AUTHORIZATION"]
+    token = authorization.partition(" ")[2].strip(" ")
     if not token or " " in token:
         raise MalformedRequest("The Authorization header must hold one token.")
     return token

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,9 @@ from ..backends.registry import token_backends
 from ..conf import DATABASE_BACKEND, introspection_settings
 from ..exceptions import InvalidSetting
 from ..protocol.identifiers import endpoint_problem
+from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.metadata import resource_metadata
+from ..protocol.presented import DPOP
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 URL_NAME = "introspection_well_known:protected-resource"
@@ -48,7 +50,7 @@ def is_served() -> bool:
 
 def resource_of(backend: TokenBackend) -> str | None:
     """Return the resource identifier of a backend: the first audience that is a URL."""
-    return next(_resources(backend), None)
+    return next(resources_of(backend), None)
 
 
 def find_resource(path: str, query: str, host: str) -> str | None:
@@ -58,14 +60,14 @@ def find_resource(path: str, query: str, host: str) -> str | None:
     """
     candidates = []
     for alias in token_backends:
-        for resource in _resources(token_backends[alias]):
+        for resource in resources_of(token_backends[alias]):
             parts = urlsplit(resource)
             if (parts.path.strip("/"), parts.query) == (path.strip("/"), query):
                 candidates.append((parts.netloc != host, parts.path != f"/{path}", resource))
     return min(candidates)[-1] if candidates else None
 
 
-def describe(resource: str, bearer_methods: Iterable[str]) -> dict[str, Any]:
+def describe(resource: str, bearer_methods: Iterable[str], schemes: Collection[str]) -> dict[str, Any]:
     """Return the document of a resource."""
     backends = [token_backends[alias] for alias in token_backends]
     declared = introspection_settings.RESOURCES.get(resource)
@@ -75,10 +77,13 @@ def describe(resource: str, bearer_methods: Iterable[str]) -> dict[str, Any]:
         scopes=sorted(declared.scopes) if declared else [],
         bearer_methods=sorted(set(bearer_methods), reverse=True),
         name=declared.name if declared else None,
+        proof_algorithms=list(SIGNING_ALGORITHMS) if DPOP in schemes else [],
+        proofs_required=set(schemes) == {DPOP},
     )
 
 
-def _resources(backend: TokenBackend) -> Iterator[str]:
+def resources_of(backend: TokenBackend) -> Iterator[str]:
+    """Yield the resource identifiers of a backend: the audiences that are URLs."""
     return (each for each in sorted(backend.audience) if "#" not in each and endpoint_problem(each) is None)
 
 

@@ -1,14 +1,16 @@
-"""The DRF views of the URL conf and their authenticators: for the checks, and for what the metadata says."""
+"""The views of the URL conf and how tokens come to them: for the checks, and for what the metadata says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver, get_urlconf
 
+from ..conf import NAME, introspection_settings
+from ..exceptions import InvalidSetting
 from .extraction import HEADER
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
@@ -32,13 +34,26 @@ class RoutedView(NamedTuple):
         return [each for each in named if isinstance(each, type)] if isinstance(named, (list, tuple)) else []
 
 
+class Face(NamedTuple):
+    """A place of the project that takes tokens: whom it asks about them, and how they come."""
+
+    name: str
+    backend: str
+    bearer_methods: Any
+    schemes: Any
+
+
 def routed_views() -> list[RoutedView]:
-    """Return the DRF views of the URL conf, each once; nothing where it cannot be imported (Django says so)."""
-    try:
-        found = _views(get_resolver(get_urlconf()).url_patterns)
-        return list({(each.view_class, repr(sorted(each.initkwargs.items()))): each for each in found}.values())
-    except Exception:  # noqa: BLE001 - whatever a module of the project raises on import
-        return []
+    """Return the DRF views of the URL conf, each once."""
+    from rest_framework.views import APIView
+
+    found: dict[Any, RoutedView] = {}
+    for callback in _callbacks():
+        view_class = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
+        if isinstance(view_class, type) and issubclass(view_class, APIView):
+            view = RoutedView(view_class, dict(getattr(callback, "initkwargs", None) or {}))
+            found.setdefault((view_class, repr(sorted(view.initkwargs.items()))), view)
+    return list(found.values())
 
 
 def is_ours(authenticator: type) -> bool:
@@ -46,29 +61,49 @@ def is_ours(authenticator: type) -> bool:
     return hasattr(authenticator, "bearer_methods") and hasattr(authenticator, "using")
 
 
-def bearer_methods_of(aliases: Iterable[str]) -> set[str]:
-    """Return the ways in which the views of these token backends take tokens; the header always."""
-    by_alias = _bearer_methods(get_urlconf() or settings.ROOT_URLCONF)
-    return {HEADER}.union(*(by_alias.get(alias, ()) for alias in aliases))
+def faces() -> list[Face]:
+    """Return every place that takes tokens, each once: authenticators, decorated views and protected paths."""
+    try:
+        paths = introspection_settings.PROTECTED
+    except InvalidSetting:  # E002 says so
+        paths = ()
+    middleware = [
+        Face(f"{NAME}['PROTECTED'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes) for path in paths
+    ]
+    return [*_routed_faces(get_urlconf() or settings.ROOT_URLCONF), *middleware]
+
+
+def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return the ways and the schemes by which tokens of these backends are taken; the header always."""
+    found = [face for face in faces() if face.backend in aliases]
+    return {HEADER}.union(*(each.bearer_methods for each in found)), set().union(*(each.schemes for each in found))
 
 
 @lru_cache(maxsize=8)
-def _bearer_methods(urlconf: str) -> dict[str, set[str]]:
-    by_alias: dict[str, set[str]] = {}
-    for view in routed_views():
-        for each in filter(is_ours, view.authenticators):
-            by_alias.setdefault(each.backend, set()).update(each.bearer_methods)
-    return by_alias
+def _routed_faces(urlconf: str) -> list[Face]:
+    found = [
+        Face(each.__qualname__, each.backend, each.bearer_methods, each.schemes)
+        for view in routed_views()
+        for each in filter(is_ours, view.authenticators)
+    ]
+    for callback in _callbacks():
+        if protection := getattr(callback, "introspection_protection", None):
+            name = getattr(callback, "__qualname__", type(callback).__name__)
+            found.append(Face(name, protection.backend, protection.bearer_methods, protection.schemes))
+    return list({repr(face): face for face in found}.values())
 
 
-def _views(patterns: Iterable[Any]) -> Iterator[RoutedView]:
-    from rest_framework.views import APIView
+def _callbacks() -> list[Any]:
+    """Return what the URL conf calls; nothing where it cannot be imported (Django says so)."""
+    try:
+        return list(_walk(get_resolver(get_urlconf()).url_patterns))
+    except Exception:  # noqa: BLE001 - whatever a module of the project raises on import
+        return []
 
+
+def _walk(patterns: Iterable[Any]) -> Iterator[Any]:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
-            yield from _views(pattern.url_patterns)
+            yield from _walk(pattern.url_patterns)
         elif isinstance(pattern, URLPattern):
-            callback = pattern.callback
-            view_class = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
-            if isinstance(view_class, type) and issubclass(view_class, APIView):
-                yield RoutedView(view_class, dict(getattr(callback, "initkwargs", None) or {}))
+            yield pattern.callback

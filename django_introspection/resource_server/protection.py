@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..protocol.answer import Answer, Inactive
+from ..protocol.dpop import InvalidProof
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.opaque import digest
+from ..protocol.presented import BEARER, DPOP, SentToken
 from ..protocol.token_info import TokenInfo
 from .acceptance import avalidate, validate
 from .denial import (
     DEFAULT_REALM,
     Announcement,
     InsufficientScope,
+    InvalidDPoPProof,
     InvalidRequest,
     InvalidToken,
     NotAuthenticated,
     Unavailable,
+    UseDPoPNonce,
 )
-from .extraction import HEADER, MalformedRequest, MalformedToken, bearer_token
+from .extraction import HEADER, MalformedRequest, MalformedToken, sent_token
 from .metadata import metadata_url
+from .proof import NonceNeeded, Proof, fresh_nonce, verify
 from .users import auser_of, user_of
 
 logger = logging.getLogger("django_introspection")
@@ -42,64 +47,61 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """How a view is protected: which token backend is asked, in which ways a token may come, and the realm."""
+    """How a view is protected: which token backend is asked, in which ways and by which schemes a token may come."""
 
     backend: str = "default"
     realm: str = DEFAULT_REALM
     bearer_methods: tuple[str, ...] = (HEADER,)
+    schemes: tuple[str, ...] = (BEARER,)
 
     @property
     def announcement(self) -> Announcement:
         """What every challenge says."""
-        return Announcement(self.realm, metadata_url(self.backend))
+        return Announcement(self.realm, metadata_url(self.backend), self.schemes)
 
-    @sensitive_variables("token")
-    def token_of(self, request: HttpRequest) -> str | None:
+    def token_of(self, request: HttpRequest) -> SentToken | None:
         """Return the token of a request, None where there is none; raises InvalidRequest or InvalidToken."""
         try:
-            return bearer_token(request, self.bearer_methods)
+            return sent_token(request, self.bearer_methods, self.schemes)
         except MalformedRequest as malformed:
-            raise InvalidRequest(str(malformed), announcement=self.announcement) from None
+            raise InvalidRequest(str(malformed), announcement=self.announcement.answering(request)) from None
         except MalformedToken:
-            raise InvalidToken(announcement=self.announcement) from None
+            raise InvalidToken(announcement=self.announcement.answering(request)) from None
 
-    @sensitive_variables("token")
-    def identify(self, request: HttpRequest, token: str) -> Identity:
-        """Return who sent this token; raises InvalidToken or Unavailable.
+    def identify(self, request: HttpRequest, token: SentToken) -> Identity:
+        """Return who sent this token; raises InvalidToken, InvalidDPoPProof or Unavailable.
 
-        Two faces in the way of one request ask once.
+        Two faces in the way of one request ask once. A proof is used up only by a token that is good.
         """
         if known := self._known(request, token):
             return known
-        try:
-            answer = validate(token, self.backend)
+        with self._denials(request):
+            proof = self._proof(request, token)
+            answer = validate(token.value, self.backend, jkt=proof.jkt if proof else None)
+            if proof and answer:
+                proof.spend()
             return self._remember(request, token, answer, user_of(answer, self._source, request))
-        except IntrospectionUnavailable as unavailable:
-            raise self._unavailable(unavailable) from None
 
-    @sensitive_variables("token")
-    async def aidentify(self, request: HttpRequest, token: str) -> Identity:
+    async def aidentify(self, request: HttpRequest, token: SentToken) -> Identity:
         """Return like `identify`, without blocking the event loop."""
         if known := self._known(request, token):
             return known
-        try:
-            answer = await avalidate(token, self.backend)
+        with self._denials(request):
+            proof = self._proof(request, token)
+            answer = await avalidate(token.value, self.backend, jkt=proof.jkt if proof else None)
+            if proof and answer:
+                await proof.aspend()
             return self._remember(request, token, answer, await auser_of(answer, self._source, request))
-        except IntrospectionUnavailable as unavailable:
-            raise self._unavailable(unavailable) from None
 
-    @sensitive_variables("token")
     def admit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
         """Let a request of a plain Django view in, with its user and `token_info`; raises a denial (RFC 6750 §3.1)."""
         self._let_in(request, self.identify(request, self._required_token(request)), scopes)
 
-    @sensitive_variables("token")
     async def aadmit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
         """Let in like `admit`, without blocking the event loop."""
         self._let_in(request, await self.aidentify(request, self._required_token(request)), scopes)
 
-    @sensitive_variables("token")
-    def _required_token(self, request: HttpRequest) -> str:
+    def _required_token(self, request: HttpRequest) -> SentToken:
         token = self.token_of(request)
         if token is None:
             raise NotAuthenticated(announcement=self.announcement)
@@ -108,7 +110,7 @@ class Protection:
     def _let_in(self, request: HttpRequest, identity: Identity, scopes: Iterable[str]) -> None:
         required = tuple(scopes)
         if not identity.info.scopes.issuperset(required):
-            raise InsufficientScope(announcement=self.announcement, scope=" ".join(required))
+            raise InsufficientScope(announcement=self.announcement.answering(request), scope=" ".join(required))
 
         async def auser() -> Any:
             return identity.user
@@ -119,24 +121,38 @@ class Protection:
     def _source(self) -> TokenBackend:
         return token_backends[self.backend]
 
-    @sensitive_variables("token")
-    def _known(self, request: HttpRequest, token: str) -> Identity | None:
-        known: Identity | None = _identities(request).get((self.backend, digest(token)))
-        return known
+    def _proof(self, request: HttpRequest, token: SentToken) -> Proof | None:
+        return verify(request, token.value, self.backend) if token.scheme == DPOP else None
 
-    @sensitive_variables("token")
-    def _remember(self, request: HttpRequest, token: str, answer: Answer, user: Any) -> Identity:
+    def _known(self, request: HttpRequest, token: SentToken) -> Identity | None:
+        return _identities(request).get(self._name(token))
+
+    def _name(self, token: SentToken) -> tuple[str, str, bytes]:
+        return self.backend, token.scheme, digest(token.value)
+
+    def _remember(self, request: HttpRequest, token: SentToken, answer: Answer, user: Any) -> Identity:
         if not answer or isinstance(user, Inactive):  # of an inactive answer the user is inactive for the same reason
             logger.info("access token refused backend=%s: %s", self.backend, user.reason)
-            raise InvalidToken(announcement=self.announcement)
-        identity = _identities(request)[self.backend, digest(token)] = Identity(user, answer.info)
+            raise InvalidToken(announcement=self.announcement.answering(request))
+        identity = _identities(request)[self._name(token)] = Identity(user, answer.info)
         return identity
 
-    def _unavailable(self, unavailable: IntrospectionUnavailable) -> Unavailable:
-        logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)
-        return Unavailable(retry_after=unavailable.retry_after)
+    @contextmanager
+    def _denials(self, request: HttpRequest) -> Iterator[None]:
+        """Turn what was found out into what is answered."""
+        try:
+            yield
+        except NonceNeeded:
+            raise UseDPoPNonce(fresh_nonce(), announcement=self.announcement.answering(request)) from None
+        except InvalidProof as invalid:
+            logger.info("DPoP proof refused backend=%s: %s", self.backend, invalid)
+            reason = f"The DPoP proof is not good: {invalid}."
+            raise InvalidDPoPProof(reason, announcement=self.announcement.answering(request)) from None
+        except IntrospectionUnavailable as unavailable:
+            logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)
+            raise Unavailable(retry_after=unavailable.retry_after) from None
 
 
-def _identities(request: HttpRequest) -> dict[tuple[str, bytes], Identity]:
-    identities: dict[tuple[str, bytes], Identity] = vars(request).setdefault("_introspection_identities", {})
+def _identities(request: HttpRequest) -> dict[tuple[str, str, bytes], Identity]:
+    identities: dict[tuple[str, str, bytes], Identity] = vars(request).setdefault("_introspection_identities", {})
     return identities

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from ..backends.registry import token_backends
 from .metadata import describe, find_resource
-from .protected_views import bearer_methods_of
+from .protected_views import ways_of
 
 MAX_AGE = 3600
 
@@ -21,7 +21,7 @@ def protected_resource(request: HttpRequest, resource_path: str | None = None) -
     if resource is None:
         return JsonResponse({"detail": "There is no such resource here."}, status=404)
     aliases = [alias for alias in token_backends if resource in token_backends[alias].audience]
-    document = describe(resource, bearer_methods_of(aliases))
+    document = describe(resource, *ways_of(aliases))
     return JsonResponse(document, headers={"Cache-Control": f"public, max-age={MAX_AGE}"})
 
 

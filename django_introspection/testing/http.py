@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - the name is the base's
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base's
         """Keep the output of the tests clean; paths could hold what is secret."""

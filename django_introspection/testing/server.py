@@ -142,9 +142,11 @@ class FakeAuthorizationServer:
             self._fail_in_an_outage()
             return 200, self._answer(method, path, headers, form), {"Cache-Control": "no-store"}
         except OAuthError as error:
-            extra = {"Retry-After": "1"} if isinstance(error, TemporarilyUnavailable) else {}
-            challenge = {"WWW-Authenticate": BASIC} if isinstance(error, InvalidClient) else {}
-            return error.status, error.to_dict(), {**extra, **challenge}
+            return (
+                error.status,
+                error.to_dict(),
+                {"WWW-Authenticate": BASIC} if isinstance(error, InvalidClient) else {},
+            )
 
     def _fail_in_an_outage(self) -> None:
         if self._outage == "hang":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from unittest import mock
 
 from asgiref.sync import sync_to_async
@@ -71,7 +71,7 @@ def authenticate(target: Target, access_token: str | None = None, /, **claims: A
             target.META.update(HttpHeaders.to_wsgi_names(headers))
             vars(target).pop("headers", None)  # a cached property, made of META
         case AsyncRequestFactory():
-            target.defaults.update(HttpHeaders.to_asgi_names(headers))
+            cast("dict[str, Any]", target.defaults).update(HttpHeaders.to_asgi_names(headers))
         case RequestFactory():
             target.defaults.update(HttpHeaders.to_wsgi_names(headers))
         case _ if hasattr(target, "headers"):

@@ -301,3 +301,13 @@ def test_other_admins_complete_the_names_of_clients(browser: Browser, machine: A
     (found,) = browser.get("/admin/autocomplete/", query).json()["results"]
 
     assert found["id"] == str(machine.client.pk)
+
+
+def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser) -> None:
+    response = browser.post(
+        ADD, add_form("resource_server", token_endpoint_auth_method="elsewhere", client_id="theirs")
+    )
+
+    client = Client.objects.get(client_id="theirs")
+    assert response.status_code == 302
+    assert (client.introspection_policy, client.secrets.count()) == ("audience", 0)

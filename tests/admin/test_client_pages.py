@@ -13,6 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import include, path
+from django.utils.module_loading import import_string
 
 from django_introspection.admin import ClientAdmin, TokenAdmin
 from django_introspection.models import Client, ClientSecret, Token
@@ -240,6 +241,24 @@ def test_the_snippets_are_those_of_the_purpose_and_have_no_secret(browser: Brows
     urls = "".join(made.values())
     assert ("https://auth.example.com/oauth/token" in urls) == ("Get a token, with curl" in made)
     assert ("https://auth.example.com/oauth/introspect" in urls) == ("Ask what a token means, with curl" in made)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("resources", [AUDIENCE, f"{AUDIENCE}\nurn:a%22'b"])
+def test_the_settings_of_the_snippet_make_a_backend(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, method: str, resources: str
+) -> None:
+    form = add_form("resource_server", resources=resources, token_endpoint_auth_method=method)
+    page = browser.post(ADD, form)
+    monkeypatch.setenv("INTROSPECTION_CLIENT_ID", "orders")
+    monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET", page.context["secret"])
+    made: dict[str, Any] = {}
+    exec(page.context["snippets"][1].text, made)  # noqa: S102
+
+    entry = made["TOKEN_INTROSPECTION"]["BACKENDS"]["default"]
+    backend = import_string(entry["BACKEND"])("default", entry["OPTIONS"])
+
+    assert set(backend.audience) == set(resources.split("\n"))
 
 
 def test_the_snippets_name_the_server_of_the_page_where_there_is_no_issuer(browser: Browser, settings: Any) -> None:

@@ -25,8 +25,10 @@ def page_of(token: Token) -> str:
 
 
 def revoke(browser: Browser, *tokens: Token) -> Any:
+    """Choose the action, read what will happen, and confirm it."""
     form = {"action": "revoke_tokens", "_selected_action": [str(token.pk) for token in tokens]}
-    return browser.post(LIST, form, follow=True)
+    browser.post(LIST, form)
+    return browser.post(LIST, {**form, "confirmed": "yes"}, follow=True)
 
 
 def refresh_token() -> Token:
@@ -115,7 +117,9 @@ def test_revoking_a_whole_grant_and_a_revoked_token_is_no_error(browser: Browser
     again = revoke(browser, refresh_token(), issued.token)
 
     assert first.status_code == again.status_code == 200
-    assert [str(message) for message in again.context["messages"]] == ["0 tokens were revoked."]
+    assert [str(message) for message in again.context["messages"]] == [
+        "Nothing had to be revoked: no token of these was left that is not revoked."
+    ]
     assert LogEntry.objects.count() == 2
 
 
@@ -160,7 +164,9 @@ def test_a_search_for_anything_else_finds_nothing_and_breaks_nothing(browser: Br
     [
         ((), set()),
         (("view_token",), {"list", "page"}),
-        (("change_token",), {"list", "page", "revoke"}),
+        (("change_token",), {"list", "page"}),
+        (("revoke_token",), set()),
+        (("view_token", "revoke_token"), {"list", "page", "revoke"}),
         (("delete_token", "change_client"), set()),
     ],
 )

@@ -95,3 +95,12 @@ def test_the_policy_none_holds_without_the_endpoint_in_front_of_it() -> None:
     caller = Client(client_id="orders", introspection_policy="none")
 
     assert not may_see(TokenInfo({"client_id": "orders", "token_type": "Bearer"}), caller)
+
+
+def test_a_client_of_the_same_name_at_another_issuer_is_somebody_else() -> None:
+    caller = Client(client_id="shop", introspection_policy="own", resource_scopes="", filter_scope=False)
+    info = {"client_id": "shop", "token_type": "Bearer", "sub": "alice"}
+
+    assert may_see(TokenInfo(info), caller)
+    assert may_see(TokenInfo({**info, "iss": ISSUER}), caller)
+    assert not may_see(TokenInfo({**info, "iss": "https://other.example.com"}), caller)

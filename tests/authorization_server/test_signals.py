@@ -72,7 +72,7 @@ def test_a_revocation_by_the_operator_names_no_client(heard: Any, machine: Any) 
     issued = factories.TokenFactory(client=machine.client)
     revoke_token(issued.token, by=None)
 
-    assert heard[-1] == ("token_revoked", {"tokens": [issued.token.pk], "client": None})
+    assert heard[-1] == ("token_revoked", {"tokens": [issued.token.pk], "client": None, "who": ""})
 
 
 @pytest.mark.parametrize(

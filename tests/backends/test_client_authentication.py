@@ -148,6 +148,28 @@ class TestServiceToken:
         assert request.headers["Authorization"].startswith("Basic ")
         assert len(issued) == 1
 
+    @pytest.mark.requirement("6749-5.1-c")
+    @pytest.mark.parametrize("token_type", ["bearer", "BEARER", "Bearer"])
+    def test_the_token_type_has_no_case_and_unknown_members_mean_nothing(
+        self, token_type: str, issued: list[str], authorization_server: MisbehavingServer
+    ) -> None:
+        strange = {"unknown": {"access_token": "another"}, "scope": 7, "id_token": None}
+        authorization_server.behave("issues tokens", at=TOKEN_PATH, issued=issued, token_type=token_type, **strange)
+
+        assert introspect(TOKEN)
+        assert len(issued) == 1
+
+    @CALLS
+    @pytest.mark.requirement("9700-4.3.2-a", "6750-5.3-b")
+    def test_no_token_and_no_secret_stands_in_a_url(
+        self, call: Any, issued: list[str], authorization_server: MisbehavingServer
+    ) -> None:
+        assert call(TOKEN)
+
+        assert [request.path for request in authorization_server.requests] == [TOKEN_PATH, PATH]
+        assert authorization_server.requests[1].headers["Authorization"] == f"Bearer {issued[-1]}"
+        assert authorization_server.requests[1].form["token"] == [TOKEN]
+
     @pytest.mark.parametrize("method", ["client_secret_post", "private_key_jwt"])
     def test_the_token_endpoint_has_a_method_of_its_own(
         self, method: str, issued: list[str], authorization_server: MisbehavingServer, settings: Any

@@ -6,13 +6,16 @@ import json
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import time_machine
 
 from django_introspection.backends import jwks
-from django_introspection.backends.jwks import RemoteKeySets
+from django_introspection.backends.deadline import deadline
+from django_introspection.backends.jwks import KeySet, RemoteKeySets
+from django_introspection.backends.steps import run
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.protocol.identifiers import is_public
 from tests import endpoints, factories, jose
@@ -187,6 +190,17 @@ def test_callers_at_once_share_one_fetch(server: MisbehavingServer, sets: Remote
         thread.join()
 
     assert found == [["a"]] * 8
+    assert len(server.requests) == 1
+
+
+def test_who_comes_late_to_a_fetch_finds_the_work_done(server: MisbehavingServer) -> None:
+    keys = KeySet(partial(jwks.fetch, server.url))
+    late = next(keys.keys("a"))
+
+    with deadline(5):
+        run(keys.keys("a"))
+        late.run()
+
     assert len(server.requests) == 1
 
 

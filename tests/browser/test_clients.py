@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,7 @@ def shown_secret(page: Any) -> str:
 
 
 def copied(page: Any, button: Any) -> str:
+    page.evaluate("document.getElementById('copy-status').textContent = ''")
     button.click()
     page.get_by_text("Copied.").wait_for()
     text: str = page.evaluate("navigator.clipboard.readText()")
@@ -54,6 +57,34 @@ def test_an_operator_registers_a_resource_server_and_sets_it_up(page: Any, exami
     assert copied(page, page.get_by_role("button", name="Copy the client ID")) == client.client_id
     environment = copied(page, page.get_by_role("button", name="Copy", exact=True).first)
     assert environment == f"INTROSPECTION_CLIENT_ID={client.client_id}\nINTROSPECTION_CLIENT_SECRET={secret}\n"
+
+
+@pytest.mark.parametrize("method", ["header", "body"])
+def test_the_calls_with_curl_work_as_they_are_copied(page: Any, live_server: Any, settings: Any, method: str) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": live_server.url}
+    page.goto(f"{LIST}add/")
+    page.get_by_role("heading", name="How it authenticates").click()
+    page.get_by_label("Authentication method:").select_option(index=["header", "body"].index(method))
+    page.get_by_label("Client ID:").fill("a:b%c'd$HOME+\"")
+    page.get_by_role("radio", name="Both").check()
+    page.get_by_label("Name:").fill("Orders API")
+    page.get_by_label("Resources served:").fill(AUDIENCE)
+    page.get_by_label("Allowed resources:").fill(AUDIENCE)
+    page.get_by_label("Scope:").fill("orders:read orders:write")
+    page.get_by_role("button", name="Save", exact=True).click()
+    buttons = page.get_by_role("button", name="Copy", exact=True)
+    environment, _, ask, get = [copied(page, buttons.nth(number)) for number in range(4)]
+
+    token = run(environment, get)["access_token"]
+    answer = run(environment, f"TOKEN={token}", ask)
+
+    assert (answer["active"], answer["scope"]) == (True, "orders:read orders:write")
+
+
+def run(*lines: str) -> Any:
+    """Run what was copied in a shell and return what it answers."""
+    finished = subprocess.run(["sh", "-euc", "\n".join(lines)], capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(finished.stdout)
 
 
 def test_a_page_that_shows_a_secret_is_reloaded_and_shows_it_no_more(page: Any, examine: Examine) -> None:
@@ -160,8 +191,9 @@ def test_the_list_says_what_has_to_be_seen_to(page: Any, machine: Any, resource_
     examine("client-list")
     page.get_by_role("link", name="machine client", exact=True).click()
 
-    assert page.get_by_role("link", name=machine.client.client_name).is_visible()
-    assert not page.get_by_role("link", name=resource_server.client.client_name).is_visible()
+    page.get_by_text("1 client", exact=True).wait_for()
+    assert page.get_by_role("link", name=machine.client.client_name, exact=True).is_visible()
+    assert not page.get_by_role("link", name=resource_server.client.client_name, exact=True).is_visible()
 
 
 def test_who_may_only_look_is_told_what_is_missing(

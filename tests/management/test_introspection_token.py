@@ -11,8 +11,10 @@ from django.core.management import call_command, execute_from_command_line
 from django.core.management.base import CommandError
 
 from django_introspection.models import Token
-from tests import factories
+from tests import endpoints, factories
 from tests.authorization_server.helpers import without_table
+from tests.misbehaving.server import MisbehavingServer
+from tests.settings import AUDIENCE
 
 
 @pytest.fixture
@@ -46,6 +48,9 @@ def test_each_option_names_what_to_revoke(issued: Any, option: str, revoked: int
 
     assert json.loads(revoke(option, name, "--json")) == {"revoked": revoked}
     assert live() == 4 - revoked
+    assert set(Token.objects.exclude(revoked_at=None).values_list("revoked_by", flat=True)) == {
+        "manage.py introspection_token"
+    }
     assert revoke(option, name) == "Revoked: 0\n"
 
 
@@ -98,3 +103,125 @@ def test_a_cache_that_does_not_answer_is_exit_code_3_and_the_tokens_are_revoked(
 
     assert raised.value.returncode == 3
     assert live() == 0
+
+
+def run(*arguments: str) -> Any:
+    out = io.StringIO()
+    call_command("introspection_token", *arguments, "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+@pytest.fixture
+def inspect(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Inspect a token of the environment; returns the members and the exit code."""
+
+    def one(token: str, *arguments: str) -> tuple[Any, int]:
+        monkeypatch.setenv("TOKEN", token)
+        out, raised = io.StringIO(), []
+        try:
+            call_command("introspection_token", "inspect", "--token-env", "TOKEN", *arguments, "--json", stdout=out)
+        except CommandError as error:
+            raised.append(error)
+        assert token not in out.getvalue() + "".join(map(str, raised))
+        return json.loads(out.getvalue() or "null"), sum(error.returncode for error in raised)
+
+    return one
+
+
+def test_a_token_is_issued_as_the_token_endpoint_answers(machine: Any, user: Any, inspect: Any) -> None:
+    issued = run(
+        *("issue", "--client", machine.client.client_id, "--user", user.get_username(), "--scope", "orders:read"),
+        *("--audience", AUDIENCE, "--audience", "urn:other", "--lifetime", "10m", "--refresh"),
+    )
+
+    row = Token.objects.get(kind="access")
+    assert issued.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope", "jti"}
+    assert (issued["token_type"], issued["expires_in"], issued["scope"]) == ("Bearer", 600, "orders:read")
+    assert (issued["jti"], row.user, row.audience) == (str(row.pk), user, [AUDIENCE, "urn:other"])
+    assert endpoints.introspect(issued["access_token"], auth=machine).json()["active"] is True
+    assert endpoints.introspect(issued["refresh_token"], auth=machine).json()["active"] is True
+
+
+def test_a_token_of_a_machine_has_no_user_and_no_refresh_token(machine: Any) -> None:
+    issued = run("issue", "--client", machine.client.client_id)
+
+    assert "refresh_token" not in issued
+    assert Token.objects.get().user is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--client", "nobody"], "The client does not exist"),
+        (["--client", "api", "--user", "nobody"], "does not exist"),
+        (["--client", "api", "--scope", '"'], "Enter scopes with one space between"),
+        (["--client", "api", "--lifetime", "0"], "A lifetime is one second or more"),
+        (["--client", "disabled"], "not active"),
+    ],
+    ids=str,
+)
+@pytest.mark.django_db
+def test_what_cannot_be_issued_is_refused(arguments: list[str], problem: str) -> None:
+    factories.RegistrationFactory(client_id="api")
+    factories.RegistrationFactory(client_id="disabled", is_active=False)
+
+    with pytest.raises(CommandError, match=problem) as raised:
+        run("issue", *arguments)
+
+    assert raised.value.returncode == 1
+    assert not Token.objects.exists()
+
+
+def test_an_active_token_is_told_with_every_member(issued: Any, inspect: Any) -> None:
+    members, code = inspect(issued.access_token)
+
+    assert code == 0
+    assert (members["active"], members["jti"]) == (True, str(issued.token.pk))
+    assert members["exp"] == int(issued.token.expires_at.timestamp())
+
+
+def test_a_token_that_is_not_active_is_told_with_the_reason(issued: Any, inspect: Any) -> None:
+    revoke("--token-id", str(issued.token.pk))
+
+    assert inspect(issued.access_token) == ({"active": False, "reason": "revoked"}, 4)
+    assert inspect(issued.refresh_token) == ({"active": False, "reason": "not an access token"}, 4)
+
+
+def test_a_backend_is_asked_as_a_view_asks_it(machine: Any, inspect: Any) -> None:
+    elsewhere = factories.TokenFactory(client=machine.client, audience=["urn:elsewhere"])
+
+    assert inspect(elsewhere.access_token, "--using", "default") == (
+        {"active": False, "reason": "wrong audience"},
+        4,
+    )
+
+
+def test_a_server_that_does_not_answer_is_exit_code_3(settings: Any, inspect: Any) -> None:
+    with MisbehavingServer("status 500") as server:
+        settings.TOKEN_INTROSPECTION = server.settings()
+        assert inspect("a-token") == (None, 3)
+
+
+def test_a_caller_is_told_what_the_endpoint_tells_it(issued: Any, inspect: Any) -> None:
+    api = factories.ResourceServerFactory()
+    stranger = factories.ResourceServerFactory(resources=["urn:elsewhere"])
+
+    members, code = inspect(issued.access_token, "--caller", api.client.client_id)
+
+    assert (members, code) == (endpoints.introspect(issued.access_token, auth=api).json(), 0)
+    assert inspect(issued.access_token, "--caller", stranger.client.client_id) == (
+        {"active": False, "reason": "not for this caller"},
+        4,
+    )
+
+
+@pytest.mark.parametrize("metadata", [{"is_active": False}, {"introspection_policy": "none"}], ids=str)
+def test_a_caller_that_the_endpoint_refuses_is_refused(issued: Any, inspect: Any, metadata: dict[str, Any]) -> None:
+    caller = factories.ResourceServerFactory(**metadata)
+
+    assert inspect(issued.access_token, "--caller", caller.client.client_id) == (None, 1)
+    assert endpoints.introspect(issued.access_token, auth=caller).status_code in (401, 403)
+
+
+def test_a_caller_or_a_backend_is_asked_and_not_both(issued: Any, inspect: Any) -> None:
+    assert inspect(issued.access_token, "--caller", "a", "--using", "b") == (None, 1)

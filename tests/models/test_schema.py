@@ -35,8 +35,11 @@ def test_the_migrations_have_every_change_of_the_models() -> None:
         (ClientSecret, ("client_id", "digest")),
         (Token, ("digest",)),
         (Token, ("grant_id",)),
-        (Token, ("expires_at",)),
-        (Token, ("client_id",)),
+        (Token, ("client_id", "id")),
+        (Token, ("issued_at", "client_id")),
+        (Token, ("expires_at", "client_id")),
+        (Token, ("revoked_at", "client_id")),
+        (Token, ("not_before",)),
         (Token, ("user_id",)),
     ],
 )

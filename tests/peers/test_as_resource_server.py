@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from django.test import Client as Browser
 
+from django_introspection import token_backends
 from tests import jose
 from tests.peers.processes import NODE, served
 from tests.settings import AUDIENCE
@@ -86,6 +87,30 @@ def test_oidc_provider_takes_our_assertions(settings: Any) -> None:
 
         assert whoami(get_token(shop, f"{issuer}/token", scope="orders:read")).status_code == 200
         assert whoami("unknown").status_code == 401
+
+
+def test_jwts_of_oidc_provider_through_outage_and_recovery(settings: Any, port: str) -> None:
+    """Keys are found by discovery; who has them needs the server for nothing."""
+    environment = {**ENVIRONMENT, "PORT": port, "FORMAT": "jwt"}
+    serve = partial(served, ["node", "oidc_provider.js"], environment, cwd=NODE)
+    backend = "django_introspection.backends.JWTBackend"
+    options = {"issuer": f"http://127.0.0.1:{port}", "audience": AUDIENCE}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    with serve() as issuer, httpx2.Client(auth=MACHINE) as shop:
+        token = get_token(shop, f"{issuer}/token", scope="orders:read")
+        without_scope = get_token(shop, f"{issuer}/token")
+
+        assert token.count(".") == 2
+        assert whoami(token).status_code == 200
+        assert whoami(without_scope).status_code == 403
+        assert whoami(token[:-4] + "AAAA").status_code == 401
+
+    assert whoami(token).status_code == 200
+    token_backends.close()
+    assert whoami(token).status_code == 503, "a process that starts now has no keys"
+    with serve(), httpx2.Client(auth=MACHINE) as shop:
+        token_backends.close()
+        assert whoami(get_token(shop, f"{issuer}/token", scope="orders:read")).status_code == 200
 
 
 @pytest.mark.parametrize("auth_method", ["client_secret_basic", "client_secret_post", "client_credentials"])

@@ -7,18 +7,22 @@ from typing import Any
 
 import pytest
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication, TokenAuthentication
 from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.viewsets import ViewSet
 
 from django_introspection.authentication import IntrospectionAuthentication as Ours
 from django_introspection.check_messages import TAG
+from django_introspection.decorators import token_required
 from django_introspection.permissions import HasScope, requires_scope
 from tests.settings import MIDDLEWARE, TOKEN_INTROSPECTION
 
-from .protected import protect
+from .protected import ask, protect
 
 READ = requires_scope("orders:read")
 PROTECTED = {**TOKEN_INTROSPECTION, "PROTECTED": {"/api/": {}}}
@@ -28,6 +32,14 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 class KeywordBearer(TokenAuthentication):
     keyword = "Bearer"
+
+
+class KeywordDPoP(TokenAuthentication):
+    keyword = "DPoP"
+
+
+class Proving(Ours):
+    schemes = ("DPoP",)
 
 
 class Shouting(SessionAuthentication):
@@ -109,6 +121,93 @@ def test_ways_to_send_a_token_that_do_not_exist_are_found(methods: Any) -> None:
 
     assert said_of(view(strange)) == ["E014"]
     assert said_of(view(type("Forms", (Ours,), {"bearer_methods": ("header", "body")}))) == []
+
+
+@pytest.mark.parametrize("schemes", ["DPoP", None, 7, ([],), (), ("dpop",), ("Bearer", "Bearer"), ("Basic",)])
+def test_schemes_that_do_not_exist_are_found(schemes: Any) -> None:
+    assert said_of(view(type("Strange", (Ours,), {"schemes": schemes}))) == ["E025"]
+    assert said_of(view(Proving), view(type("Two", (Ours,), {"schemes": ["DPoP", "Bearer"]}))) == []
+
+
+def said_everywhere(settings: Any, **values: Any) -> list[str]:
+    """Return what is said of a view, a decorated function and class, and a path, each of which takes proofs."""
+    settings.MIDDLEWARE = [*MIDDLEWARE, MINE]
+    values = {"PROTECTED": {"/api/": {"SCHEMES": ["DPoP"]}}, **values}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, **values}
+    decorated = method_decorator(token_required(schemes=("DPoP",)), name="dispatch")(type("Plain", (View,), {}))
+    function = token_required(schemes=("Bearer", "DPoP"))(lambda request: None)
+    return said_of(view(Proving), view(Proving), decorated.as_view(), function)
+
+
+@pytest.mark.requirement("9449-4.3-c")
+def test_without_an_origin_that_a_proof_can_be_for_each_place_that_takes_one_is_found(settings: Any) -> None:
+    own = {"BACKEND": "django_introspection.backends.DatabaseBackend"}
+    named, unnamed = ({"default": {**own, "OPTIONS": {"audience": each}}} for each in ("orders", []))
+
+    assert said_everywhere(settings) == []
+    assert said_everywhere(settings, BACKENDS=named) == ["E027"] * 4
+    assert said_everywhere(settings, BACKENDS=unnamed) == ["E027"] * 4
+    assert said_everywhere(settings, BACKENDS=unnamed, ORIGINS=["https://api.example.com"]) == []
+    said_everywhere(settings, BACKENDS=unnamed)
+    with pytest.raises(ImproperlyConfigured, match="ORIGINS"):
+        ask(protect(authentication_classes=[Proving]), headers={"Authorization": "DPoP t"})
+
+
+def test_without_the_extra_that_verifies_proofs_each_place_that_takes_one_is_found(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django_introspection.jose.find_spec", lambda name: None)
+
+    assert said_everywhere(settings) == ["E026"] * 4
+    with pytest.raises(ImproperlyConfigured, match=r"django-introspection\[jwt\]"):
+        ask(protect(authentication_classes=[Proving]), headers={"Authorization": "DPoP t"})
+
+
+@pytest.mark.parametrize("schemes", ["DPoP", [], ["dpop"], 7, None, [7]])
+def test_schemes_of_a_path_that_do_not_exist_are_a_wrong_setting(settings: Any, schemes: Any) -> None:
+    assert "E002" in said_everywhere(settings, PROTECTED={"/api/": {"SCHEMES": schemes}})
+
+
+@pytest.mark.parametrize(
+    "origins", ["https://h.example", ["https://h.example/"], ["https://h.example/api"], ["http://h.example"], [7], [""]]
+)
+def test_what_is_no_origin_is_a_wrong_setting(settings: Any, origins: Any) -> None:
+    assert "E002" in said_everywhere(settings, ORIGINS=origins)
+
+
+def test_a_nonce_is_wanted_or_not(settings: Any) -> None:
+    assert "E002" in said_everywhere(settings, DPOP_NONCE="yes")
+
+
+def test_a_cache_that_would_take_a_proof_once_in_each_process_is_found(settings: Any) -> None:
+    shared = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache.example.com"}
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}, "shared": shared}
+    urls = ModuleType("urls")
+    urls.urlpatterns = [path("orders", view(Proving))]
+
+    def said(**values: Any) -> list[str]:
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": TOKEN_INTROSPECTION["BACKENDS"], **values}
+        with override_settings(ROOT_URLCONF=urls):
+            found = checks.run_checks(tags=[TAG], include_deployment_checks=True)
+        return [message.msg for message in found if message.id == f"{TAG}.E006"]
+
+    assert said() == ["TOKEN_INTROSPECTION['REPLAY_CACHE']: each process would take the same DPoP proof once"]
+    assert said(REPLAY_CACHE="shared") == []
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ([Ours, Proving], []),
+        ([Proving, KeywordBearer], []),
+        ([Ours, KeywordDPoP], []),
+        ([Proving, KeywordDPoP], ["W012"]),
+        ([Proving, Proving.using("partner")], ["W012"]),
+        ([SessionAuthentication, Proving], ["W011"]),
+    ],
+)
+def test_two_readers_are_in_the_way_of_each_other_by_scheme(pair: list[Any], said: list[str]) -> None:
+    assert said_of(view(*pair)) == said
 
 
 def test_a_url_conf_that_cannot_be_imported_is_not_ours_to_tell() -> None:

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 
 from django_introspection import testing
 from django_introspection.protocol.challenge import challenge
-from django_introspection.testing.challenges import Challenge, parse_challenges
+from django_introspection.testing.challenges import parse_challenges
 from tests.resource_server.protected import ask, protect
 
 
@@ -21,8 +21,11 @@ def refusal(header: str | None, status: int = 401, **headers: str) -> HttpRespon
 def test_a_drf_view_without_a_token() -> None:
     response = ask(protect())
 
-    assert testing.assert_challenge(response) == Challenge("Bearer", {"realm": "api"})
-    assert testing.assert_unauthorized(response).parameters == {"realm": "api"}
+    found = testing.assert_challenge(response)
+
+    assert found == testing.assert_unauthorized(response)
+    assert found.scheme == "Bearer"
+    assert found.parameters["realm"] == "api"
 
 
 @pytest.mark.parametrize(

@@ -226,3 +226,12 @@ def test_it_ends_although_somebody_hangs() -> None:
 def test_it_must_be_started() -> None:
     with pytest.raises(RuntimeError, match="with statement"):
         testing.FakeAuthorizationServer().issuer  # noqa: B018 - reading is the test
+
+
+def test_its_issuer_is_enough_to_find_it(authorization_server: Any, settings: Any) -> None:
+    found = authorization_server.settings()
+    del found["BACKENDS"]["default"]["OPTIONS"]["introspection_url"]
+    settings.TOKEN_INTROSPECTION = found
+
+    assert introspect(authorization_server.issue()) is not None
+    assert authorization_server.requests[0].path == "/.well-known/oauth-authorization-server"

@@ -11,6 +11,7 @@ from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from rest_framework.test import APIClient, APIRequestFactory
 
 from django_introspection import aintrospect, introspect, testing
+from django_introspection.decorators import token_required
 from django_introspection.exceptions import IntrospectionUnavailable
 from tests import factories
 from tests.resource_server.protected import protect
@@ -57,7 +58,7 @@ def test_a_token_without_the_scope_is_refused_as_in_production(introspection_tok
         {"token_use": "refresh_token"},
         {"cnf": {"jkt": "thumbprint"}},
     ],
-    ids=lambda claims: "-".join(claims),
+    ids="-".join,
 )
 def test_a_token_that_this_resource_server_may_not_take_is_refused(
     claims: dict[str, Any], introspection_tokens: None
@@ -251,11 +252,11 @@ def test_as_the_decorator_of_an_async_function() -> None:
 @testing.fake_tokens()
 class DecoratedTests(unittest.TestCase):
     def test_every_method_has_them(self) -> None:
-        self.assertIsNotNone(introspect(testing.token()))
+        assert introspect(testing.token()) is not None
 
     @override_settings(TOKEN_INTROSPECTION=REMOTE_SETTINGS)
     def test_with_other_settings(self) -> None:
-        self.assertIsNotNone(introspect(testing.token(aud=OTHER)))
+        assert introspect(testing.token(aud=OTHER)) is not None
 
 
 class EnteringTests(unittest.TestCase):
@@ -263,7 +264,7 @@ class EnteringTests(unittest.TestCase):
         self.enterContext(testing.fake_tokens())
 
     def test_a_context_can_be_entered_in_set_up(self) -> None:
-        self.assertIsNotNone(introspect(testing.token()))
+        assert introspect(testing.token()) is not None
 
 
 def test_other_threads_see_it(introspection_tokens: None) -> None:
@@ -281,3 +282,32 @@ def test_plain_views_are_protected_by_the_door(rf: RequestFactory, introspection
         return JsonResponse({"sub": info and info.sub})
 
     assert view(testing.authenticate(rf.get("/"), sub="alice")).content == b'{"sub": "alice"}'
+
+
+def test_the_decorator_of_async_views(introspection_tokens: None) -> None:
+    @token_required(scope="orders:read")
+    async def orders(request: Any) -> JsonResponse:
+        return JsonResponse({"sub": request.token_info.sub})
+
+    async def story() -> None:
+        requests = AsyncRequestFactory()
+        good = testing.authenticate(requests.get("/"), scope="orders:read", sub="alice")
+        bad = testing.authenticate(requests.get("/"), scope="orders:write")
+        assert (await orders(good)).content == b'{"sub": "alice"}'
+        testing.assert_challenge(await orders(bad), "insufficient_scope", scope="orders:read")
+        testing.assert_challenge(await orders(requests.get("/")))
+
+    asyncio.run(story())
+
+
+@pytest.mark.django_db
+def test_the_entry_user_finds_local_users_as_in_production(settings: Any, introspection_tokens: None) -> None:
+    user, view = factories.UserFactory(username="alice"), protect()
+    resolver = "django_introspection.resource_server.local_users.LocalUser"
+    options = {"claim": "sub", "field": "username"}
+    entry = {**REMOTE_SETTINGS["BACKENDS"]["default"], "USER": {"RESOLVER": resolver, "OPTIONS": options}}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": entry}}
+
+    view.as_view()(testing.authenticate(APIRequestFactory().get("/"), sub="alice"))
+
+    assert view.ran[0].user == user

@@ -12,6 +12,8 @@ from .tokens import look_up
 class OAuthToolkitBackend(TokenBackend):
     """Look tokens up by checksum: one statement for an access token, a second one for what is none."""
 
+    is_remote = False
+
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""

@@ -19,7 +19,6 @@ from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
 from ...protocol.errors import IntrospectionUnavailable
-from ...protocol.opaque import has_control_characters
 from ..hashed_secrets import HashedSecrets, is_hashed
 from .tokens import access_tokens, describe_access_token, first, is_usable
 
@@ -47,8 +46,6 @@ class Applications(ClientSource):
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its application with one statement."""
-        if has_control_characters(token):
-            return None, Inactive(Reason.MALFORMED)
         try:
             row = first(with_policy(access_tokens(token), "application__client_id"))
         except DatabaseError as error:

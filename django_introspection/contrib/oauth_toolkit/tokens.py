@@ -14,12 +14,13 @@ from oauth2_provider.models import get_access_token_model, get_refresh_token_mod
 from oauth2_provider.settings import oauth2_settings
 from oauthlib.common import Request
 
-from ...conf import introspection_settings
+from ...conf import introspection_settings, user_pk
 from ...protocol.answer import Active, Answer, Inactive, Reason
 from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.opaque import digest, has_control_characters
 from ...protocol.token_info import TokenInfo
 from ..stored_times import seconds
+from ..subjects import client_subject
 
 SAME_SAVE = timedelta(seconds=1)
 
@@ -108,10 +109,15 @@ def _members(token: Any, scope: str) -> dict[str, Any]:
         "client_id": client_id,
         "username": user.get_username() if user else None,
         "iat": seconds(token.created),
-        "sub": introspection_settings.SUBJECT(user) if user else client_id,
+        "sub": _subject(user, client_id),
         "aud": list(token.resource),
         "iss": introspection_settings.ISSUER or oauth2_settings.OIDC_ISS_ENDPOINT,
     }
+
+
+def _subject(user: Any, client_id: str | None) -> str | None:
+    subject = introspection_settings.SUBJECT
+    return subject(user) if user else client_subject(client_id, users_by_pk=subject is user_pk)
 
 
 def _active(members: dict[str, Any], user: Any) -> Active:

@@ -1,58 +1,65 @@
-"""Make a signing key."""
+"""Make and list signing keys."""
 
 from __future__ import annotations
 
 import json
 import os
-from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from ...jose import KeyProblem, generate_signing_key
+from ...keys import signing_keys
 from ...protocol.jwt import SIGNING_ALGORITHMS
-
-EXAMPLE = """\
-example:
-  manage.py introspection_key --alg ES256 --output /etc/shop/signing.pem
-
-  TOKEN_INTROSPECTION = {"KEYS": [{"FILE": "/etc/shop/signing.pem"}]}
-"""
+from ..base import Options, Outcome, ScriptCommand
 
 
-class Command(BaseCommand):
-    """Print a private key, or write it to a file of its own that only its owner can read."""
+class Command(ScriptCommand):
+    """Make private keys for the setting KEYS, and list the ones that are there."""
 
-    help = "Make a private key for TOKEN_INTROSPECTION['KEYS']."
+    help = "Make a private key for TOKEN_INTROSPECTION['KEYS'], or list the keys that it names."
     requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Keep the lines of the example."""
-        return super().create_parser(
-            prog_name, subcommand, epilog=EXAMPLE, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    examples = (
+        "manage.py introspection_key generate --alg ES256 --output signing.pem",
+        "manage.py introspection_key generate --json > signing.jwk",
+        "manage.py introspection_key list --json",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the algorithm, the form and the place."""
-        parser.add_argument("--alg", choices=SIGNING_ALGORITHMS, default="ES256", help="ES256 by default")
-        parser.add_argument("--json", action="store_true", help="a JWK, which says its alg and kid; PEM by default")
-        parser.add_argument("--output", type=Path, help="a file that does not exist yet; it gets the mode 0600")
+        """Take the sub-command."""
+        commands = parser.add_subparsers(dest="command", required=True)
+        generate = self.add_command(
+            commands, "generate", _generate, "Print a private key, or write it to a file that only its owner can read."
+        )
+        generate.add_argument("--alg", choices=SIGNING_ALGORITHMS, default="ES256", help="ES256 by default")
+        generate.add_argument(
+            "--output", type=Path, metavar="PATH", help="a file that does not exist yet; it gets the mode 0600"
+        )
+        self.add_command(
+            commands, "list", _list, "List the keys of this server: the first one signs. Fails where one is unusable."
+        )
 
-    @sensitive_variables("key", "text")
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Make the key."""
-        try:
-            key = generate_signing_key(options["alg"])
-        except KeyProblem as problem:
-            raise CommandError(str(problem)) from None
-        text = json.dumps(key.private_jwk, indent=2) if options["json"] else key.private_pem.strip()
-        if options["output"] is None:
-            self.stdout.write(text)
-            return
-        _write(options["output"], f"{text}\n")
-        self.stderr.write(f"{options['output']}: {key.alg}, kid {key.kid}")
+
+@sensitive_variables("key", "text")
+def _generate(options: Options) -> Outcome:
+    """Make a key: PEM, or with --json a JWK, which says its alg and kid."""
+    try:
+        key = generate_signing_key(options["alg"])
+    except KeyProblem as problem:
+        raise CommandError(str(problem)) from None
+    text = json.dumps(key.private_jwk, indent=2) if options["json"] else key.private_pem.strip()
+    output = options["output"]
+    if output is None:
+        return Outcome(key.private_jwk, text)
+    _write(output, f"{text}\n")
+    return Outcome({"file": str(output), "alg": key.alg, "kid": key.kid})
+
+
+def _list(options: Options) -> Outcome:
+    keys = signing_keys()
+    lines = [f"{key.kid}\t{key.alg}\t{'published' if number else 'signs'}" for number, key in enumerate(keys)]
+    return Outcome({"keys": [key.public_jwk for key in keys]}, "\n".join(lines))
 
 
 @sensitive_variables("text")

@@ -6,8 +6,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
     const status = document.getElementById("copy-status");
-    const secret = document.getElementById("client-secret").textContent;
     const { fill } = button.dataset;
+    const secret = () => document.getElementById("client-secret").textContent;
     const text = fill ? source.textContent.replaceAll(fill, secret) : source.textContent;
     try {
       await navigator.clipboard.writeText(text);

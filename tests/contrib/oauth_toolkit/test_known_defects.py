@@ -21,7 +21,7 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from tests import endpoints
-from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.authorization_server.helpers import assert_inactive, assert_refused, without_table
 from tests.misbehaving.server import MisbehavingServer
 from tests.resource_server.protected import ask, challenge_of, protect
 from tests.resource_server.protected import assert_refused as assert_view_refused
@@ -162,6 +162,27 @@ def test_11_the_missing_members_are_sent_and_none_is_empty(shop: flows.Applicati
     AccessToken.objects.update(scope="")
 
     assert not {"scope", "aud", "username"} & flows.members(token, api).keys()
+
+
+def test_11_an_application_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Application) -> None:
+    for number, client_id in enumerate(["42", " 42", "\u0664\u0662"]):
+        application = flows.register(client_id=client_id).client
+        token = AccessToken.objects.create(
+            token=f"t{number}", expires=timezone.now() + DAY, application=application
+        ).token
+
+        members = flows.members(token, api)
+
+        assert members["client_id"] == client_id
+        assert "sub" not in members
+
+
+def test_11_where_users_are_not_named_by_primary_key_no_application_is_named_as_one(
+    shop: flows.Application, api: flows.Application, configured: Any
+) -> None:
+    configured(SUBJECT="operator.attrgetter")
+
+    assert "sub" not in flows.members(flows.client_credentials(shop), api)
 
 
 def test_14_the_scheme_is_named_in_any_case(shop: flows.Application) -> None:
@@ -347,3 +368,14 @@ def test_credentials_are_form_decoded(db: None) -> None:
     assert_inactive(flows.introspect("x", application))
     raw = base64.b64encode(f"{application.client.client_id}:{application.secret}".encode()).decode()
     assert endpoints.introspect("x", auth=f"Basic {raw}").status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
+    caller = flows.register()
+    flows.introspect("x", caller)
+    with without_table(AccessToken):
+        answers = [flows.introspect("x", caller), endpoints.introspect("x", auth="Bearer y"), flows.view("x")]
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert {answer["Retry-After"] for answer in answers} == {"5"}

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_introspection.contrib import hashed_secrets
 from django_introspection.contrib.hashed_secrets import HashedSecrets
-from django_introspection.protocol.errors import TooManyRequests
+from django_introspection.protocol.errors import TemporarilyUnavailable, TooManyRequests
 from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_inactive, assert_refused
+from tests.contrib.hashers import CountingHasher
 
 from . import flows
 
 DATABASE_CLIENTS = "django_introspection.authorization_server.clients.DatabaseClients"
 APPLICATIONS = "django_introspection.contrib.oauth_toolkit.Applications"
-HASHERS = [f"{__name__}.CountingHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-
-
-class CountingHasher(PBKDF2PasswordHasher):
-    """Count the hashes."""
-
-    algorithm = "counting"
-    iterations = 1
-    encoded = 0
-
-    def encode(self, *arguments: Any, **options: Any) -> Any:
-        CountingHasher.encoded += 1
-        return super().encode(*arguments, **options)
+HASHERS = ["tests.contrib.hashers.CountingHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 
 
 @pytest.fixture
@@ -148,12 +137,16 @@ def test_an_application_that_is_not_usable_is_no_caller(
     assert_refused(ask(application), 401, "invalid_client")
 
 
-def test_guessing_is_refused_before_it_is_hashed(application: flows.Application, hashes: type[CountingHasher]) -> None:
+def test_guessing_is_refused_before_it_is_hashed_and_logged(
+    application: flows.Application, hashes: type[CountingHasher], caplog: pytest.LogCaptureFixture
+) -> None:
     answers = [ask(application, f"guess-{number}") for number in range(30)]
 
     assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 20
     assert int(answers[-1]["Retry-After"]) > 0
     assert hashes.encoded == 10
+    assert len([line for line in caplog.messages if line.startswith("client authentication failed")]) == 30
+    assert "guess-" not in caplog.text
 
 
 def test_guessing_locks_out_nobody_whose_secret_is_remembered(application: flows.Application) -> None:
@@ -218,6 +211,27 @@ def test_a_process_hashes_the_same_secret_once_for_all_who_wait(hashes: type[Cou
 
     assert all(right)
     assert hashes.encoded <= hashed_secrets.CONCURRENCY
+
+
+def test_whoever_cannot_get_a_turn_to_hash_is_asked_to_come_again(
+    hashes: type[CountingHasher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashed_secrets, "PATIENCE", 0.01)
+    verify = HashedSecrets()
+    started, finish = Barrier(hashed_secrets.CONCURRENCY + 1), Event()
+
+    def hold(*_: Any, **__: Any) -> None:
+        started.wait(10)
+        finish.wait(10)
+
+    monkeypatch.setattr(hashed_secrets, "make_password", hold)  # a hash that takes as long as we like
+    with ThreadPoolExecutor(hashed_secrets.CONCURRENCY) as threads:
+        for number in range(hashed_secrets.CONCURRENCY):
+            threads.submit(verify.spend, "wrong", address=f"192.0.2.{number}")
+        started.wait(10)
+        with pytest.raises(TemporarilyUnavailable):
+            verify.spend("wrong", address="192.0.2.9")
+        finish.set()
 
 
 def test_nothing_that_is_remembered_shows_a_secret(application: flows.Application) -> None:

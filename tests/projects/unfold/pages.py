@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client as Browser
 
-from django_introspection.models import Client
+from django_introspection.admin.token_list import TokenChangeList
+from django_introspection.models import Client, Token
+from django_introspection.models.fields import now
 from tests import factories
 from tests.admin.client_pages import ADD, LIST, add_form, page_of, secret_form, secret_in
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding get_action_choices")  # unfold does, on Django 6.1
 TOKENS = "/admin/introspection/token/"
 
 
@@ -25,7 +29,9 @@ def browser(db: None) -> Browser:
 def test_every_page_is_rendered(browser: Browser, machine: Any) -> None:
     client, issued = machine.client, factories.TokenFactory(client=machine.client)
     pages = ["change", "secret", "activity", "revoke", f"secret/{client.secrets.get().pk}/retire", "history", "delete"]
-    urls = [LIST, ADD, *(page_of(client, page) for page in pages), TOKENS, f"{TOKENS}{issued.token.pk}/change/"]
+    urls = [LIST, ADD, *(page_of(client, page) for page in pages), "/admin/introspection/"]
+    urls += [TOKENS, *(f"{TOKENS}{page}/" for page in ("issue", "debugger", "overview"))]
+    urls += [f"{TOKENS}{issued.token.pk}/{page}/" for page in ("change", "revoke", "history", "delete")]
 
     for url in urls:
         page = browser.get(url)
@@ -48,3 +54,21 @@ def test_a_client_is_registered_and_gets_a_second_secret(browser: Browser) -> No
     page = browser.get(page_of(client)).content.decode()
     assert secret_in(first)[-4:] in page
     assert page_of(client, "secret") in page
+
+
+def test_tokens_are_filtered_issued_debugged_and_revoked(browser: Browser, machine: Any) -> None:
+    ticket = browser.get(f"{TOKENS}issue/").context["form"]["ticket"].value()
+    page = browser.post(f"{TOKENS}issue/", {"client_id": machine.client.client_id, "ticket": ticket}).content.decode()
+    (value,) = re.findall(r"dit_at_[0-9A-Za-z]+", page)
+    token = Token.objects.get()
+    chosen = {"action": "revoke_tokens", "_selected_action": [str(token.pk)]}
+
+    listed = browser.get(TOKENS, {"state": "active", "client": machine.client.client_id, "issued": f"{now():%Y-%m-%d}"})
+    assert list(listed.context["cl"].result_list) == [token]
+    assert isinstance(listed.context["cl"], TokenChangeList)
+    said = browser.post(f"{TOKENS}debugger/", {"token": value, "backend": "default"}).content.decode()
+    assert "Refused: wrong audience" in said
+    assert value not in said
+    assert "1 token will be revoked." in browser.post(TOKENS, chosen).content.decode()
+    assert browser.post(TOKENS, {**chosen, "confirmed": ""}).status_code == 302
+    assert Token.objects.get().revoked_by == "operator root"

@@ -10,7 +10,7 @@ class UnfoldClientAdmin(UnfoldModelAdmin, ClientAdmin):
     pass
 
 
-class UnfoldTokenAdmin(UnfoldModelAdmin, TokenAdmin):
+class UnfoldTokenAdmin(TokenAdmin, UnfoldModelAdmin):
     pass
 
 

@@ -1,0 +1,125 @@
+"""Clients and secrets as a deployment's configuration has them: doing it twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router, transaction
+from django.db.models import Q
+from django.views.decorators.debug import sensitive_variables
+
+from ..models import Client, ClientSecret
+from ..models.fields import now
+from ..protocol.opaque import digest
+from .issuing import add_secret, register
+
+
+class Change(StrEnum):
+    """What provisioning did."""
+
+    CREATED = "created"
+    SECRET_ADDED = "secret added"
+    UNCHANGED = "unchanged"
+
+
+class Provisioned(NamedTuple):
+    """A client, what was done, and the secret that was generated, where one was."""
+
+    client: Client
+    change: Change
+    generated_secret: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Provisioned {self.client.client_id} {self.change}>"
+
+
+@sensitive_variables("client_secret", "generated")
+def provision(
+    client_id: str | None, client_secret: str | None, defaults: Mapping[str, Any], **metadata: Any
+) -> Provisioned:
+    """Register a client as `register` does, or find that it is there as it should be, with this secret among its own.
+
+    `defaults` are fields of a new client only. Of one that exists, the other fields given are compared. Raises
+    ValidationError where one differs, for a secret that has expired, and where one would have to be generated.
+    """
+    client = None if client_id is None else find_client(client_id)
+    if client is None:
+        identity = {} if client_id is None else {"client_id": client_id}
+        try:
+            registered = register(client_secret=client_secret, **{**defaults, **identity, **metadata})
+        except (IntegrityError, ValidationError):
+            client = None if client_id is None else find_client(client_id)
+            if client is None:  # no other process was faster: it is our own mistake
+                raise
+        else:
+            generated = registered.secret if client_secret is None else None
+            return Provisioned(registered.client, Change.CREATED, generated)
+    _refuse_difference(client, metadata)
+    return Provisioned(client, _provision_secret(client, client_secret))
+
+
+def find_client(client_id: str) -> Client | None:
+    """Return the client with an identifier; a collation may see fewer differences than we do."""
+    found = Client.objects.with_id(client_id).first()
+    return found if found is not None and found.client_id == client_id else None
+
+
+def get_client(client_id: str) -> Client:
+    """Return the client with an identifier; raises Client.DoesNotExist."""
+    client = find_client(client_id)
+    if client is None:
+        raise Client.DoesNotExist("The client does not exist.")
+    return client
+
+
+@sensitive_variables("value")
+def rotate_secret(client: Client, value: str | None = None, *, others_expire_at: datetime | None = None) -> str:
+    """Add a secret beside the live ones, which then expire at a moment or earlier, and return it.
+
+    Raises ValidationError as `add_secret` does, for a secret that the client has, and for a client without secrets.
+    """
+    if not client.has_secrets:
+        raise ValidationError("This client does not authenticate by a secret.")
+    if value is not None and _secrets(client).filter(digest=digest(value)).exists():
+        raise ValidationError("The client has this secret already.")
+    with transaction.atomic(using=router.db_for_write(ClientSecret)):
+        if others_expire_at is not None:
+            lasting = _secrets(client).filter(Q(expires_at=None) | Q(expires_at__gt=others_expire_at))
+            lasting.update(expires_at=others_expire_at)
+        return add_secret(client, value)
+
+
+def _refuse_difference(client: Client, metadata: Mapping[str, Any]) -> None:
+    if different := sorted(name for name, value in metadata.items() if getattr(client, name) != value):
+        raise ValidationError(f"The client exists with another {', '.join(different)}; nothing was changed.")
+
+
+@sensitive_variables("value")
+def _provision_secret(client: Client, value: str | None) -> Change:
+    if value is None and client.has_secrets:
+        raise ValidationError("The client exists; rotating makes a further secret for it.")
+    if value is None:
+        return Change.UNCHANGED
+    if not client.has_secrets:
+        raise ValidationError("This client does not authenticate by a secret.")
+    of_this_value = _secrets(client).filter(digest=digest(value))
+    found = of_this_value.first()
+    if found is None:
+        try:
+            add_secret(client, value)
+        except (IntegrityError, ValidationError):
+            if not of_this_value.exists():  # no other process was faster
+                raise
+        else:
+            return Change.SECRET_ADDED
+    elif not found.is_live(now()):
+        raise ValidationError("This secret of the client has expired and does not come back: provision another one.")
+    return Change.UNCHANGED
+
+
+def _secrets(client: Client) -> Any:
+    return ClientSecret.objects.using(router.db_for_write(ClientSecret)).filter(client=client)

@@ -1,0 +1,37 @@
+"""Deleting what has expired, a bounded piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import router
+from django.db.models import QuerySet
+
+from ..models import ClientSecret, Token
+
+BATCH = 500
+"""Rows of one transaction."""
+
+Expired = QuerySet[Token] | QuerySet[ClientSecret]
+
+
+def expired(model: type[Token] | type[ClientSecret], before: datetime) -> Expired:
+    """Return the rows that expired before a moment.
+
+    A refresh token that was used is among them when its own time is over, not sooner: until then it shows a theft.
+    """
+    return model._default_manager.using(router.db_for_write(model)).filter(expires_at__lt=before)
+
+
+def purge(rows: Expired, *, batch: int = BATCH) -> Iterator[int]:
+    """Delete rows of `expired`, those that expired first at first; yield how many after each batch.
+
+    Each batch is a transaction of its own, so that who stops asking loses nothing, and who asks again goes on. A batch
+    begins where the last one ended: the places of deleted rows stay in an index for a while, and are not read again.
+    """
+    rest = rows
+    while page := list(rest.order_by("expires_at").values_list("pk", "expires_at")[:batch]):
+        _, by_model = rows.filter(pk__in=[pk for pk, _ in page]).delete()
+        yield by_model.get(rows.model._meta.label, 0)
+        rest = rows.filter(expires_at__gte=page[-1][1])

@@ -1,0 +1,75 @@
+"""What was found out about a backend by trying it, for the command introspection_doctor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..protocol.answer import Answer, Reason
+from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.opaque import ACCESS_TOKEN, generate
+
+
+class Severity(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found, and what to do about it; neither holds a secret."""
+
+    severity: Severity
+    what: str
+    mend: str = ""
+
+
+def ok(what: str) -> Finding:
+    """Return what is as it should be."""
+    return Finding(Severity.OK, what)
+
+
+def warning(what: str, mend: str) -> Finding:
+    """Return what is risky."""
+    return Finding(Severity.WARNING, what, mend)
+
+
+def error(what: str, mend: str) -> Finding:
+    """Return what does not work."""
+    return Finding(Severity.ERROR, what, mend)
+
+
+def random_token() -> str:
+    """Make a token of the right shape that nobody has issued."""
+    return generate(ACCESS_TOKEN)
+
+
+def ask(introspect: Callable[[str], Answer]) -> Iterator[Finding]:
+    """Ask about a token that nobody has issued; only "inactive" is right."""
+    start = time.monotonic()
+    try:
+        answer = introspect(random_token())
+    except IntrospectionUnavailable as problem:
+        yield error(f"it cannot answer: {problem}", "Requests with a token get 503 until it can.")
+        return
+    if answer:
+        yield said_active()
+    elif answer.reason == Reason.MALFORMED:
+        yield ok("it refuses a token that is not of its kind")
+    else:
+        yield ok(f"a random token is inactive, in {milliseconds(time.monotonic() - start)}")
+
+
+def said_active() -> Finding:
+    """Return the finding about a source that takes everything."""
+    return error("a random token is active", "Stop using this backend: it lets everybody in.")
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time for people."""
+    return f"{seconds * 1000:.0f} ms"

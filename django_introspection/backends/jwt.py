@@ -1,0 +1,159 @@
+"""JWT access tokens of an issuer, verified with its public keys: no question for each token (RFC 9068)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from django.core.checks import CheckMessage
+from django.views.decorators.debug import sensitive_variables
+
+from .. import jose, revocations
+from ..check_messages import warning
+from ..conf import introspection_settings
+from ..exceptions import InvalidBackend
+from ..protocol.access_token import read_access_token
+from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.identifiers import issuer_problem
+from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
+from ..protocol.presented import Presented
+from .base import TokenBackend
+from .deadline import deadline
+from .diagnosis import Finding
+from .discovery import Discovery
+from .jwks import Keys, KeySet, read_keys
+from .options import Options
+from .registry import token_backends
+from .remote_diagnosis import diagnose_keys
+from .steps import Blocking, Steps, arun, run
+from .transport import Reply, Request, Transport
+
+RETRY = 5
+"""Seconds between two tries to fetch the first key set."""
+
+
+class JWTBackend(TokenBackend):
+    """Verify JWT access tokens of one issuer in this process. A token that it revokes is good until it expires.
+
+    A tombstone of REVOCATIONS ends it earlier, and so does the backend `then_ask`, which is asked about tokens that
+    are good here.
+    """
+
+    is_remote = False
+
+    def configure(self, options: Options) -> None:
+        """Take the issuer, where its keys are, and what of its JWTs is taken."""
+        if not jose.is_installed():
+            raise InvalidBackend(f"{self.place}: it needs the extra jwt: pip install 'django-introspection[jwt]'")
+        if not self.audience:
+            raise options.invalid("audience", "it is required")
+        self.timeout = options.seconds("timeout", 5)
+        self._insecure_http = options.flag("insecure_http", False)
+        self._typed = options.flag("require_at_jwt", True)
+        self._take_issuer(options)
+        self._take_algorithms(options)
+        self._take_next(options)
+        self._take_transport(options)
+        self._keys = KeySet(self._fetch_keys, retry=RETRY)
+
+    @sensitive_variables("token")
+    def introspect(self, token: str) -> Answer:
+        """Verify a token; raises IntrospectionUnavailable where keys or tombstones cannot be had in time."""
+        with deadline(self.timeout):
+            return run(self._judge(Presented(token)))
+
+    @sensitive_variables("token")
+    async def aintrospect(self, token: str) -> Answer:
+        """Verify like `introspect`, on the running event loop."""
+        with deadline(self.timeout):
+            return await arun(self._judge(Presented(token)))
+
+    @sensitive_variables("token")
+    def purge(self, token: str | None = None) -> None:
+        """Forget what the backend `then_ask` was answered."""
+        if self.then_ask is not None:
+            token_backends[self.then_ask].purge(token)
+
+    @sensitive_variables("token")
+    async def apurge(self, token: str | None = None) -> None:
+        """Forget like `purge`, without blocking the event loop."""
+        if self.then_ask is not None:
+            await token_backends[self.then_ask].apurge(token)
+
+    def check(self) -> list[CheckMessage]:
+        """Warn of keys that somebody on the way can change."""
+        messages = super().check()
+        if self._verify is False:
+            messages.append(warning("W001", f"{self.place}['verify']: anyone on the way can answer for the server"))
+        if self._insecure_http:
+            messages.append(warning("W006", f"{self.place}['insecure_http']: anyone on the way can change the keys"))
+        return messages
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Connect, fetch the keys and compare the clocks, whatever keys are kept."""
+        return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport.ssl_context, self.timeout)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _judge(self, token: Presented) -> Steps[Answer]:
+        """Look at the issuer first, so that nobody else's token costs a signature, and at the claims last."""
+        try:
+            jwt = parse_jwt(token.value)
+        except MalformedJWT:
+            return Inactive(Reason.MALFORMED)
+        if jwt.claims.get("iss") != self.issuer:
+            return Inactive(Reason.WRONG_ISSUER)
+        if jwt.alg not in self._algorithms or not (yield from self._is_signed(jwt)):
+            return Inactive(Reason.BAD_SIGNATURE)
+        answer = read_access_token(jwt, typed=self._typed)
+        if answer and introspection_settings.REVOCATIONS is not None and (yield from _is_revoked(token)):
+            return Inactive(Reason.REVOKED)
+        return answer
+
+    def _is_signed(self, jwt: UnverifiedJWT) -> Steps[bool]:
+        keys = yield from self._keys.keys(jwt.kid)
+        return jose.is_signed_by(keys, jwt)
+
+    def _fetch_keys(self) -> Steps[Keys]:
+        return read_keys((yield from self._exchange()))
+
+    def _exchange(self) -> Steps[Reply]:
+        url = yield from self._url()
+        return (yield from self._transport.exchange(partial(Request.get, url)))
+
+    def _url(self) -> Steps[str]:
+        return self._jwks_uri or (yield from self._discovery.endpoint("jwks_uri"))
+
+    def _take_issuer(self, options: Options) -> None:
+        self.issuer = options.required("issuer")
+        self._jwks_uri = options.url("jwks_uri", insecure_http=self._insecure_http)
+        if self._jwks_uri is None and (problem := issuer_problem(self.issuer, insecure_http=self._insecure_http)):
+            raise options.invalid("issuer", problem)
+
+    def _take_algorithms(self, options: Options) -> None:
+        self._algorithms = options.strings("algorithms") or frozenset(SIGNING_ALGORITHMS)
+        if not self._algorithms.issubset(SIGNING_ALGORITHMS):
+            raise options.invalid("algorithms", f"some of {', '.join(SIGNING_ALGORITHMS)} are expected")
+
+    def _take_next(self, options: Options) -> None:
+        self.then_ask = options.string("then_ask")
+        if self.then_ask is None:
+            return
+        if self.then_ask not in introspection_settings.BACKENDS:
+            raise options.invalid("then_ask", "there is no such alias")
+        if not token_backends.kind(self.then_ask).is_remote:
+            raise options.invalid("then_ask", "a backend that asks another server is expected")
+
+    def _take_transport(self, options: Options) -> None:
+        self._verify = options.flag_or_string("verify", True)
+        try:
+            self._transport = Transport(verify=self._verify)
+        except (OSError, ValueError) as error:
+            raise options.invalid("verify", "it cannot be read as a file of certificates") from error
+        self._discovery = Discovery(self.issuer or "", self._transport, insecure_http=self._insecure_http)
+
+
+def _is_revoked(token: Presented) -> Steps[bool]:
+    return (yield from Blocking(lambda: revocations.is_revoked(token_identity(token.value))))

@@ -1,0 +1,167 @@
+"""Trying another server for real: connection, certificate, credentials, answer, clock."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from ..conf import introspection_settings
+from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
+from ..protocol.presented import Presented
+from .deadline import deadline
+from .diagnosis import Finding, Severity, error, milliseconds, ok, random_token, said_active, warning
+from .jwks import read_keys
+from .reply import read_reply
+from .steps import Steps, run
+from .transport import Reply
+
+CERTIFICATE_DAYS = 14
+"""Days before the end of a certificate at which it should have been renewed."""
+_DAY = 24 * 60 * 60
+
+
+def diagnose(
+    address: Callable[[], Steps[str]],
+    ask: Callable[[Presented], Steps[Reply]],
+    ssl_context: ssl.SSLContext,
+    timeout: float,
+) -> Iterator[Finding]:
+    """Try to find, reach and ask an introspection endpoint; each try takes no longer than `timeout` seconds."""
+    reached = reach(address, ssl_context, timeout)
+    yield reached
+    if reached.severity != Severity.ERROR:
+        yield from question(ask, timeout)
+
+
+def diagnose_keys(
+    address: Callable[[], Steps[str]],
+    fetch: Callable[[], Steps[Reply]],
+    algorithms: Iterable[str],
+    ssl_context: ssl.SSLContext,
+    timeout: float,
+) -> Iterator[Finding]:
+    """Try to find, reach and read the keys of an issuer, some of which must be for one of the algorithms."""
+    reached = reach(address, ssl_context, timeout)
+    yield reached
+    if reached.severity == Severity.ERROR:
+        return
+    try:
+        sent = time.time()
+        with deadline(timeout):
+            reply = run(fetch())
+        keys, received = read_keys(reply), time.time()
+    except IntrospectionUnavailable as problem:
+        yield error(f"the keys cannot be had: {problem}", "Check 'jwks_uri', or the jwks_uri in the issuer's metadata.")
+        return
+    usable = [key for key in keys if not key.algorithms.isdisjoint(algorithms)]
+    if usable:
+        yield ok(f"keys that can verify its tokens: {len(usable)}")
+    else:
+        wanted = ", ".join(sorted(algorithms))
+        yield error(f"no key is for {wanted}", "Compare 'algorithms' with what the issuer signs with.")
+    yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
+
+
+def reach(address: Callable[[], Steps[str]], ssl_context: ssl.SSLContext, timeout: float) -> Finding:
+    """Find an address out and connect to it."""
+    try:
+        with deadline(timeout):
+            url = run(address())
+    except IntrospectionUnavailable as problem:
+        return error(f"the address cannot be found out: {problem}", "Check 'issuer', or set the address itself.")
+    return connect(url, ssl_context, timeout)
+
+
+def connect(url: str, ssl_context: ssl.SSLContext, timeout: float) -> Finding:
+    """Connect to the host of a URL and shake hands."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    place = f"{host}:{port}"
+    try:
+        with socket.create_connection((host, port), timeout) as connection:
+            if parts.scheme != "https":
+                return ok(f"{place} takes connections (plain http)")
+            with ssl_context.wrap_socket(connection, server_hostname=host) as secured:
+                return _certificate(place, secured)
+    except socket.gaierror:
+        return error(f"the name {host} cannot be resolved", "Check the name, and the name server of this machine.")
+    except ssl.SSLCertVerificationError as problem:
+        mend = "Name a file with the certificate of the authority as 'verify', or renew the server's certificate."
+        return error(f"{place}: the certificate is not good: {problem.verify_message}", mend)
+    except ssl.SSLError as problem:
+        return error(f"{place}: no TLS connection: {problem.reason}", "Check that the server speaks TLS there.")
+    except OSError as problem:
+        mend = "Start the server, or let its firewall take connections from here."
+        return error(f"{place} takes no connection: {type(problem).__name__}", mend)
+
+
+def _certificate(place: str, secured: ssl.SSLSocket) -> Finding:
+    ends = (secured.getpeercert() or {}).get("notAfter")
+    if not isinstance(ends, str):  # it was not asked to be good
+        return ok(f"{place} takes connections ({secured.version()}, certificate not verified)")
+    days = (ssl.cert_time_to_seconds(ends) - time.time()) // _DAY
+    if days < CERTIFICATE_DAYS:
+        return warning(f"{place}: the certificate ends in {days:.0f} days", "Renew the certificate of the server.")
+    return ok(f"{place} takes connections ({secured.version()}, certificate good for {days:.0f} days)")
+
+
+def question(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Iterator[Finding]:
+    """Ask about a random token twice, the second time on the connection of the first."""
+    try:
+        sent = time.time()
+        reply = _asked(ask, timeout)
+        received = time.time()
+        answer = read_reply(reply)
+        start = time.monotonic()
+        _asked(ask, timeout)
+        seconds = time.monotonic() - start
+    except CredentialsRefused as problem:
+        mend = (
+            "Compare client ID, secret and 'auth_method' with what is registered there, and whether it may introspect."
+        )
+        yield error(str(problem), mend)
+    except InvalidResponse as problem:
+        yield error(str(problem), "Check that the address is that of the introspection endpoint.")
+    except IntrospectionUnavailable as problem:
+        yield error(str(problem), "Requests with a token get 503 until the server answers.")
+    else:
+        yield said_active() if answer else ok("the credentials are good, and a random token is inactive")
+        yield latency(seconds, timeout)
+        yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
+
+
+def _asked(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Reply:
+    with deadline(timeout):
+        return run(ask(Presented(random_token())))
+
+
+def latency(seconds: float, timeout: float) -> Finding:
+    """Judge the time of an answer by the time that is waited for one."""
+    what = f"an answer takes {milliseconds(seconds)}"
+    if seconds > timeout / 2:
+        return warning(
+            f"{what} of the {timeout:g} s of 'timeout'", "Move the server nearer, or keep answers in a CACHE."
+        )
+    return ok(what)
+
+
+def clock(date: str | None, now: float, *, uncertain: float) -> Finding:
+    """Compare the clock of the server with ours, which its Date header and the way here leave `uncertain` seconds."""
+    try:
+        parsed = parsedate_to_datetime(date or "")
+    except ValueError:
+        return warning("the clocks cannot be compared: the answer has no date", "Let the server send a Date header.")
+    there = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    difference, leeway = there.timestamp() - now, introspection_settings.LEEWAY
+    what = f"the clock there is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} ours"
+    mend = f"Synchronize both clocks: tokens are judged with a LEEWAY of {leeway} s."
+    if abs(difference) - uncertain > leeway:
+        return error(what, mend)
+    if abs(difference) - uncertain > leeway / 2:
+        return warning(what, mend)
+    return ok("the clocks agree" if abs(difference) <= uncertain else what)

@@ -1,0 +1,112 @@
+"""Tokens of several issuers: each is shown to one backend, and never to a second authorization server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.core.checks import CheckMessage
+from django.views.decorators.debug import sensitive_variables
+
+from ..conf import introspection_settings
+from ..protocol.answer import Answer
+from ..protocol.jwt import claimed_issuer, has_jose_header
+from ..protocol.presented import Presented
+from .asking import ask_route
+from .base import TokenBackend
+from .diagnosis import Finding, ok
+from .options import Options
+from .registry import token_backends
+from .steps import arun, run
+
+
+class RoutingBackend(TokenBackend):
+    """Choose the backend of a token: by the issuer that a JWT claims, by how an opaque token begins, or `default`.
+
+    What a JWT claims chooses alone, and proves nothing. A JWT of an issuer that is not listed is shown to no server.
+    """
+
+    is_remote = False  # it asks nobody itself
+
+    def configure(self, options: Options) -> None:
+        """Take the aliases to choose from; raises InvalidBackend for those that cannot be chosen."""
+        if self.audience:
+            raise options.invalid("audience", "it belongs to the backends that are chosen from")
+        self._issuers = options.aliases("issuers")
+        prefixes = options.aliases("prefixes")
+        self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
+        self._default = options.names("default")
+        for name, aliases in (
+            ("issuers", self._issuers.values()),
+            ("prefixes", prefixes.values()),
+            ("default", self._default),
+        ):
+            self._check_aliases(options, name, aliases)
+        remote = [token_backends.kind(alias).is_remote for alias in self._default]
+        if any(remote[:-1]):
+            raise options.invalid("default", "one alias of a remote backend at most is expected, as the last")
+        self._local_default = tuple(
+            alias for alias, is_remote in zip(self._default, remote, strict=True) if not is_remote
+        )
+        self._all = tuple(dict.fromkeys([*self._issuers.values(), *prefixes.values(), *self._default]))
+        if not self._all:
+            raise options.invalid("default", "no backend is named to choose from")
+
+    @sensitive_variables("token")
+    def route(self, token: str) -> Sequence[TokenBackend]:
+        """Return the backends that a token may be shown to, in order; none for a JWT of somebody else."""
+        return tuple(token_backends[alias] for alias in self._choose(token))
+
+    @sensitive_variables("token")
+    def introspect(self, token: str) -> Answer:
+        """Ask the backend of a token; raises IntrospectionUnavailable."""
+        return run(ask_route(self.route(token), Presented(token), _unchanged))
+
+    @sensitive_variables("token")
+    async def aintrospect(self, token: str) -> Answer:
+        """Ask like `introspect`, without blocking the event loop."""
+        return await arun(ask_route(self.route(token), Presented(token), _unchanged))
+
+    @sensitive_variables("token")
+    def purge(self, token: str | None = None) -> None:
+        """Forget what the backend of a token was answered, or what all of them were."""
+        for backend in self._purged(token):
+            backend.purge(token)
+
+    @sensitive_variables("token")
+    async def apurge(self, token: str | None = None) -> None:
+        """Forget like `purge`, without blocking the event loop."""
+        for backend in self._purged(token):
+            await backend.apurge(token)
+
+    def check(self) -> list[CheckMessage]:
+        """Say nothing: each backend that is chosen from speaks for itself."""
+        return []
+
+    def diagnose(self) -> Iterable[Finding]:
+        """Say what is chosen from: each of these is tried by itself."""
+        return [ok(f"it chooses from {', '.join(self._all)}")]
+
+    @sensitive_variables("token")
+    def _choose(self, token: str) -> Iterable[str]:
+        if has_jose_header(token):
+            alias = self._issuers.get(claimed_issuer(token) or "")
+            return self._local_default if alias is None else (alias,)
+        for prefix, alias in self._prefixes:
+            if token.startswith(prefix):
+                return (alias,)
+        return self._default
+
+    @sensitive_variables("token")
+    def _purged(self, token: str | None) -> Sequence[TokenBackend]:
+        return [token_backends[alias] for alias in self._all] if token is None else self.route(token)
+
+    def _check_aliases(self, options: Options, name: str, aliases: Iterable[str]) -> None:
+        for alias in aliases:
+            if alias not in introspection_settings.BACKENDS:
+                raise options.invalid(name, f"there is no alias {alias!r}")
+            if issubclass(token_backends.kind(alias), RoutingBackend):
+                raise options.invalid(name, f"{alias!r} only chooses itself, and a circle could come of it")
+
+
+def _unchanged(answer: Answer, backend: TokenBackend) -> Answer:
+    return answer

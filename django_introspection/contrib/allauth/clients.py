@@ -1,0 +1,75 @@
+"""Clients of allauth's identity provider as clients of our introspection endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.idp.oidc import app_settings
+from allauth.idp.oidc import models as oidc
+from django.core.checks import CheckMessage
+from django.db import Error as DatabaseError
+from django.db import router
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from ...authorization_server.addresses import client_address
+from ...authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_with_policy, with_policy
+from ...check_messages import error
+from ...models import Client
+from ...protocol.answer import Answer, Inactive, Reason
+from ...protocol.credentials import SecretCredentials
+from ...protocol.errors import IntrospectionUnavailable
+from ..hashed_secrets import HashedSecrets, is_hashed
+from .tokens import describe, first, tokens
+
+
+class AllauthClients(ClientSource):
+    """Confidential clients with the identifiers, secrets and tokens that they have. Public ones are no callers."""
+
+    def __init__(self) -> None:
+        self._secrets = HashedSecrets()
+
+    @sensitive_variables("credentials")
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+        """Look with one statement; which methods there are is allauth's INTROSPECTION_AUTH_METHODS."""
+        row = _client(credentials.client_id)
+        if row is None or row.type != oidc.Client.Type.CONFIDENTIAL or credentials.method not in _methods():
+            return None, UNKNOWN
+        stored = row.secret if is_hashed(row.secret) else ""
+        if not self._secrets.is_right(credentials.client_secret, stored, address=client_address(request)):
+            return None, "wrong secret"
+        return client_with_policy(row, row.id)
+
+    @sensitive_variables("token")
+    def by_token(self, token: str) -> tuple[Client | None, Answer]:
+        """Find the token and its client with one statement."""
+        try:
+            row = first(with_policy(tokens(token), "client_id"), token)
+        except DatabaseError as problem:
+            raise IntrospectionUnavailable("the database does not answer") from problem
+        if row is None:
+            return None, Inactive(Reason.UNKNOWN)
+        answer = describe(row, token)
+        return (client_with_policy(row, row.client.id)[0] if answer else None), answer
+
+    @sensitive_variables("credentials")
+    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+        """Hash the secret, like for a client that exists."""
+        self._secrets.spend(credentials.client_secret, address=client_address(request))
+
+    def check(self) -> list[CheckMessage]:
+        """Look for clients in another database than their policies (E031)."""
+        if {router.db_for_write(oidc.Client), router.db_for_write(oidc.Token)} == {router.db_for_write(Client)}:
+            return []
+        return [error("E031", "the tables of allauth.idp.oidc are in another database than those of this app")]
+
+
+def _methods() -> tuple[str, ...]:
+    return tuple(getattr(app_settings, "INTROSPECTION_AUTH_METHODS", ("client_secret_basic", "client_secret_post")))
+
+
+def _client(client_id: str) -> Any:
+    rows = oidc.Client.objects.using(router.db_for_write(oidc.Client)).filter(pk=client_id)
+    found = with_policy(rows, "pk").first()
+    # a collation may see fewer differences than we do
+    return found if found is not None and found.id == client_id else None

@@ -1,0 +1,44 @@
+"""Tombstones for what allauth's identity provider revokes, which is what it deletes.
+
+Only the hash of a token is kept, so that a JWT cannot be named as caches name it: caches notice its end when they ask
+again. `QuerySet.update()` and SQL are not seen: call `bury` for those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..stored_times import aware
+from ..watching import Tombstone, Watch
+
+ACCESS_TOKEN = "at"
+WITHOUT_EXPIRY = timedelta(days=30)
+"""For how long a token that never expires is noted: longer than anybody caches an answer."""
+
+
+def connect() -> None:
+    """Watch the tokens; calling it again changes nothing."""
+    from allauth.idp.oidc.models import Token
+
+    _watch.connect(Token)
+
+
+def bury(tokens: Iterable[Any]) -> None:
+    """Write the tombstones of tokens that end without a signal; raises IntrospectionUnavailable."""
+    _watch.bury(tokens)
+
+
+def _tombstone(token: Any) -> Tombstone | None:
+    try:
+        identity = bytes.fromhex(token.hash)
+    except ValueError:  # an adapter with a hash of its own
+        return None
+    if token.type != ACCESS_TOKEN or not identity:
+        return None
+    expires_at = datetime.now(UTC) + WITHOUT_EXPIRY if token.expires_at is None else aware(token.expires_at)
+    return Tombstone(identity, expires_at)
+
+
+_watch = Watch(_tombstone, {"type", "hash", "expires_at"})

@@ -1,0 +1,175 @@
+"""Clients on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.views.decorators.debug import sensitive_variables
+
+from ...authorization_server.provisioning import get_client, provision, rotate_secret
+from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, GrantType, IntrospectionPolicy
+from ...models.fields import now
+from ..base import Options, Outcome, ScriptCommand, add_value_arguments, duration, read_value, shown
+
+PURPOSES: dict[str, list[str]] = {
+    "resource-server": [],
+    "machine": [GrantType.CLIENT_CREDENTIALS],
+    "both": [GrantType.CLIENT_CREDENTIALS],
+}
+"""What a client is for, and which grant types that takes; what it may introspect follows from what it serves."""
+METADATA = (
+    "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
+    "token_endpoint_auth_method", "jwks_uri", "access_token_format",
+)  # fmt: skip
+SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime")
+
+
+class Command(ScriptCommand):
+    """Register clients, look at them, rotate their secrets, disable and enable them."""
+
+    help = (
+        "Register and manage clients. A secret is printed once, when it is generated, and never taken as an argument."
+    )
+    examples = (
+        "manage.py introspection_client create --client-id orders-api --resource https://api.example.com/orders",
+        "manage.py introspection_client create --client-id shop --purpose machine --scope 'orders:read orders:write'"
+        " --allowed-resource https://api.example.com/orders --json",
+        "manage.py introspection_client create --client-id billing --secret-env BILLING_SECRET",
+        "manage.py introspection_client create --client-id billing --secret-file billing-secret.txt",
+        "manage.py introspection_client list --json",
+        "manage.py introspection_client show orders-api",
+        "manage.py introspection_client rotate orders-api --expire-others-in 7d",
+        "manage.py introspection_client disable shop",
+        "manage.py introspection_client enable shop",
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the sub-command."""
+        commands = parser.add_subparsers(dest="command", required=True)
+        self._add_create(commands)
+        self.add_command(commands, "list", _list, "List the clients.")
+        for name, perform, text in (
+            ("show", _show, "Show a client and its secrets: when they end and were used, never their values."),
+            ("disable", _disable, "Refuse a client, and let its tokens be inactive, until it is enabled."),
+            ("enable", _enable, "Take a client again that was disabled."),
+        ):
+            self.add_command(commands, name, perform, text).add_argument("client_id")
+        rotate = self.add_command(commands, "rotate", _rotate, "Add a secret beside the live ones.")
+        rotate.add_argument("client_id")
+        add_value_arguments(rotate, "secret", "a secret made elsewhere")
+        rotate.add_argument(
+            "--expire-others-in", type=duration, metavar="DURATION", help="end the other secrets by then, like 7d"
+        )
+
+    def _add_create(self, commands: Any) -> None:
+        parser = self.add_command(
+            commands,
+            "create",
+            _create,
+            "Register a client. With a secret made elsewhere, doing it twice changes nothing.",
+        )
+        parser.add_argument("--client-id", help="generated where it is not given")
+        parser.add_argument("--client-name", help="a name to show people; the client ID by default")
+        parser.add_argument(
+            "--purpose",
+            choices=PURPOSES,
+            help="resource-server where --resource is given, machine where it is not",
+        )
+        parser.add_argument("--scope", help="scopes that it may ask for, with one space between")
+        parser.add_argument(
+            "--allowed-resource", dest="allowed_resources", action="append", metavar="URI",
+            help="a resource that it may ask tokens for; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--resource", dest="resources", action="append", metavar="URI",
+            help="a resource that it serves, and whose tokens it may introspect; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--resource-scope", dest="resource_scopes", metavar="SCOPE", help="scopes that its resources understand"
+        )
+        parser.add_argument("--introspection-policy", choices=IntrospectionPolicy.values)
+        parser.add_argument("--token-endpoint-auth-method", choices=AuthMethod.values)
+        parser.add_argument("--jwks-uri", metavar="URL", help="where its public keys are, for private_key_jwt")
+        parser.add_argument("--access-token-format", choices=AccessTokenFormat.values)
+        add_value_arguments(parser, "secret", "a secret made elsewhere, of 32 characters or more")
+
+
+@sensitive_variables("done", "members")
+def _create(options: Options) -> Outcome:
+    metadata = {name: options[name] for name in METADATA if options[name] is not None}
+    purpose = options["purpose"] or ("resource-server" if options["resources"] else "machine")
+    if purpose != "machine" and not metadata.keys() & {"resources", "introspection_policy"}:
+        raise CommandError("A resource server needs --resource: it may introspect the tokens of what it serves.")
+    defaults = {"client_name": options["client_id"] or "", "grant_types": PURPOSES[purpose]}
+    if options["purpose"]:
+        metadata["grant_types"] = defaults["grant_types"]
+    done = provision(options["client_id"], read_value(options, "secret"), defaults, **metadata)
+    members = {"result": done.change, **_metadata(done.client)}
+    if done.generated_secret is not None:
+        members |= {"client_secret": done.generated_secret, "client_secret_expires_at": 0}
+    return Outcome(members)
+
+
+def _list(options: Options) -> Outcome:
+    clients = list(Client.objects.order_by("client_id"))
+    lines = [
+        "\t".join(map(shown, (each.client_id, "active" if each.is_active else "disabled", each.client_name)))
+        for each in clients
+    ]
+    return Outcome({"clients": [_metadata(client) for client in clients]}, "\n".join(lines))
+
+
+def _show(options: Options) -> Outcome:
+    client = get_client(options["client_id"])
+    members, secrets = _metadata(client), [_secret(secret) for secret in client.secrets.order_by("pk")]
+    lines = [f"{name}: {shown(value)}" for name, value in members.items()]
+    lines += ["secret: " + ", ".join(f"{name} {shown(value)}" for name, value in secret.items()) for secret in secrets]
+    return Outcome({**members, "secrets": secrets}, "\n".join(lines))
+
+
+@sensitive_variables("provisioned", "secret", "members")
+def _rotate(options: Options) -> Outcome:
+    client, provisioned = get_client(options["client_id"]), read_value(options, "secret")
+    expire_in = options["expire_others_in"]
+    expire_at = None if expire_in is None else now() + expire_in
+    secret = rotate_secret(client, provisioned, others_expire_at=expire_at)
+    members: dict[str, Any] = {"client_id": client.client_id}
+    if provisioned is None:
+        members["client_secret"] = secret
+    return Outcome({**members, "client_secret_expires_at": 0, "others_expire_at": expire_at})
+
+
+def _disable(options: Options) -> Outcome:
+    return _activate(options, active=False)
+
+
+def _enable(options: Options) -> Outcome:
+    return _activate(options, active=True)
+
+
+def _activate(options: Options, *, active: bool) -> Outcome:
+    client = get_client(options["client_id"])
+    changed = client.is_active != active
+    if changed:
+        client.is_active = active
+        client.save(update_fields=["is_active"])
+    return Outcome(
+        {"client_id": client.client_id, "is_active": active, "result": "changed" if changed else "unchanged"}
+    )
+
+
+def _metadata(client: Client) -> dict[str, Any]:
+    """Return what is registered, by the names of RFC 7591 §2 and of our own fields."""
+    members = {field: getattr(client, field) for field in SHOWN}
+    return {**members, "client_id_issued_at": client.created_at}
+
+
+def _secret(secret: ClientSecret) -> dict[str, Any]:
+    return {
+        "hint": secret.hint,
+        "created_at": secret.created_at,
+        "expires_at": secret.expires_at,
+        "last_used_at": secret.last_used_at,
+        "is_live": secret.is_live(now()),
+    }

@@ -1,0 +1,196 @@
+"""Try whether introspection works here, for real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.core import checks
+from django.core.management.base import CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db import Error as DatabaseError
+from django.db.migrations.executor import MigrationExecutor
+
+from ... import jose
+from ...backends.base import TokenBackend
+from ...backends.diagnosis import Finding, Severity, error, ok, warning
+from ...backends.registry import token_backends
+from ...check_messages import TAG
+from ...conf import introspection_settings
+from ...exceptions import InvalidSetting
+from ..base import Options, Outcome, ScriptCommand, shown
+from ..caches import OtherProcessFailed, look
+
+APP = "introspection"
+
+
+class Found(NamedTuple):
+    """A finding, and what it is about."""
+
+    about: str
+    finding: Finding
+
+
+class Command(ScriptCommand):
+    """Check settings, database, caches and every token backend, and say what to mend."""
+
+    help = (
+        "Try every token backend for real, with the settings of this project: reach its server, show the credentials, "
+        "ask about a random token, compare the clocks, and let another process look into the caches."
+    )
+    requires_system_checks = ()
+    examples = ("manage.py introspection_doctor", "manage.py introspection_doctor --json")
+    exit_codes = "0 nothing is wrong, warnings aside; 1 something is; 2 wrong usage"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take nothing of its own."""
+        self.performed_by(parser, _diagnose)
+
+
+def _diagnose(options: Options) -> Outcome:
+    found = list(everything())
+    errors = sum(each.finding.severity == Severity.ERROR for each in found)
+    members = {
+        "worst": _worst(found),
+        "findings": [
+            {
+                "about": each.about,
+                "severity": each.finding.severity,
+                "what": each.finding.what,
+                "mend": each.finding.mend,
+            }
+            for each in found
+        ],
+    }
+    failure = f"Errors: {errors}." if errors else ""
+    return Outcome(members, "\n".join(_lines(found)), failure=failure)
+
+
+def everything() -> Iterator[Found]:
+    """Find what can be found, the settings first."""
+    yield from _about("settings", _settings())
+    if apps.is_installed("django_introspection"):
+        yield from _about("database", _database())
+    made: list[TokenBackend] = []
+    for alias in _aliases():
+        try:
+            made.append(token_backends[alias])
+        except InvalidSetting:  # the settings have said so
+            continue
+        yield from _about(f"backend {alias}", made[-1].diagnose())
+    yield from _about("caches", _caches(made))
+
+
+def _about(place: str, findings: Iterable[Finding]) -> Iterator[Found]:
+    return (Found(place, finding) for finding in findings)
+
+
+def _settings() -> Iterator[Finding]:
+    """Run our own system checks, those of a deployment included."""
+    messages = checks.run_checks(tags=[TAG], include_deployment_checks=True)
+    for message in messages:
+        say = error if message.level >= checks.ERROR else warning
+        yield say(f"{message.msg} ({message.id})", message.hint or "")
+    if not messages:
+        yield ok("the system checks find nothing")
+
+
+def _database() -> Iterator[Finding]:
+    """Look for migrations that were not applied where tokens are written."""
+    alias = router.db_for_write(apps.get_model(APP, "Token")) or DEFAULT_DB_ALIAS
+    try:
+        executor = MigrationExecutor(connections[alias])
+        missing = executor.migration_plan([key for key in executor.loader.graph.leaf_nodes() if key[0] == APP])
+    except DatabaseError as problem:
+        yield error(f"the database {alias!r} does not answer: {type(problem).__name__}", "Check DATABASES.")
+        return
+    if missing:
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in missing)
+        yield error(f"not migrated: {names}", f"Run manage.py migrate --database {alias}.")
+    else:
+        yield ok(f"the database {alias!r} is migrated")
+
+
+def _aliases() -> list[str]:
+    try:
+        return list(token_backends)
+    except InvalidSetting:
+        return []
+
+
+def _caches(backends: Iterable[TokenBackend]) -> Iterator[Finding]:
+    """Let another process look into every cache that is used."""
+    uses = _uses(backends)
+    if not uses:
+        yield ok("none is used")
+        return
+    try:
+        seen = look(uses)
+    except OtherProcessFailed as problem:
+        mend = "Run the command by manage.py, with --settings or DJANGO_SETTINGS_MODULE."
+        yield warning(f"whether they are shared was not found out: no other process could look ({problem})", mend)
+        return
+    for alias, is_seen in seen.caches.items():
+        yield _judged(alias, is_seen, uses[alias])
+    if "tombstones" in {use for each in uses.values() for use in each}:
+        yield _tombstones(seen.tombstones)
+
+
+def _judged(alias: str, is_seen: bool | None, uses: list[str]) -> Finding:
+    what = f"the cache {alias!r} ({', '.join(uses)})"
+    if is_seen is None:
+        return error(f"{what} does not answer", f"Check CACHES[{alias!r}], and whether its server runs.")
+    if not is_seen:
+        return warning(f"{what} is not shared with other processes", "Use one that they all see, such as Redis.")
+    return ok(f"{what} is shared with other processes")
+
+
+def _tombstones(are_seen: bool | None) -> Finding:
+    if are_seen:
+        return ok("another process sees a tombstone")
+    what = "a tombstone cannot be written" if are_seen is None else "another process does not see a tombstone"
+    return error(what, "Until REVOCATIONS names a shared cache, revoked tokens live on in kept answers.")
+
+
+def _uses(backends: Iterable[TokenBackend]) -> dict[str, list[str]]:
+    """Return what each cache is used for, by alias."""
+    uses: dict[str, list[str]] = {}
+    for backend in backends:
+        if backend.cache_options is not None:
+            uses.setdefault(backend.cache_options.ALIAS, []).append(f"answers of {backend.alias}")
+    for use, alias in _further_uses():
+        uses.setdefault(alias, []).append(use)
+    return uses
+
+
+def _further_uses() -> Iterator[tuple[str, str]]:
+    settings: Any = introspection_settings
+    try:
+        if settings.REVOCATIONS is not None:
+            yield "tombstones", settings.REVOCATIONS.alias
+        if apps.is_installed("django_introspection"):
+            yield "failures of callers", settings.THROTTLE.ALIAS
+            if settings.COUNTERS is not None:
+                yield "counters", settings.COUNTERS.alias
+            if settings.ISSUER is not None and jose.is_installed():
+                yield "used assertions", settings.REPLAY_CACHE
+    except InvalidSetting:  # the settings have said so
+        return
+
+
+def _worst(found: Iterable[Found]) -> Severity:
+    order = list(Severity)
+    return max((each.finding.severity for each in found), key=order.index, default=Severity.OK)
+
+
+def _lines(found: Iterable[Found]) -> Iterator[str]:
+    about = None
+    for each in found:
+        if each.about != about:
+            about = each.about
+            yield about
+        finding = each.finding
+        yield f"  {finding.severity:<9}{shown(finding.what)}"
+        if finding.mend:
+            yield f"           {shown(finding.mend)}"

@@ -1,0 +1,1 @@
+"""The commands that a pure resource server has."""

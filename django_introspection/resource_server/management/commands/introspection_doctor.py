@@ -1,0 +1,7 @@
+"""Try whether introspection works here: the same command, where Django looks for it in this app."""
+
+from __future__ import annotations
+
+from ....management.commands.introspection_doctor import Command
+
+__all__ = ["Command"]

@@ -1,0 +1,377 @@
+"""JWTs verified with the keys of their issuer, which come from real servers that are well, down, slow and hostile."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from asgiref.sync import async_to_sync
+
+from django_introspection import aintrospect, introspect, revocations, token_backends
+from django_introspection.backends import jwks, jwt
+from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
+from django_introspection.protocol.jwt import token_identity
+from tests import jose
+from tests.backends.issuers import JWKS, OAUTH, access_token, claims, jwt_settings, public, publish
+from tests.backends.mortal import Mortal
+from tests.misbehaving.behaviours import BROKEN, HANGING
+from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings
+from tests.settings import AUDIENCE
+
+CALLS = pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def server(settings: Any) -> Iterator[MisbehavingServer]:
+    """The issuer, with one key; this project verifies its JWTs."""
+    with MisbehavingServer() as running:
+        publish(running, public())
+        configure(settings, running)
+        yield running
+
+
+def configure(settings: Any, server: MisbehavingServer, **options: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings(server.origin, **options)}}
+
+
+@CALLS
+def test_a_good_jwt_is_good_and_its_claims_are_the_answer(call: Any, server: MisbehavingServer) -> None:
+    said = claims(server.origin, acr="urn:mace:incommon:iap:silver", groups=["a", "b"])
+    token = jose.sign({"alg": "ES256", "typ": "at+jwt", "kid": "one"}, said, jose.key("ES256"))
+
+    for _ in range(3):
+        info = call(token)
+        assert info is not None
+        assert info.to_dict() == {"active": True, "token_type": "Bearer", **said}
+
+    assert [request.path for request in server.requests] == [OAUTH, JWKS]
+
+
+@pytest.mark.parametrize("alg", jose.ALGORITHMS)
+def test_every_algorithm_is_verified(alg: str, server: MisbehavingServer) -> None:
+    publish(server, public("one", alg))
+
+    assert introspect(access_token(server.origin, alg=alg))
+
+
+def test_making_the_backend_asks_nobody(server: MisbehavingServer) -> None:
+    token_backends["default"]
+
+    assert server.connections == 0
+
+
+def test_the_keys_may_be_named_without_discovery(server: MisbehavingServer, settings: Any) -> None:
+    issuer = "urn:example:issuer"
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings(issuer, jwks_uri=f"{server.origin}{JWKS}")}}
+
+    assert introspect(access_token(issuer))
+    assert [request.path for request in server.requests] == [JWKS]
+
+
+def test_only_the_algorithms_of_the_settings_are_taken(server: MisbehavingServer, settings: Any) -> None:
+    publish(server, public("one", "RS256"))
+    configure(settings, server, algorithms=["PS256"])
+
+    assert introspect(access_token(server.origin, alg="PS256"))
+    assert introspect(access_token(server.origin, alg="RS256")) is None
+
+
+def test_first_requests_at_once_fetch_the_keys_once(server: MisbehavingServer) -> None:
+    token, start, found = access_token(server.origin), threading.Barrier(50), []
+
+    def call() -> None:
+        start.wait()
+        found.append(introspect(token))
+
+    threads = [threading.Thread(target=call) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(found) == 50
+    assert all(found)
+    assert [request.path for request in server.requests] == [OAUTH, JWKS]
+
+
+def test_first_tasks_at_once_fetch_the_keys_once(server: MisbehavingServer) -> None:
+    token = access_token(server.origin)
+
+    async def calls() -> list[Any]:
+        return await asyncio.gather(*(aintrospect(token) for _ in range(50)))
+
+    assert all(asyncio.run(calls()))
+    assert [request.path for request in server.requests] == [OAUTH, JWKS]
+
+
+def test_keys_are_changed_without_a_lost_token(server: MisbehavingServer) -> None:
+    """Rotation as issuers do it: the new key beside the old one, then signing with it, then the old one goes."""
+    with time_machine.travel(START, tick=False) as clock:
+        assert introspect(access_token(server.origin))
+        publish(server, public(), public("two"))
+        assert introspect(access_token(server.origin, name="two"))
+        assert introspect(access_token(server.origin))
+        assert len(server.requests_at(JWKS)) == 2
+
+        publish(server, public("two"))
+        clock.shift(timedelta(seconds=jwks.FRESH))
+        assert introspect(access_token(server.origin, name="two"))
+        assert introspect(access_token(server.origin)) is None
+
+
+@pytest.mark.requirement("7517-P")
+def test_unknown_keys_cause_one_fetch_a_minute(server: MisbehavingServer) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        assert introspect(access_token(server.origin))
+        for name in ("x1", "x2", "x3"):
+            assert introspect(access_token(server.origin, header={"kid": name})) is None
+        assert len(server.requests_at(JWKS)) == 2
+
+        clock.shift(timedelta(seconds=jwks.PAUSE))
+        assert introspect(access_token(server.origin, header={"kid": "x4"})) is None
+        assert len(server.requests_at(JWKS)) == 3
+
+
+@pytest.mark.requirement("7517-P")
+def test_the_last_good_keys_serve_while_the_issuer_is_away(server: MisbehavingServer) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        assert introspect(access_token(server.origin))
+        server.behave("status", at=JWKS, code=500)
+        clock.shift(timedelta(seconds=jwks.KEPT - 1))
+        assert introspect(access_token(server.origin))
+        clock.shift(timedelta(seconds=1))
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(access_token(server.origin))
+
+
+def test_keys_that_could_not_be_had_at_first_are_tried_again_soon(server: MisbehavingServer) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        server.behave("status", at=JWKS, code=500)
+        for _ in range(3):
+            with pytest.raises(IntrospectionUnavailable):
+                introspect(access_token(server.origin))
+        assert len(server.requests_at(JWKS)) == 1
+
+        publish(server, public())
+        clock.shift(timedelta(seconds=jwt.RETRY))
+        assert introspect(access_token(server.origin))
+
+
+@pytest.mark.requirement("7517-P")
+@pytest.mark.parametrize("behaviour", BROKEN)
+def test_what_is_no_set_of_keys_never_lets_a_token_in(behaviour: str, server: MisbehavingServer) -> None:
+    server.behave(behaviour, at=JWKS)
+
+    with pytest.raises(IntrospectionUnavailable):
+        introspect(access_token(server.origin))
+
+
+@CALLS
+@pytest.mark.parametrize("behaviour", HANGING)
+def test_slow_keys_are_waited_for_no_longer_than_the_timeout(
+    call: Any, behaviour: str, server: MisbehavingServer, settings: Any
+) -> None:
+    configure(settings, server, timeout=0.3)
+    server.behave(behaviour, at=JWKS)
+
+    with pytest.raises(IntrospectionUnavailable):
+        call(access_token(server.origin))
+
+
+def test_a_redirect_is_not_followed(server: MisbehavingServer) -> None:
+    with MisbehavingServer() as elsewhere:
+        publish(elsewhere, public())
+        server.behave("status", at=JWKS, code=302, headers=(f"Location: {elsewhere.origin}{JWKS}",))
+
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(access_token(server.origin))
+        assert elsewhere.connections == 0
+
+
+def test_an_issuer_that_is_down_is_unavailable(settings: Any) -> None:
+    with refusing_url() as url:
+        origin = url.rpartition("/")[0]
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings(origin)}}
+
+        with pytest.raises(IntrospectionUnavailable):
+            introspect(access_token(origin))
+
+
+def test_a_token_of_somebody_else_causes_no_fetch(server: MisbehavingServer) -> None:
+    for token in ("opaque", "a.b.c", access_token("https://else.example"), jose.sign({"alg": "ES256"}, {})):
+        assert introspect(token) is None
+
+    assert server.connections == 0
+
+
+@CALLS
+def test_a_tombstone_ends_a_token_however_its_signature_is_written(
+    call: Any, server: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    token = access_token(server.origin)
+    assert call(token)
+
+    revocations.write([Mortal(token_identity(token), datetime.now(UTC))])
+
+    assert call(token) is None
+    assert call(jose.other_signature(token)) is None
+
+
+@CALLS
+def test_tombstones_that_cannot_be_read_let_nothing_in(call: Any, server: MisbehavingServer, settings: Any) -> None:
+    settings.CACHES = {**settings.CACHES, "tombs": {"BACKEND": "tests.caches.BrokenCache"}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {"ALIAS": "tombs"}}
+
+    with pytest.raises(IntrospectionUnavailable):
+        call(access_token(server.origin))
+
+
+UNTYPED = {"no type": {"without": ["typ"]}, "JWT": {"header": {"typ": "JWT"}}, "at+jwt": {}}
+
+
+@pytest.mark.parametrize("form", UNTYPED.values(), ids=UNTYPED)
+def test_access_tokens_without_their_type_are_taken_where_that_is_said(
+    form: dict[str, Any], server: MisbehavingServer, settings: Any
+) -> None:
+    configure(settings, server, require_at_jwt=False)
+
+    assert introspect(access_token(server.origin, **form))
+
+
+OTHER_KINDS: dict[str, dict[str, Any]] = {
+    "ID token with nonce": {"nonce": "n"},
+    "ID token with at_hash": {"at_hash": "x"},
+    "ID token without any mark": {"scope": None, "client_id": None, "azp": "app"},
+    "Keycloak ID token": {"typ": "ID"},
+    "Keycloak refresh token": {"typ": "Refresh"},
+    "Cognito ID token": {"token_use": "id"},
+    "logout token": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+    "introspection response": {"token_introspection": {"active": True}},
+    "DPoP proof": {"htm": "GET", "htu": "https://api.example.com/"},
+    "another scheme": {"token_type": "N_A"},
+}
+
+
+@pytest.mark.requirement("8725-3.12-a")
+@pytest.mark.parametrize("changes", OTHER_KINDS.values(), ids=OTHER_KINDS)
+@pytest.mark.parametrize("typ", ["JWT", None])
+def test_other_kinds_of_jwt_are_refused_also_where_types_are_not_asked(
+    typ: str | None, changes: dict[str, Any], server: MisbehavingServer, settings: Any
+) -> None:
+    configure(settings, server, require_at_jwt=False)
+    form: dict[str, Any] = {"without": ["typ"]} if typ is None else {"header": {"typ": typ}}
+
+    assert introspect(access_token(server.origin, **form))
+    assert introspect(access_token(server.origin, **form, **changes)) is None
+
+
+TYPES = ["dpop+jwt", "token-introspection+jwt", "logout+jwt", "secevent+jwt", "client-authentication+jwt", "id_token"]
+
+
+@pytest.mark.requirement("8725-3.12-a")
+@pytest.mark.parametrize("typ", TYPES)
+def test_another_type_is_refused_also_where_types_are_not_asked(
+    typ: str, server: MisbehavingServer, settings: Any
+) -> None:
+    configure(settings, server, require_at_jwt=False)
+
+    assert introspect(access_token(server.origin, header={"typ": typ})) is None
+
+
+def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(server: MisbehavingServer) -> None:
+    assert introspect(access_token(server.origin, cnf={"jkt": "x"})) is None
+
+
+@pytest.fixture
+def asked(server: MisbehavingServer, settings: Any) -> Iterator[MisbehavingServer]:
+    """The server that must agree."""
+    with MisbehavingServer("active", aud=AUDIENCE) as running:
+        settings.TOKEN_INTROSPECTION = {
+            "BACKENDS": {
+                "default": jwt_settings(server.origin, then_ask="issuer"),
+                "issuer": remote_settings(running.url, audience=AUDIENCE)["BACKENDS"]["default"],
+            }
+        }
+        yield running
+
+
+@CALLS
+def test_a_server_that_is_asked_then_has_the_last_word(
+    call: Any, asked: MisbehavingServer, server: MisbehavingServer
+) -> None:
+    token = access_token(server.origin)
+    assert call(token)["sub"] == "alice"
+    assert len(asked.requests) == 1
+
+    asked.behave("active", aud="https://api.example.com/other")
+    assert call(token) is None
+    asked.behave("inactive")
+    assert call(token) is None
+    asked.behave("status", code=500)
+    with pytest.raises(IntrospectionUnavailable):
+        call(token)
+
+
+@CALLS
+def test_a_token_that_is_not_good_here_never_reaches_the_server_that_is_asked_then(
+    call: Any, asked: MisbehavingServer, server: MisbehavingServer
+) -> None:
+    good = access_token(server.origin)
+    bad = [
+        "opaque",
+        f"{good}x",
+        access_token("https://else.example"),
+        access_token(server.origin, header={"typ": "JWT"}),
+        access_token(server.origin, exp=int(time.time()) - 3600),
+        access_token(server.origin, nbf=int(time.time()) + 3600),
+        access_token(server.origin, aud="https://api.example.com/other"),
+        access_token(server.origin, cnf={"jkt": "x"}),
+        jose.sign({"alg": "ES256", "typ": "at+jwt", "kid": "one"}, claims(server.origin), jose.key("ES256", "two")),
+    ]
+
+    assert [call(token) for token in bad] == [None] * len(bad)
+    assert asked.connections == 0
+
+
+WRONG: dict[str, tuple[str, Any]] = {
+    "no issuer": ("issuer", None),
+    "issuer with a query": ("issuer", "https://a.example?b"),
+    "no audience": ("audience", None),
+    "plain http": ("jwks_uri", "http://a.example/jwks"),
+    "an algorithm that verifies with a secret": ("algorithms", ["HS256"]),
+    "no algorithm": ("algorithms", "none"),
+    "an alias that is not there": ("then_ask", "nowhere"),
+    "itself": ("then_ask", "default"),
+    "a timeout that is none": ("timeout", 0),
+    "certificates that are not there": ("verify", "/nowhere.pem"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG.values(), ids=WRONG)
+def test_an_option_that_is_wrong_is_refused_by_its_place(name: str, value: Any, settings: Any) -> None:
+    entry = jwt_settings("https://a.example")
+    entry["OPTIONS"][name] = value
+    if value is None:
+        del entry["OPTIONS"][name]
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": entry}}
+
+    with pytest.raises(InvalidBackend, match=rf"\['default'\]\['OPTIONS'\]\['{name}'\]"):
+        token_backends["default"]
+
+
+def test_without_the_extra_its_name_is_told(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "joserfc", None)  # what makes an import fail
+    monkeypatch.setattr("django_introspection.jose.find_spec", lambda name: None)
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings("https://a.example")}}
+
+    with pytest.raises(InvalidBackend, match=r"django-introspection\[jwt\]"):
+        token_backends["default"]
