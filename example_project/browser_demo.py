@@ -30,7 +30,7 @@ Three processes stay up until Enter or Ctrl-C.
      Tick the token and choose "Revoke selected access tokens".
   3. In the order book, choose "Ask again": the orders API refuses the token.
 """)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt, EOFError):
             input("Press Enter or Ctrl-C to stop. ")
     return 0
 
