@@ -236,7 +236,15 @@ def test_a_view_of_a_resource_server_is_503_while_nobody_can_be_asked(tmp_path: 
         ("permissions", {"OrderList", "OrderViewSet", "Report"}),
         (
             "protecting-views",
-            {"OrderList", "FormAuthentication", "OrderForm", "order_stream", "PerClient", "urlpatterns"},
+            {
+                "OrderList",
+                "FormAuthentication",
+                "OrderForm",
+                "order_stream",
+                "PerClient",
+                "ProvenAuthentication",
+                "urlpatterns",
+            },
         ),
         ("users", {"member"}),
     ],

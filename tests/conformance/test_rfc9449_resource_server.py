@@ -27,6 +27,7 @@ from django_introspection.protocol.jwt import SIGNING_ALGORITHMS
 from django_introspection.testing import assert_challenge
 from django_introspection.testing.challenges import parse_challenges
 from tests import endpoints, factories, jose
+from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.misbehaving.server import MisbehavingServer
 from tests.projects.run import run_module
 from tests.resource_server.protected import TOKEN, ask, assert_unavailable, protect
@@ -278,6 +279,20 @@ def test_a_remote_answer_binds_like_a_local_one(view: Any, settings: Any, scheme
         asked = [send(view, TOKEN, good(TOKEN, name=name), scheme).status_code for name in ("one", "two")]
 
     assert asked == ([200, 401] if scheme == "DPoP" else [401, 401])
+
+
+@pytest.mark.requirement("9449-7.2-a", "9700-2.2.1-a")
+def test_a_jwt_binds_like_an_answer(view: Any, settings: Any) -> None:
+    with MisbehavingServer() as server:
+        publish(server, public())
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings(server.origin)}}
+        token = access_token(server.origin, cnf={"jkt": jose.thumbprint("ES256", "holder")})
+        asked = [
+            send(view, token, good(token, name=name), scheme).status_code
+            for scheme, name in (("Bearer", "holder"), ("DPoP", "other"), ("DPoP", "holder"))
+        ]
+
+    assert asked == [401, 401, 200]
 
 
 @pytest.mark.requirement("9449-7.2-a")
