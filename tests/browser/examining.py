@@ -51,6 +51,7 @@ class Examiner:
 
 def examine(page: Any, name: str, *, forgiven: Set[Violation] = frozenset()) -> None:
     """Assert that a page can be read and used on every screen, and keep pictures where SCREENSHOTS says."""
+    page.wait_for_load_state()
     for screen, size in SCREENS.items():
         page.set_viewport_size(size)
         for scheme in SCHEMES:

@@ -147,7 +147,8 @@ def test_an_operator_replaces_a_secret_without_a_pause(page: Any, machine: Any, 
     examine("client-add-secret")
     page.get_by_role("button", name="Add the secret").click()
     second = shown_secret(page)
-    page.get_by_role("link", name="I have kept it").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="I have kept it").click()
     examine("client-change")
 
     page.get_by_role("link", name=f"Retire the secret that ends with {first[-4:]}").click()
@@ -176,7 +177,8 @@ def test_an_operator_disables_a_client_and_revokes_its_tokens(page: Any, machine
     examine("client-revoke")
     page.get_by_role("button", name="Revoke them all").click()
     page.get_by_text("3 tokens were revoked.").wait_for()
-    page.get_by_role("link", name="Disable").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Disable").click()
     examine("client-disable")
     page.get_by_role("button", name="Disable it").click()
 
@@ -219,6 +221,7 @@ def test_a_whole_story_is_done_with_the_keyboard(page: Any) -> None:
 
     def tab_to(name: str) -> None:
         """Go on with Tab until what has the focus is called so."""
+        page.wait_for_load_state()
         called = "e => (e.labels?.[0] ?? e).textContent.trim() || e.value"
         for _ in range(80):
             press("Tab")

@@ -22,7 +22,8 @@ def test_an_operator_issues_a_token_and_sees_it_once(page: Any, examine: Examine
     page.goto(LIST)
     page.get_by_role("link", name="Issue token").click()
     page.get_by_label("Client ID:").fill("nobody")
-    page.get_by_role("button", name="Issue token").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Issue token").click()
     examine("token-issue-refused")
     page.get_by_label("Client ID:").fill(machine.client.client_id)
     page.get_by_label("User name:").fill(user.username)
@@ -103,7 +104,8 @@ def test_a_huge_text_is_answered_and_not_cut_off(page: Any, examine: Examine, pr
 def test_an_operator_revokes_a_token_and_then_its_grant(page: Any, examine: Examine) -> None:
     issued = factories.TokenFactory(user=factories.UserFactory(), refresh=True)
     page.goto(f"{LIST}{issued.token.pk}/change/")
-    page.get_by_role("link", name="Revoke").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Revoke").click()
     examine("token-revoke")
     page.get_by_role("button", name="Revoke this token").click()
     page.get_by_text("1 token was revoked.").wait_for()
