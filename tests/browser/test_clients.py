@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
+from playwright.sync_api import expect
 
 from django_introspection.models import Client
 from tests import endpoints, factories
@@ -232,7 +234,7 @@ def test_a_whole_story_is_done_with_the_keyboard(page: Any) -> None:
     page.goto(LIST)
     tab_to("Add client")
     press("Enter")
-    page.wait_for_function("document.title.startsWith('Add client')")
+    expect(page).to_have_title(re.compile(r"^Add client"))
     tab_to("Resource server")
     press("ArrowDown")
     tab_to("Name")
@@ -246,16 +248,16 @@ def test_a_whole_story_is_done_with_the_keyboard(page: Any) -> None:
     page.get_by_text("Copied.").wait_for()
     tab_to("I have kept it")
     press("Enter")
-    page.wait_for_function("document.title.startsWith('Billing')")
+    expect(page).to_have_title(re.compile(r"^Billing"))
     tab_to("Add a secret")
     press("Enter")
-    page.wait_for_function("document.title.startsWith('Add a secret')")
+    expect(page).to_have_title(re.compile(r"^Add a secret"))
     tab_to("The new secret expires")
     press("ArrowDown")
     tab_to("Add the secret and show it")
     press("Enter")
 
-    page.wait_for_function("document.title.startsWith('New secret')")
+    expect(page).to_have_title(re.compile(r"^New secret"))
     client = Client.objects.get()
     assert client.secrets.count() == 2
     assert client.secrets.latest("pk").expires_at is not None
