@@ -11,7 +11,7 @@ HINTS = {
     "E002": "The documentation lists every setting with the values that it takes.",
     "E003": "The documentation lists every option of each backend.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
-    "E005": "Make a key with the command introspection_key; the documentation lists what KEYS takes.",
+    "E005": "Make a key with the command introspection_key; the documentation lists what SIGNING_KEYS takes.",
     "E006": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
     "E010": "Add 'django_introspection.middleware.ProtectedPaths' to MIDDLEWARE, after AuthenticationMiddleware.",
     "E011": "Move ProtectedPaths below AuthenticationMiddleware, which would set the user of the session instead.",

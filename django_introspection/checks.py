@@ -15,7 +15,7 @@ from . import jose
 from .backends.base import TokenBackend
 from .backends.registry import token_backends
 from .check_messages import TAG, error, warning
-from .conf import KEYS, NAME, are_schemes, introspection_settings, is_private_cache
+from .conf import NAME, SETTING_NAMES, are_schemes, introspection_settings, is_private_cache
 from .exceptions import InvalidSetting
 from .keys import read_keys
 from .protocol.presented import DPOP
@@ -49,11 +49,11 @@ def register() -> None:
 def check_settings(**_: Any) -> Messages:
     """Look for unknown keys (E001) and wrong values (E002)."""
     try:
-        unknown = sorted(map(str, introspection_settings.values.keys() - KEYS))
+        unknown = sorted(map(str, introspection_settings.values.keys() - SETTING_NAMES))
     except InvalidSetting as invalid:
         return [error("E002", str(invalid))]
     messages: Messages = [error("E001", f"{NAME}[{key!r}]: there is no such setting") for key in unknown]
-    for key in sorted(KEYS):
+    for key in sorted(SETTING_NAMES):
         try:
             getattr(introspection_settings, key)
         except InvalidSetting as invalid:
@@ -136,7 +136,7 @@ def check_revocations(**_: Any) -> Messages:
 def check_keys(**_: Any) -> Messages:
     """Look for a signing key that cannot be used (E005)."""
     try:
-        entries = introspection_settings.KEYS
+        entries = introspection_settings.SIGNING_KEYS
     except InvalidSetting:  # E002 says so
         return []
     try:
@@ -178,7 +178,7 @@ def _is_wrong(key: str) -> bool:
 
 def check_replay_cache(**_: Any) -> Messages:
     """Look for a cache in which each process would take the same assertion or proof once (E006)."""
-    from .resource_server.protected_views import faces
+    from .resource_server.protected_views import protected_places
 
     try:
         alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
@@ -187,7 +187,7 @@ def check_replay_cache(**_: Any) -> Messages:
     if not is_private_cache(alias):
         return []
     assertions = issuer is not None and jose.is_installed() and apps.is_installed("django_introspection")
-    proofs = any(DPOP in each.schemes for each in faces() if are_schemes(each.schemes))
+    proofs = any(DPOP in each.schemes for each in protected_places() if are_schemes(each.schemes))
     return [
         error("E006", f"{NAME}['REPLAY_CACHE']: each process would take the same {what} once")
         for what, used in (("client assertion", assertions), ("DPoP proof", proofs))

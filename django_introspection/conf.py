@@ -109,11 +109,11 @@ class Settings:
         return backends
 
     @property
-    def INTROSPECTS(self) -> str | None:
+    def INTROSPECTION_BACKEND(self) -> str | None:
         """The alias of the token backend that the introspection endpoint asks; the tables of this app where None."""
-        alias = self.values.get("INTROSPECTS")
+        alias = self.values.get("INTROSPECTION_BACKEND")
         if alias is not None and (not isinstance(alias, str) or alias not in self.BACKENDS):
-            raise _invalid("INTROSPECTS", "an alias of BACKENDS is expected")
+            raise _invalid("INTROSPECTION_BACKEND", "an alias of BACKENDS is expected")
         return alias
 
     @property
@@ -172,15 +172,15 @@ class Settings:
         return named
 
     @property
-    def PROTECTED(self) -> tuple[ProtectedPath, ...]:
+    def PROTECTED_PATHS(self) -> tuple[ProtectedPath, ...]:
         """The paths below which `middleware.ProtectedPaths` asks for a token."""
-        entries = self.values.get("PROTECTED", {})
+        entries = self.values.get("PROTECTED_PATHS", {})
         if not isinstance(entries, Mapping):
-            raise _invalid("PROTECTED", "a dictionary of paths is expected")
+            raise _invalid("PROTECTED_PATHS", "a dictionary of paths is expected")
         paths = tuple(_protected_path(prefix, entry) for prefix, entry in entries.items())
         for path in paths:
             if path.backend not in self.BACKENDS:
-                raise _invalid(("PROTECTED", path.prefix, "USING"), "an alias of BACKENDS is expected")
+                raise _invalid(("PROTECTED_PATHS", path.prefix, "USING"), "an alias of BACKENDS is expected")
         return paths
 
     @property
@@ -247,14 +247,14 @@ class Settings:
             raise _invalid(key, "a dotted path of a function is expected") from error
 
     @property
-    def KEYS(self) -> tuple[Mapping[str, Any], ...]:
+    def SIGNING_KEYS(self) -> tuple[Mapping[str, Any], ...]:
         """Where the signing keys are: the first signs, all are published. See `keys.signing_keys` for what they are."""
-        entries = self.values.get("KEYS", ())
+        entries = self.values.get("SIGNING_KEYS", ())
         if not isinstance(entries, (list, tuple)):
-            raise _invalid("KEYS", "a list is expected")
+            raise _invalid("SIGNING_KEYS", "a list is expected")
         for number, entry in enumerate(entries):
             if problem := key_problem(entry):
-                raise InvalidSetting(f"{NAME}['KEYS'][{number}]: {problem}")
+                raise InvalidSetting(f"{NAME}['SIGNING_KEYS'][{number}]: {problem}")
         return tuple(entries)
 
     @property
@@ -325,17 +325,19 @@ def _resource(identifier: Any, entry: Any) -> Resource:
 
 def _protected_path(prefix: Any, entry: Any) -> ProtectedPath:
     if not isinstance(prefix, str) or not prefix.startswith("/"):
-        raise _invalid("PROTECTED", "each key is a path that begins with a slash")
-    _refuse_unknown(("PROTECTED", prefix), entry, {"SCOPE", "USING", "SCHEMES"})
+        raise _invalid("PROTECTED_PATHS", "each key is a path that begins with a slash")
+    _refuse_unknown(("PROTECTED_PATHS", prefix), entry, {"SCOPE", "USING", "SCHEMES"})
     try:
         scopes = parse_scope(entry.get("SCOPE", ""))
     except (TypeError, ValueError):
-        raise _invalid(("PROTECTED", prefix, "SCOPE"), "scope tokens with one space between are expected") from None
+        raise _invalid(
+            ("PROTECTED_PATHS", prefix, "SCOPE"), "scope tokens with one space between are expected"
+        ) from None
     if not isinstance(entry.get("USING", "default"), str):
-        raise _invalid(("PROTECTED", prefix, "USING"), "an alias of BACKENDS is expected")
+        raise _invalid(("PROTECTED_PATHS", prefix, "USING"), "an alias of BACKENDS is expected")
     schemes = entry.get("SCHEMES", SCHEMES[:1])
     if not are_schemes(schemes):
-        raise _invalid(("PROTECTED", prefix, "SCHEMES"), f"a list of {' and '.join(SCHEMES)} is expected")
+        raise _invalid(("PROTECTED_PATHS", prefix, "SCHEMES"), f"a list of {' and '.join(SCHEMES)} is expected")
     return ProtectedPath(prefix, scopes, entry.get("USING", "default"), tuple(schemes))
 
 
@@ -416,5 +418,5 @@ def _invalid(place: str | tuple[str, ...], problem: str) -> InvalidSetting:
     return InvalidSetting(f"{NAME}{''.join(f'[{key!r}]' for key in keys)}: {problem}")
 
 
-KEYS = frozenset(name for name in vars(Settings) if name.isupper())
+SETTING_NAMES = frozenset(name for name in vars(Settings) if name.isupper())
 introspection_settings = Settings()

@@ -22,7 +22,7 @@ logger = logging.getLogger("django_introspection")
 
 INACTIVE = "inactive"
 FAILED_AUTHENTICATION = "failed-authentication"
-KEPT = 40
+DAYS_KEPT = 40
 """Days after which a count is forgotten."""
 
 
@@ -60,7 +60,7 @@ def _count(name: str) -> None:
     key = _key(name, datetime.now(UTC).date())
     try:
         cache = caches[place.alias]
-        if not cache.add(key, 1, timeout=KEPT * DAY):
+        if not cache.add(key, 1, timeout=DAYS_KEPT * DAY):
             cache.incr(key)
     except Exception as error:  # noqa: BLE001 - every cache has errors of its own, and none may change an answer
         logger.warning("not counted, the cache does not answer: %s", type(error).__name__)

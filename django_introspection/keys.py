@@ -1,4 +1,4 @@
-"""The signing keys of this server, from the setting KEYS: read once, on first use."""
+"""The signing keys of this server, from the setting SIGNING_KEYS: read once, on first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .protocol.strict_json import parse_json_object
 @lru_cache(maxsize=1)
 def signing_keys() -> tuple[SigningKey, ...]:
     """Return the keys, the one that signs first; raises InvalidSetting that names the place."""
-    return read_keys(introspection_settings.KEYS)
+    return read_keys(introspection_settings.SIGNING_KEYS)
 
 
 def signed_here(jwt: UnverifiedJWT) -> bool:
@@ -30,20 +30,20 @@ def signed_here(jwt: UnverifiedJWT) -> bool:
 
 
 def read_keys(entries: Iterable[Mapping[str, Any]]) -> tuple[SigningKey, ...]:
-    """Read the keys of some entries of KEYS; raises InvalidSetting."""
+    """Read the keys of some entries of SIGNING_KEYS; raises InvalidSetting."""
     keys = []
     for number, entry in enumerate(entries):
         try:
             keys.append(read_key(entry))
         except KeyProblem as problem:
-            raise InvalidSetting(f"{NAME}['KEYS'][{number}]: {problem}") from None
+            raise InvalidSetting(f"{NAME}['SIGNING_KEYS'][{number}]: {problem}") from None
     if repeated_kid(keys):
-        raise InvalidSetting(f"{NAME}['KEYS']: two keys have the same KID")
+        raise InvalidSetting(f"{NAME}['SIGNING_KEYS']: two keys have the same KID")
     return tuple(keys)
 
 
 def read_key(entry: Mapping[str, Any]) -> SigningKey:
-    """Read the private key that an entry like those of KEYS means; raises KeyProblem."""
+    """Read the private key that an entry like those of SIGNING_KEYS means; raises KeyProblem."""
     if problem := key_problem(entry):
         raise KeyProblem(problem)
     return read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG"))

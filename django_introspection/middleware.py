@@ -20,7 +20,7 @@ __all__ = ["ProtectedPaths"]
 
 
 class ProtectedPaths:
-    """Ask every request below a path of `TOKEN_INTROSPECTION["PROTECTED"]` for a token; the longest path decides.
+    """Ask every request below a path of `TOKEN_INTROSPECTION["PROTECTED_PATHS"]` for a token; the longest path decides.
 
     Belongs after AuthenticationMiddleware, which would set another user. Views find `request.token_info` and
     `request.user`; refusals are those of `token_required`. Raises InvalidSetting when the server starts.
@@ -30,7 +30,9 @@ class ProtectedPaths:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        paths = sorted(introspection_settings.PROTECTED, key=lambda path: len(path.prefix.rstrip("/")), reverse=True)
+        paths = sorted(
+            introspection_settings.PROTECTED_PATHS, key=lambda path: len(path.prefix.rstrip("/")), reverse=True
+        )
         self._paths = [(_normal(path.prefix), path) for path in paths]
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:

@@ -22,19 +22,19 @@ logger = logging.getLogger("django_introspection")
 TOMBSTONE = 1
 
 
-class Mortal(Protocol):
+class RevocableToken(Protocol):
     """What a tombstone is for: `digest` is the identity."""
 
     digest: bytes
     expires_at: datetime
 
 
-def key(identity: bytes, place: Revocations) -> str:
+def tombstone_key(identity: bytes, place: Revocations) -> str:
     """Return the cache key of a token's tombstone."""
     return place.prefix + identity.hex()
 
 
-def write(tokens: Iterable[Mortal]) -> None:
+def write_tombstones(tokens: Iterable[RevocableToken]) -> None:
     """Write the tombstones of tokens in one call to the cache; raises IntrospectionUnavailable.
 
     They share the longest of the lives: a tombstone too long does no harm.
@@ -45,7 +45,7 @@ def write(tokens: Iterable[Mortal]) -> None:
         return
     left = max(token.expires_at for token in tokens) - datetime.now(UTC)
     timeout = int(left.total_seconds()) + 1 + introspection_settings.LEEWAY
-    tombstones = {key(token.digest, place): TOMBSTONE for token in tokens}
+    tombstones = {tombstone_key(token.digest, place): TOMBSTONE for token in tokens}
     try:
         lost = caches[place.alias].set_many(tombstones, timeout=timeout)
     except Exception as error:  # noqa: BLE001 - each cache has errors of its own
@@ -60,7 +60,7 @@ def is_revoked(identity: bytes) -> bool:
     if place is None:
         return False
     try:
-        return caches[place.alias].get(key(identity, place)) is not None
+        return caches[place.alias].get(tombstone_key(identity, place)) is not None
     except Exception as error:  # noqa: BLE001 - each cache has errors of its own
         raise _unavailable(error) from None
 

@@ -20,9 +20,9 @@ from django.core.management import call_command
 
 import django_introspection
 from django_introspection import backends, exceptions, models, signals
-from django_introspection.backends.client_authentication import BEARER_METHODS, METHODS
 from django_introspection.check_messages import HINTS, TAG
-from django_introspection.conf import KEYS, introspection_settings
+from django_introspection.conf import SETTING_NAMES, introspection_settings
+from django_introspection.outbound.client_authentication import BEARER_METHODS, METHODS
 from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import factories
 
@@ -305,7 +305,7 @@ def named_in(rows: Iterator[tuple[str, ...]], pattern: str) -> set[str]:
 
 
 def test_the_settings_page_lists_every_setting_and_no_other() -> None:
-    assert named_in(table_rows(read("docs/settings.rst")), r"^``([A-Z_]+)``$") == KEYS
+    assert named_in(table_rows(read("docs/settings.rst")), r"^``([A-Z_]+)``$") == SETTING_NAMES
 
 
 def test_the_pages_of_the_backends_name_every_option_and_no_other() -> None:

@@ -1,4 +1,4 @@
-"""The setting KEYS: what it takes, what it refuses, and that it says neither."""
+"""The setting SIGNING_KEYS: what it takes, what it refuses, and that it says neither."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.settings import TOKEN_INTROSPECTION
 @pytest.fixture
 def with_keys(settings: Any) -> Any:
     def configure(*entries: Any) -> None:
-        settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "KEYS": list(entries)}
+        settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": list(entries)}
 
     return configure
 
@@ -131,7 +131,7 @@ def test_a_key_that_cannot_sign_is_an_error_that_names_the_place_and_not_the_key
         signing_keys()
 
     text = str(caught.value)
-    assert text.startswith("TOKEN_INTROSPECTION['KEYS'][1]: ")
+    assert text.startswith("TOKEN_INTROSPECTION['SIGNING_KEYS'][1]: ")
     key = entry["KEY"]
     secrets = [key, *key.splitlines()] if isinstance(key, str) else [str(value) for value in key.values()]
     assert not [value for value in secrets if len(value) > 8 and value in text]
@@ -149,7 +149,7 @@ def test_a_weak_rsa_key_is_refused_in_either_form(with_keys: Any, weak: Any, for
     jwk = RSAKey.binding.export_private_key(weak)
     with_keys({"KEY": text if form == "PEM" else {"kty": "RSA", **jwk}})
 
-    with pytest.raises(InvalidSetting, match=r"\['KEYS'\]\[0\]: an RSA key has 2048 to 8192 bits"):
+    with pytest.raises(InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\]: an RSA key has 2048 to 8192 bits"):
         signing_keys()
 
 
@@ -216,7 +216,7 @@ def test_without_the_extra_it_is_named_and_nothing_is_offered_that_needs_it(
     monkeypatch.setitem(sys.modules, "joserfc", None)
 
     with_keys({"KEY": jose.pem("ES256")})
-    with pytest.raises(InvalidSetting, match=r"\['KEYS'\]\[0\]: the extra jwt is not installed"):
+    with pytest.raises(InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\]: the extra jwt is not installed"):
         signing_keys()
     with pytest.raises(CommandError, match="the extra jwt is not installed"):
         call_command("introspection_key", "generate")

@@ -29,7 +29,7 @@ FACES = [
 MODELS = [
     "django_introspection.models",
     "django_introspection.urls",
-    "django_introspection.backends.jwks",
+    "django_introspection.outbound.jwks",
     "django_introspection.management.commands.introspection_key",
 ]
 HEAVY = {

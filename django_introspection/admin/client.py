@@ -11,12 +11,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from ..authorization_server.purposes import NAMES, purpose_of
 from ..models import Client
 from ..models.fields import now
 from .client_filters import PurposeFilter, SecretsFilter
 from .client_forms import AddClientForm, ClientForm, FormIdField
 from .client_pages import ClientPages, client_of_form, live_tokens
-from .client_purpose import NAMES, purpose_of
 from .client_secrets import states_of, summary, warnings
 
 

@@ -10,9 +10,9 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from ..authorization_server.purposes import NAMES, Purpose, with_purpose
 from ..models import Client, ClientSecret
 from ..models.fields import now
-from .client_purpose import NAMES, Purpose, with_purpose
 
 SOON = timedelta(days=30)
 """How long before it expires a secret is pointed out."""

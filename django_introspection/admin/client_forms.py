@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.core.serializers import serialize
 from django.utils.translation import gettext_lazy as _
 
-from ..authorization_server.self_contained import is_possible
+from ..authorization_server.jwt_access_tokens import can_sign_jwt
+from ..authorization_server.purposes import Purpose
 from ..models import AccessTokenFormat, Client, GrantType, IntrospectionPolicy
 from ..protocol.opaque import digest
-from .client_purpose import Purpose
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _ModelForm = forms.ModelForm[Client]
@@ -290,10 +290,10 @@ class ClientForm(_ModelForm):
                 ),
             )
         wants_jwt = cleaned.get("access_token_format") == AccessTokenFormat.JWT
-        if wants_jwt and "access_token_format" in self.changed_data and not is_possible():
+        if wants_jwt and "access_token_format" in self.changed_data and not can_sign_jwt():
             self.add_error(
                 "access_token_format",
-                _("This server cannot sign: set ISSUER and KEYS in TOKEN_INTROSPECTION first, or choose opaque."),
+                _("This server cannot sign: set ISSUER and SIGNING_KEYS first, or choose opaque."),
             )
         return cleaned
 

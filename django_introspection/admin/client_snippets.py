@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
+from ..authorization_server.purposes import purpose_of
 from ..conf import introspection_settings
 from ..models import AuthMethod, Client
 from ..protocol.identifiers import on_host_of
-from .client_purpose import purpose_of
 
 SECRET = "the-secret-shown-above"
 """Stands for the secret in a snippet."""

@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from ..authorization_server import policy
-from ..backends.database import find, look_up
+from ..backends.database import answer_for_token, find
 from ..backends.registry import token_backends
 from ..exceptions import InvalidBackend
 from ..models import Client, IntrospectionPolicy, Token
@@ -40,7 +40,7 @@ from .debugger_advice import (
     advice,
     malformed_advice,
 )
-from .token_pages import VIEW, page, refusal
+from .pages import VIEW, page, permission_page
 from .token_revoking import how_revoked
 
 MAX_BODY = 256 * 1024
@@ -153,7 +153,7 @@ def too_much(length: int | str) -> str:
 @csrf_exempt
 def debugger_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Ask for a token and say what it means; a body that is too large is refused before Django would read it."""
-    if refused := refusal(model_admin, request, VIEW):
+    if refused := permission_page(model_admin, request, VIEW):
         return refused
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MAX_BODY:
@@ -220,7 +220,7 @@ def _endpoint_verdict(value: str, caller: Client) -> Verdict:
     if caller.introspection_policy == IntrospectionPolicy.NONE:
         return Verdict(False, MAY_NOT_ASK, "caller may not introspect")
     try:
-        answer = policy.told(policy.for_caller(look_up(value), caller), caller)
+        answer = policy.filter_members(policy.visible_answer(answer_for_token(value), caller), caller)
     except IntrospectionUnavailable:
         return Verdict(False, MEMBERS_FAILED, "unavailable")
     return _verdict(value, answer)

@@ -166,6 +166,6 @@ def _jwt_advice(token: str) -> Advice:
         str(_("The signature of this JWT is not by a key of this server (its keys: %(known)s).")) % {"known": known},
         _(
             "It may be another server's: look at the members that it claims, and ask the backend of that issuer. "
-            "If this server did sign it, its key was taken out of KEYS too early, or the token was changed."
+            "If this server did sign it, its key was taken out of SIGNING_KEYS too early, or the token was changed."
         ),
     )

@@ -19,7 +19,7 @@ from ..conf import DAY
 from ..models import Client, Token
 from ..protocol.errors import IntrospectionUnavailable
 from .overview_charts import Chart, client_chart, day_chart
-from .token_pages import VIEW, page, refusal
+from .pages import VIEW, page, permission_page
 
 DAYS = 14
 TOP = 10
@@ -28,7 +28,7 @@ TOP = 10
 
 def overview_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Show the counts of the days around today."""
-    if refused := refusal(model_admin, request, VIEW):
+    if refused := permission_page(model_admin, request, VIEW):
         return refused
     today = datetime.now(UTC).date()
     past = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]

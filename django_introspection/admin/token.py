@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Client, Token
 from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
+from .pages import ISSUE, REVOKE, may_view
 from .token_list import FILTERS, TokenChangeList, ordering
-from .token_pages import ISSUE, REVOKE, may_view
 from .token_state import state_of
 
 if TYPE_CHECKING:  # generic for the type checker alone

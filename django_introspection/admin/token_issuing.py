@@ -20,7 +20,7 @@ from ..authorization_server.issuing import IssuedToken, issue
 from ..models import Client, Token
 from ..models.fields import uuid7, validate_resources, validate_scope
 from .client_forms import LinesField
-from .token_pages import ISSUE, page, refusal
+from .pages import ISSUE, page, permission_page
 
 FORM_LIFE = 60 * 60
 """Seconds for which an open form can be sent."""
@@ -95,7 +95,7 @@ class IssueForm(forms.Form):
 @sensitive_variables("issued")
 def issue_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Ask what to issue, and show the new token in the answer to the form."""
-    if refused := refusal(model_admin, request, ISSUE):
+    if refused := permission_page(model_admin, request, ISSUE):
         return refused
     if request.method != "POST":
         return _form_page(model_admin, request, IssueForm(initial=_initial(request)))

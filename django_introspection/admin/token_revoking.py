@@ -19,7 +19,7 @@ from ..authorization_server.revoking import ended_with, revoke_grant, revoke_tok
 from ..models import Token, TokenKind
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
-from .token_pages import REVOKE, VIEW, page, refusal, url
+from .pages import REVOKE, VIEW, page, permission_page, url
 
 MAX_SELECTED = 500
 """Tokens that one confirmation is for; for more there is the command, which does not need a page that waits."""
@@ -41,7 +41,7 @@ def how_revoked(token: Token) -> str | None:
 
 def revoke_view(model_admin: ModelAdmin[Token], request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask whether to revoke a token or its whole grant, and do it."""
-    if refused := refusal(model_admin, request, VIEW) or refusal(model_admin, request, REVOKE):
+    if refused := permission_page(model_admin, request, VIEW) or permission_page(model_admin, request, REVOKE):
         return refused
     token = Token.objects.on_primary().filter(pk=pk).select_related("client", "user").first()
     if token is None:

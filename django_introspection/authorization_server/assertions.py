@@ -9,15 +9,15 @@ import time
 from django.core.cache import caches
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.jwks import remote_key_sets
 from ..conf import introspection_settings
 from ..jose import KeyProblem, is_installed, is_signed_by, read_key_set
 from ..models import AuthMethod, Client
+from ..outbound.jwks import remote_key_sets
 from ..protocol.assertion import assertion_problem
 from ..protocol.credentials import AssertionCredentials
 from ..protocol.errors import TemporarilyUnavailable
 from ..protocol.jwt import UnverifiedJWT
-from .client_sources import UNKNOWN
+from .client_sources import CLIENT_INACTIVE, UNKNOWN_CLIENT, ClientResult, Rejection
 
 logger = logging.getLogger("django_introspection")
 
@@ -27,26 +27,26 @@ def is_supported() -> bool:
     return introspection_settings.ISSUER is not None and is_installed()
 
 
-def find_client(credentials: AssertionCredentials) -> tuple[Client | None, str]:
-    """Return the client that an assertion authenticates, or None and the reason, which is for the log alone.
+def authenticate_by_assertion(credentials: AssertionCredentials) -> ClientResult:
+    """Return the client that an assertion authenticates, or why it authenticates none.
 
     One statement, and none for an assertion that says the wrong things. Raises TemporarilyUnavailable or
     IntrospectionUnavailable where its keys or the memory of used assertions cannot be reached.
     """
     if problem := _problem(credentials):
-        return None, problem
+        return Rejection(problem)
     client = Client.objects.with_id(credentials.client_id).first()
     if client is None or client.client_id != credentials.client_id:  # a collation may see fewer differences
-        return None, UNKNOWN
+        return UNKNOWN_CLIENT
     if not client.is_active:
-        return None, "client inactive"
+        return CLIENT_INACTIVE
     if client.token_endpoint_auth_method != AuthMethod.PRIVATE_KEY_JWT:
-        return None, f"not its registered method: {AuthMethod.PRIVATE_KEY_JWT}"
+        return Rejection(f"not its registered method: {AuthMethod.PRIVATE_KEY_JWT}")
     if not _is_signed_by(client, credentials.jwt):
-        return None, "the signature is not by a key of the client"
+        return Rejection("the signature is not by a key of the client")
     if not _is_first_use(credentials):
-        return None, "the assertion was used before"
-    return client, ""
+        return Rejection("the assertion was used before")
+    return client
 
 
 def _problem(credentials: AssertionCredentials) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import lru_cache
 from inspect import isabstract
 from typing import Any, TypeVar
@@ -25,11 +26,21 @@ from ..models import AuthMethod, Client
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.credentials import AssertionCredentials, SecretCredentials
 
-UNKNOWN = "unknown client or wrong secret"
-"""The problem of a source that did no more than look: it does the rest of a wrong secret's work in `spend`."""
 
-Found = tuple[Client | None, str]
-"""A client, or None and the reason, which is for the log alone."""
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a source authenticates no client; `reason` is for the log only."""
+
+    reason: str
+    is_unknown: bool = False
+    """Whether the source does not know the client. Such a source has only looked it up, and must do the rest of the
+    work that a wrong secret costs in `verify_dummy_secret`."""
+
+
+UNKNOWN_CLIENT = Rejection("unknown client or wrong secret", is_unknown=True)
+CLIENT_INACTIVE = Rejection("client inactive")
+
+ClientResult = Client | Rejection
 
 _Row = TypeVar("_Row", bound=Model)
 _POLICY = "introspection_client"
@@ -52,18 +63,18 @@ class ClientSource(ABC):
     """
 
     @abstractmethod
-    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Find the client of a secret; raises OAuthError where that cannot be found out now."""
 
-    def by_assertion(self, credentials: AssertionCredentials) -> Found:
+    def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Find the client that signed an assertion."""
-        return None, UNKNOWN
+        return UNKNOWN_CLIENT
 
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the client that an access token was issued to, and what the token means."""
         return None, Inactive(Reason.UNKNOWN)
 
-    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+    def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         """Do what a wrong secret costs and looking for an unknown client does not, so that nobody can tell."""
 
     def check(self) -> list[CheckMessage]:
@@ -104,20 +115,20 @@ def _policy_of(client_id: str) -> Subquery:
     return Subquery(ours.values(policy=JSONObject(**{name: name for name in _COPIED}))[:1])
 
 
-def client_with_policy(row: Any, client_id: str) -> Found:
+def client_with_policy(row: Any, client_id: str) -> ClientResult:
     """Return the client of a row that `with_policy` fetched.
 
-    None where our admin has made it inactive, or where the identifier is that of a client of our own: whoever may
-    choose an identifier elsewhere must not take over what ours may see.
+    Reject the client if our admin has made it inactive, or if its identifier is that of a client of this app: a person
+    who may choose an identifier in the other package must not gain the rights of a client of the same name here.
     """
     policy = getattr(row, _POLICY)
     if policy is None or policy["client_id"] != client_id:  # a collation may see fewer differences than we do
-        return Client(client_id=client_id, introspection_policy=introspection_settings.CLIENT_POLICY), ""
+        return Client(client_id=client_id, introspection_policy=introspection_settings.CLIENT_POLICY)
     if policy["token_endpoint_auth_method"] != AuthMethod.ELSEWHERE:
-        return None, "the client_id is that of a client of our own"
+        return Rejection("the client_id is that of a client of this app")
     if not policy["is_active"]:
-        return None, "client inactive"
-    return Client(**policy | {name: _plain(policy[name]) for name in _JSON}), ""
+        return CLIENT_INACTIVE
+    return Client(**policy | {name: _plain(policy[name]) for name in _JSON})
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.database import describe, find
+from ..backends.database import describe_token, find
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret
 from ..models.fields import now
@@ -39,9 +39,9 @@ from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest
 from ..signals import client_authentication_failed
 from .addresses import client_address
-from .afterwards import after_answer
-from .assertions import find_client
-from .client_sources import UNKNOWN, ClientSource, Found, client_sources
+from .assertions import authenticate_by_assertion
+from .client_sources import CLIENT_INACTIVE, UNKNOWN_CLIENT, ClientResult, ClientSource, Rejection, client_sources
+from .deferred_work import defer_until_sent
 from .throttles import after_failure
 
 logger = logging.getLogger("django_introspection")
@@ -90,39 +90,42 @@ def _by_own_credentials(request: HttpRequest, credentials: SecretCredentials | A
 
 @sensitive_variables("credentials")
 def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Client:
-    client, problem = None, UNKNOWN
+    result: ClientResult = UNKNOWN_CLIENT
     for source in client_sources():
-        client, problem = source.by_assertion(credentials)
-        if client is not None or problem != UNKNOWN:
+        result = source.by_assertion(credentials)
+        if isinstance(result, Client) or not result.is_unknown:
             break
-    if client is None:
-        refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {problem}")
+    if isinstance(result, Rejection):
+        refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {result.reason}")
         _refuse(request, refusal, credentials.client_id)
-    return client
+    return result
 
 
 @sensitive_variables("credentials")
 def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
     try:
-        client, problem = _find_by_secret(request, credentials)
+        result = _find_by_secret(request, credentials)
     except TooManyRequests as refusal:
         _refuse(request, refusal, credentials.client_id)
-    if client is None:
-        _refuse(request, InvalidClient("Client authentication failed.", detail=problem), credentials.client_id)
-    return client
+    if isinstance(result, Rejection):
+        _refuse(request, InvalidClient("Client authentication failed.", detail=result.reason), credentials.client_id)
+    return result
 
 
 @sensitive_variables("credentials")
-def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> Found:
+def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
     """Ask each source; those that know no such client then do the work that a wrong secret costs."""
-    problems = {}
+    rejections: dict[ClientSource, Rejection] = {}
     for source in client_sources():
-        client, problems[source] = source.by_secret(request, credentials)
-        if client is not None:
-            return client, ""
-    for source in [source for source, problem in problems.items() if problem == UNKNOWN]:
-        source.spend(request, credentials)
-    return None, next((problem for problem in problems.values() if problem != UNKNOWN), UNKNOWN)
+        result = source.by_secret(request, credentials)
+        if isinstance(result, Client):
+            return result
+        rejections[source] = result
+    for source, rejection in rejections.items():
+        if rejection.is_unknown:
+            source.verify_dummy_secret(request, credentials)
+    known = (rejection for rejection in rejections.values() if not rejection.is_unknown)
+    return next(known, UNKNOWN_CLIENT)
 
 
 @sensitive_variables("credentials")
@@ -180,19 +183,21 @@ class DatabaseClients(ClientSource):
     """The clients of this app."""
 
     @sensitive_variables("credentials")
-    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement, so that an unknown client and a wrong secret are the same work."""
         found = ClientSecret.objects.matching(credentials.client_id, digest(credentials.client_secret)).first()
-        if found is None or (problem := _secret_problem(found, credentials)):
-            return None, UNKNOWN if found is None else problem
+        if found is None:
+            return UNKNOWN_CLIENT
+        if rejection := _rejection(found, credentials):
+            return rejection
         if found.last_used_at is None or found.last_used_at < now() - LAST_USE_EVERY:
-            after_answer(request, partial(_note_use, found))
-        return found.client, ""
+            defer_until_sent(request, partial(_note_use, found))
+        return found.client
 
     @sensitive_variables("credentials")
-    def by_assertion(self, credentials: AssertionCredentials) -> Found:
+    def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Look with one statement, and verify with the keys of the client."""
-        return find_client(credentials)
+        return authenticate_by_assertion(credentials)
 
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
@@ -202,20 +207,20 @@ class DatabaseClients(ClientSource):
             return None, Inactive(Reason.UNKNOWN)
         if reason := found.inactive_reason(now()):
             return found.client, Inactive(reason)
-        return found.client, Active(describe(found), found.user)
+        return found.client, Active(describe_token(found), found.user)
 
 
-def _secret_problem(found: ClientSecret, credentials: SecretCredentials) -> str:
+def _rejection(found: ClientSecret, credentials: SecretCredentials) -> Rejection | None:
     client = found.client
     if client.client_id != credentials.client_id:  # a collation may see fewer differences than we do
-        return UNKNOWN
+        return UNKNOWN_CLIENT
     if not client.is_active:
-        return "client inactive"
+        return CLIENT_INACTIVE
     if not found.is_live(now()):
-        return "secret expired"
+        return Rejection("secret expired")
     if client.token_endpoint_auth_method != credentials.method:
-        return f"not its registered method: {credentials.method}"
-    return ""
+        return Rejection(f"not its registered method: {credentials.method}")
+    return None
 
 
 def _note_use(secret: ClientSecret) -> None:

@@ -9,9 +9,9 @@ from ..protocol.errors import UnauthorizedClient, UnsupportedGrantType
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from .issuing import IssuedToken, issue
+from .jwt_access_tokens import require_signing
 from .resources import new_grant
 from .rotation import refresh
-from .self_contained import refuse_impossible
 
 
 def grant_tokens(client: Client, form: Form) -> IssuedToken:
@@ -27,7 +27,7 @@ def grant_tokens(client: Client, form: Form) -> IssuedToken:
 def client_credentials(client: Client, form: Form) -> IssuedToken:
     """Issue an access token for the client's own credentials, and no refresh token (RFC 6749 §4.4.3)."""
     scope, audience = new_grant(client, form.get("scope"), form.all("resource"))
-    refuse_impossible(client, audience)
+    require_signing(client, audience)
     return issue(client=client, scope=format_scope(scope), audience=audience)
 
 

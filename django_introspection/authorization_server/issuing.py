@@ -18,7 +18,7 @@ from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import opaque
 from ..protocol.scope import format_scope, parse_scope
 from ..signals import token_issued
-from .self_contained import is_possible, is_wanted, sign
+from .jwt_access_tokens import can_sign_jwt, should_be_jwt, sign
 
 COMPUTED_MEMBERS = frozenset(
     {
@@ -127,15 +127,15 @@ def issue(
     `members` are further members of the answer. `token_id` is for those who may ask twice: the second time raises
     IntegrityError, and nothing is issued.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
-    computed here or malformed, a client or user that is not active, and a JWT that cannot be made: without ISSUER, KEYS
-    or audience (RFC 9068 §2.2), or too large.
+    computed here or malformed, a client or user that is not active, and a JWT that cannot be made: without ISSUER,
+    SIGNING_KEYS or audience (RFC 9068 §2.2), or too large.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
     audience = list(audience)
     validate_resources(audience)
-    if is_wanted(client, audience) and not (audience and is_possible()):
-        raise ValidationError("A JWT access token needs the settings ISSUER and KEYS, and an audience.")
+    if should_be_jwt(client, audience) and not (audience and can_sign_jwt()):
+        raise ValidationError("A JWT access token needs the settings ISSUER and SIGNING_KEYS, and an audience.")
     issued_at = now()
     expires_at = issued_at + (lifetime or access_token_lifetime(client))
     grant_expires_at = issued_at + refresh_token_lifetime(client)
@@ -196,7 +196,7 @@ def announce(rows: list[Token], access_token: str, refresh_token: str | None) ->
 def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
     """Make a token of a kind; the access token of some clients is a JWT."""
     token = Token(kind=kind, expires_at=expires_at, **grant)
-    if kind == TokenKind.ACCESS and is_wanted(token.client, token.audience):
+    if kind == TokenKind.ACCESS and should_be_jwt(token.client, token.audience):
         value, token.digest = sign(token)
     else:
         value = opaque.generate(_PREFIXES[kind])

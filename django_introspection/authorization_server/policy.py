@@ -20,7 +20,7 @@ from .issuing import COMPUTED_MEMBERS
 logger = logging.getLogger("django_introspection")
 
 
-def for_caller(answer: Answer, caller: Client) -> Answer:
+def visible_answer(answer: Answer, caller: Client) -> Answer:
     """Return the answer as it is for this caller: a token that it may not see is inactive."""
     if answer and not may_see(answer.info, caller):
         return Inactive(Reason.CALLER_POLICY)
@@ -44,7 +44,7 @@ def may_see(info: TokenInfo, caller: Client) -> bool:
     return policy == IntrospectionPolicy.ANY
 
 
-def told(answer: Answer, caller: Client) -> Answer:
+def filter_members(answer: Answer, caller: Client) -> Answer:
     """Return the answer with the members that this caller is told, those of MEMBERS included.
 
     Raises IntrospectionUnavailable where MEMBERS fails: half an answer could open what a whole one would not.

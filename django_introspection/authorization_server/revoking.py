@@ -109,7 +109,9 @@ class _Tombstones:
         at = now()
         if self.failure is None:
             try:
-                revocations.write(token for token in tokens if token.kind == TokenKind.ACCESS and token.expires_at > at)
+                revocations.write_tombstones(
+                    token for token in tokens if token.kind == TokenKind.ACCESS and token.expires_at > at
+                )
             except IntrospectionUnavailable as failure:
                 self.failure = failure
 

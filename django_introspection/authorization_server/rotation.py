@@ -18,9 +18,9 @@ from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from ..signals import refresh_token_reused
 from .issuing import IssuedToken, access_token_lifetime, announce, create, create_refresh_token
+from .jwt_access_tokens import require_signing
 from .resources import narrow_grant
 from .revoking import revoke_grant
-from .self_contained import refuse_impossible
 
 REUSE = "reuse of a refresh token"
 REPLACED = "repeat of a refresh within REFRESH_GRACE"
@@ -99,7 +99,7 @@ def _next_tokens(presented: Token, form: Form) -> _Next:
     Raises OAuthError, with which the transaction undoes the use.
     """
     scope, audience = narrow_grant(presented, form.get("scope"), form.all("resource"))
-    refuse_impossible(presented.client, audience)
+    require_signing(presented.client, audience)
     at = now()
     end = presented.grant_expires_at or presented.expires_at
     grant = {

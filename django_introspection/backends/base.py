@@ -23,14 +23,14 @@ class TokenBackend(ABC):
     """Find out what tokens mean. One instance per process and alias, shared by threads and event loops.
 
     `audience` are the identifiers of this resource server, one of which a token must be for; empty where
-    that is not asked. `issuer` is the only issuer believed, where set. `requires_token_type` refuses an
+    that is not asked. `issuer` is the only issuer believed, where set. `is_token_type_required` refuses an
     answer that does not say it is about an access token. `user_resolver` is the entry USER of the alias.
     """
 
     issuer: str | None = None
     user_resolver: Any = None
-    requires_token_type = True
-    keeps_answers = False
+    is_token_type_required = True
+    supports_cache = False
     """Whether CACHE means something to this kind of backend."""
     is_remote = True
     """Whether this kind of backend shows tokens to another server."""
@@ -39,7 +39,7 @@ class TokenBackend(ABC):
 
     def __init__(self, alias: str, options: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
-        if cache is not None and not self.keeps_answers:
+        if cache is not None and not self.supports_cache:
             raise InvalidBackend(f"{NAME}['BACKENDS'][{alias!r}]['CACHE']: {type(self).__name__} keeps no answers")
         self.cache_options = None if cache is None else CacheOptions.read(alias, cache)
         taken = Options(alias, options)

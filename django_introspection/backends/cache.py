@@ -25,6 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from .. import revocations
 from ..check_messages import warning
 from ..conf import NAME, introspection_settings, is_private_cache
+from ..outbound.steps import Blocking, Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
@@ -32,7 +33,6 @@ from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from .entry import Kept, decode, encode, is_younger
 from .options import CacheOptions
-from .steps import Blocking, Step, Steps
 
 logger = logging.getLogger("django_introspection")
 
@@ -43,7 +43,7 @@ PAUSE = 5
 """Seconds for which a cache that failed is left alone; the server is asked meanwhile."""
 
 
-class Keys(NamedTuple):
+class CacheKeys(NamedTuple):
     """Where a cache has what is known of one token."""
 
     token_digest: str
@@ -52,7 +52,7 @@ class Keys(NamedTuple):
     generation: str
 
 
-class Found(NamedTuple):
+class CacheRead(NamedTuple):
     """What was kept of a token, however stale, and the generation that is valid; None where the cache failed."""
 
     kept: Kept | None
@@ -72,14 +72,14 @@ class AnswerCache:
         self._paused_until = -math.inf
 
     @sensitive_variables("token")
-    def keys(self, token: str) -> Keys:
+    def keys(self, token: str) -> CacheKeys:
         """Return where a token's answer is."""
         token_digest = digest(token)
         name, slot = token_digest.hex(), int.from_bytes(token_digest[:2]) % SLOTS
         prefix = self._prefix
-        return Keys(name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation")
+        return CacheKeys(name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation")
 
-    def local(self, keys: Keys) -> Answer | None:
+    def local(self, keys: CacheKeys) -> Answer | None:
         """Return the answer that this process keeps, None where it has none that is fresh."""
         if not self.options.LOCAL_MAX_AGE:
             return None
@@ -89,24 +89,26 @@ class AnswerCache:
             return None
         return kept.answer if 0 <= time.time() - since < self.options.LOCAL_MAX_AGE else None
 
-    def read(self, keys: Keys, token: Presented) -> Steps[Found]:
+    def read(self, keys: CacheKeys, token: Presented) -> Steps[CacheRead]:
         """Read what is kept of a token; a tombstone makes it revoked. One round trip where both are in one cache."""
         wanted = [keys.active, keys.inactive, keys.generation]
         place = introspection_settings.REVOCATIONS
-        tombstone = None if place is None else revocations.key(token_identity(token.value), place)
+        tombstone = None if place is None else revocations.tombstone_key(token_identity(token.value), place)
         together = place is not None and place.alias == self.options.ALIAS
         found = yield from self._call("get_many", [*wanted, tombstone] if together else wanted)
         if found is None:
-            return Found(None, None)
+            return CacheRead(None, None)
         generation = str(found.get(keys.generation, ""))
         try:
             revoked = tombstone in found or (not together and (yield from Blocking(partial(_is_revoked, token))))
         except IntrospectionUnavailable:
-            return Found(None, None)
+            return CacheRead(None, None)
         if revoked:
-            return Found(Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time()), generation, is_revoked=True)
+            return CacheRead(
+                Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time()), generation, is_revoked=True
+            )
         kept = (decode(found.get(name), keys.token_digest, generation) for name in (keys.active, keys.inactive))
-        return Found(next((each for each in kept if each is not None), None), generation)
+        return CacheRead(next((each for each in kept if each is not None), None), generation)
 
     def is_fresh(self, kept: Kept) -> bool:
         """Tell whether an answer may be given without asking."""
@@ -116,7 +118,7 @@ class AnswerCache:
         """Tell whether an answer may be given while the server cannot be asked: only what is known to be active."""
         return bool(kept.answer) and is_younger(kept, self._longest(kept.answer))
 
-    def write(self, keys: Keys, answer: Answer, found: Found) -> Steps[None]:
+    def write(self, keys: CacheKeys, answer: Answer, found: CacheRead) -> Steps[None]:
         """Keep an answer that has just come, never longer than its token lives."""
         kept = Kept(answer, keys.token_digest, time.time())
         self.keep_locally(keys, kept)
@@ -129,7 +131,7 @@ class AnswerCache:
             name = keys.active if answer else keys.inactive
             yield from self._call("set", name, encode(kept, found.generation), lives)
 
-    def keep_locally(self, keys: Keys, kept: Kept) -> None:
+    def keep_locally(self, keys: CacheKeys, kept: Kept) -> None:
         """Keep an answer in this process; garbage has as few places here as there."""
         if not self.options.LOCAL_MAX_AGE:
             return
@@ -141,7 +143,7 @@ class AnswerCache:
             if len(self._local) > LOCAL_ENTRIES:
                 self._local.popitem(last=False)
 
-    def forget(self, keys: Keys) -> Steps[None]:
+    def forget(self, keys: CacheKeys) -> Steps[None]:
         """Forget one token: the next request asks the server. Other processes keep their local levels."""
         with self._lock:
             self._local.pop(keys.active, None)

@@ -27,11 +27,11 @@ class DatabaseBackend(TokenBackend):
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""
-        return look_up(token)
+        return answer_for_token(token)
 
 
 @sensitive_variables("token")
-def look_up(token: str) -> Answer:
+def answer_for_token(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
     token_digest = stored_digest(token)
     if token_digest is None:
@@ -41,7 +41,7 @@ def look_up(token: str) -> Answer:
         return Inactive(Reason.UNKNOWN)
     if reason := found.inactive_reason(now()):
         return Inactive(reason)
-    return Active(describe(found), found.user)
+    return Active(describe_token(found), found.user)
 
 
 @sensitive_variables("token")
@@ -80,7 +80,7 @@ def _with_digest(token_digest: bytes) -> Token | None:
         raise IntrospectionUnavailable("the database does not answer") from error
 
 
-def describe(token: Token) -> TokenInfo:
+def describe_token(token: Token) -> TokenInfo:
     """Return every member that is known of a token (RFC 7662 §2.2)."""
     settings = introspection_settings
     user = token.user

@@ -28,20 +28,20 @@ class Finding:
     what: str
     mend: str = ""
 
+    @classmethod
+    def ok(cls, what: str) -> Finding:
+        """Return a finding about something that works."""
+        return cls(Severity.OK, what)
 
-def ok(what: str) -> Finding:
-    """Return what is as it should be."""
-    return Finding(Severity.OK, what)
+    @classmethod
+    def warning(cls, what: str, mend: str) -> Finding:
+        """Return a finding about a risk."""
+        return cls(Severity.WARNING, what, mend)
 
-
-def warning(what: str, mend: str) -> Finding:
-    """Return what is risky."""
-    return Finding(Severity.WARNING, what, mend)
-
-
-def error(what: str, mend: str) -> Finding:
-    """Return what does not work."""
-    return Finding(Severity.ERROR, what, mend)
+    @classmethod
+    def error(cls, what: str, mend: str) -> Finding:
+        """Return a finding about something that does not work."""
+        return cls(Severity.ERROR, what, mend)
 
 
 def random_token() -> str:
@@ -55,19 +55,19 @@ def ask(introspect: Callable[[str], Answer]) -> Iterator[Finding]:
     try:
         answer = introspect(random_token())
     except IntrospectionUnavailable as problem:
-        yield error(f"it cannot answer: {problem}", "Requests with a token get 503 until it can.")
+        yield Finding.error(f"it cannot answer: {problem}", "Requests with a token get 503 until it can.")
         return
     if answer:
         yield said_active()
     elif answer.reason == Reason.MALFORMED:
-        yield ok("it refuses a token that is not of its kind")
+        yield Finding.ok("it refuses a token that is not of its kind")
     else:
-        yield ok(f"a random token is inactive, in {milliseconds(time.monotonic() - start)}")
+        yield Finding.ok(f"a random token is inactive, in {milliseconds(time.monotonic() - start)}")
 
 
 def said_active() -> Finding:
     """Return the finding about a source that takes everything."""
-    return error("a random token is active", "Stop using this backend: it lets everybody in.")
+    return Finding.error("a random token is active", "Stop using this backend: it lets everybody in.")
 
 
 def milliseconds(seconds: float) -> str:

@@ -11,17 +11,17 @@ from time import monotonic
 
 from django.views.decorators.debug import sensitive_variables
 
+from ..outbound.client_authentication import BearerToken, ClientAuthentication, RequestCredentials
+from ..outbound.service_token import ServiceToken
+from ..outbound.steps import Steps
+from ..outbound.transport import Reply, Request, Transport
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.introspection import build_request
 from ..protocol.presented import Presented
 from ..signals import circuit_changed, credentials_refused
 from .breaker import Breaker
-from .client_authentication import BearerToken, ClientAuthentication, Proof
 from .reply import ServerBusy, read_reply
-from .service_token import ServiceToken
-from .steps import Steps
-from .transport import Reply, Request, Transport
 
 logger = logging.getLogger("django_introspection")
 
@@ -65,15 +65,15 @@ class IntrospectionEndpoint:
     def exchange(self, token: Presented) -> Steps[Reply]:
         """Ask about a token whatever happened before, and return the reply as it came."""
         url = yield from self._url()
-        proof = yield from self._proof()
-        return (yield from self._transport.exchange(partial(_request, url, token, proof)))
+        credentials = yield from self._credentials()
+        return (yield from self._transport.exchange(partial(_request, url, token, credentials)))
 
-    def _proof(self) -> Steps[Callable[[], Proof]]:
-        """Return what makes the proof for one request: an assertion is good once."""
+    def _credentials(self) -> Steps[Callable[[], RequestCredentials]]:
+        """Return what makes the credentials for one request: an assertion is good once."""
         if not isinstance(self._authorization, ServiceToken):
-            return self._authorization.proof
+            return self._authorization.credentials
         token = yield from self._authorization.value()
-        return BearerToken(token.value).proof
+        return BearerToken(token.value).credentials
 
     def _has_new_token(self) -> bool:
         """Give up a fetched token that was refused; tell whether there is another to be had."""
@@ -94,6 +94,6 @@ class IntrospectionEndpoint:
 
 
 @sensitive_variables()
-def _request(url: str, token: Presented, proof: Callable[[], Proof]) -> Request:
-    form, headers = proof()
+def _request(url: str, token: Presented, credentials: Callable[[], RequestCredentials]) -> Request:
+    form, headers = credentials()
     return Request.post(url, {**build_request(token.value), **form}, headers)

@@ -9,24 +9,22 @@ from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
 from .. import jose, revocations
-from ..check_messages import warning
 from ..conf import introspection_settings
 from ..exceptions import InvalidBackend
+from ..outbound.deadline import deadline
+from ..outbound.jwks import KeySet, VerificationKeys, read_keys
+from ..outbound.steps import Blocking, Steps, arun, run
+from ..outbound.transport import Reply, Request
 from ..protocol.access_token import read_access_token
 from ..protocol.answer import Answer, Inactive, Reason
-from ..protocol.identifiers import issuer_problem
 from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
 from ..protocol.presented import Presented
 from .base import TokenBackend
-from .deadline import deadline
 from .diagnosis import Finding
-from .discovery import Discovery
-from .jwks import Keys, KeySet, read_keys
 from .options import Options
 from .registry import token_backends
 from .remote_diagnosis import diagnose_keys
-from .steps import Blocking, Steps, arun, run
-from .transport import Reply, Request, Transport
+from .remote_options import require_discovery, take_connection
 
 RETRY = 5
 """Seconds between two tries to fetch the first key set."""
@@ -48,12 +46,13 @@ class JWTBackend(TokenBackend):
         if not self.audience:
             raise options.invalid("audience", "it is required")
         self.timeout = options.seconds("timeout", 5)
-        self._insecure_http = options.flag("insecure_http", False)
+        self._connection = take_connection(options)
+        self._transport = self._connection.transport
         self._typed = options.flag("require_at_jwt", True)
         self._take_issuer(options)
         self._take_algorithms(options)
         self._take_next(options)
-        self._take_transport(options)
+        self._discovery = self._connection.discovery(self.issuer)
         self._keys = KeySet(self._fetch_keys, retry=RETRY)
 
     @sensitive_variables("token")
@@ -83,11 +82,7 @@ class JWTBackend(TokenBackend):
     def check(self) -> list[CheckMessage]:
         """Warn of keys that somebody on the way can change."""
         messages = super().check()
-        if self._verify is False:
-            messages.append(warning("W001", f"{self.place}['verify']: anyone on the way can answer for the server"))
-        if self._insecure_http:
-            messages.append(warning("W006", f"{self.place}['insecure_http']: anyone on the way can change the keys"))
-        return messages
+        return messages + self._connection.check(self.place, over_http="anyone on the way can change the keys")
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, fetch the keys and compare the clocks, whatever keys are kept."""
@@ -116,7 +111,7 @@ class JWTBackend(TokenBackend):
         keys = yield from self._keys.keys(jwt.kid)
         return jose.is_signed_by(keys, jwt)
 
-    def _fetch_keys(self) -> Steps[Keys]:
+    def _fetch_keys(self) -> Steps[VerificationKeys]:
         return read_keys((yield from self._exchange()))
 
     def _exchange(self) -> Steps[Reply]:
@@ -128,9 +123,10 @@ class JWTBackend(TokenBackend):
 
     def _take_issuer(self, options: Options) -> None:
         self.issuer = options.required("issuer")
-        self._jwks_uri = options.url("jwks_uri", insecure_http=self._insecure_http)
-        if self._jwks_uri is None and (problem := issuer_problem(self.issuer, insecure_http=self._insecure_http)):
-            raise options.invalid("issuer", problem)
+        insecure_http = self._connection.insecure_http
+        self._jwks_uri = options.url("jwks_uri", insecure_http=insecure_http)
+        if self._jwks_uri is None:
+            require_discovery(options, self.issuer, "jwks_uri", insecure_http=insecure_http)
 
     def _take_algorithms(self, options: Options) -> None:
         self._algorithms = options.strings("algorithms") or frozenset(SIGNING_ALGORITHMS)
@@ -145,14 +141,6 @@ class JWTBackend(TokenBackend):
             raise options.invalid("then_ask", "there is no such alias")
         if not token_backends.kind(self.then_ask).is_remote:
             raise options.invalid("then_ask", "a backend that asks another server is expected")
-
-    def _take_transport(self, options: Options) -> None:
-        self._verify = options.flag_or_string("verify", True)
-        try:
-            self._transport = Transport(verify=self._verify)
-        except (OSError, ValueError) as error:
-            raise options.invalid("verify", "it cannot be read as a file of certificates") from error
-        self._discovery = Discovery(self.issuer or "", self._transport, insecure_http=self._insecure_http)
 
 
 def _is_revoked(token: Presented) -> Steps[bool]:

@@ -8,26 +8,23 @@ from functools import partial
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
-from ..check_messages import warning
+from ..outbound.client_authentication import BEARER_METHODS, METHODS, ClientAuthentication
+from ..outbound.deadline import deadline
+from ..outbound.service_token import ServiceToken
+from ..outbound.single_flight import SingleFlight
+from ..outbound.steps import Steps, arun, run
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
-from ..protocol.identifiers import issuer_problem
 from ..protocol.opaque import digest, may_be_token
 from ..protocol.presented import Presented
 from ..signals import token_answered
 from .base import TokenBackend
-from .cache import AnswerCache, Keys
-from .client_authentication import BEARER_METHODS, METHODS, ClientAuthentication, take_authentication, take_bearer_token
-from .deadline import deadline
+from .cache import AnswerCache, CacheKeys
 from .diagnosis import Finding
-from .discovery import Discovery
 from .endpoint import IntrospectionEndpoint
-from .flight import Flights
 from .options import Options
 from .remote_diagnosis import diagnose
-from .service_token import ServiceToken
-from .steps import Steps, arun, run
-from .transport import Transport
+from .remote_options import require_discovery, take_authentication, take_bearer_token, take_connection
 
 
 class RemoteBackend(TokenBackend):
@@ -36,19 +33,19 @@ class RemoteBackend(TokenBackend):
     In one process, one question about a token is under way at a time: who asks meanwhile gets its answer.
     """
 
-    keeps_answers = True
+    supports_cache = True
 
     def configure(self, options: Options) -> None:
         """Take where the server is, how to authenticate there, and what has a default."""
         self.timeout = options.seconds("timeout", 5)
-        self.requires_token_type = options.flag("require_token_type", True)
-        self._insecure_http = options.flag("insecure_http", False)
+        self.is_token_type_required = options.flag("require_token_type", True)
+        self._connection = take_connection(options, certificate=options.paths("client_certificate"))
+        self._transport = self._connection.transport
         self._take_addresses(options)
-        self._take_transport(options)
         client_id = options.string("client_id")
         authorization = self._take_authorization(options, client_id)
         self._endpoint = IntrospectionEndpoint(self.alias, self._transport, self._url, authorization)
-        self._flights = Flights()
+        self._flights = SingleFlight()
         self._cache: AnswerCache | None = None
         if self.cache_options is not None:
             caller = client_id or f"alias {self.alias}"
@@ -80,10 +77,7 @@ class RemoteBackend(TokenBackend):
     def check(self) -> list[CheckMessage]:
         """Warn of what is risky: nobody's certificate, plain http, a cache that is not shared (RFC 7662 §4)."""
         messages = super().check()
-        if self._verify is False:
-            messages.append(warning("W001", f"{self.place}['verify']: anyone on the way can answer for the server"))
-        if self._insecure_http:
-            messages.append(warning("W006", f"{self.place}['insecure_http']: tokens and secrets travel in the clear"))
+        messages += self._connection.check(self.place, over_http="tokens and secrets travel in the clear")
         return messages + (self._cache.check(self.alias) if self._cache else [])
 
     def diagnose(self) -> Iterable[Finding]:
@@ -99,19 +93,19 @@ class RemoteBackend(TokenBackend):
             return Inactive(Reason.MALFORMED)
         cache = self._cache
         if cache is None:
-            return (yield from self._flights.once(digest(token.value), partial(self._ask, token)))
+            return (yield from self._flights.call_once(digest(token.value), partial(self._ask, token)))
         keys = cache.keys(token.value)
         answer = cache.local(keys)
         if answer is not None:
-            return self._told(answer, "local")
-        return (yield from self._flights.once(keys.token_digest, partial(self._find_kept, cache, keys, token)))
+            return self._report(answer, "local")
+        return (yield from self._flights.call_once(keys.token_digest, partial(self._find_kept, cache, keys, token)))
 
-    def _find_kept(self, cache: AnswerCache, keys: Keys, token: Presented) -> Steps[Answer]:
+    def _find_kept(self, cache: AnswerCache, keys: CacheKeys, token: Presented) -> Steps[Answer]:
         found = yield from cache.read(keys, token)
         kept = found.kept
         if kept is not None and (found.is_revoked or cache.is_fresh(kept)):
             cache.keep_locally(keys, kept)
-            return self._told(kept.answer, "cache")
+            return self._report(kept.answer, "cache")
         try:
             answer = yield from self._ask(token)
         except CredentialsRefused:  # whoever may not ask any more must not go on by what it was told before
@@ -119,19 +113,19 @@ class RemoteBackend(TokenBackend):
         except IntrospectionUnavailable:
             if kept is None or not cache.may_stand_in(kept):
                 raise
-            return self._told(kept.answer, "stale")
+            return self._report(kept.answer, "stale")
         yield from cache.write(keys, answer, found)
         return answer
 
     def _ask(self, token: Presented) -> Steps[Answer]:
         answer = yield from self._endpoint.ask(token)
-        return self._told(answer, "server")
+        return self._report(answer, "server")
 
     def _purge(self, token: Presented | None) -> Steps[None]:
         if self._cache is not None:
             yield from self._cache.forget_all() if token is None else self._cache.forget(self._cache.keys(token.value))
 
-    def _told(self, answer: Answer, source: str) -> Answer:
+    def _report(self, answer: Answer, source: str) -> Answer:
         token_answered.send_robust(type(self), backend=self.alias, answer=answer, source=source)
         return answer
 
@@ -148,28 +142,15 @@ class RemoteBackend(TokenBackend):
 
     def _take_addresses(self, options: Options) -> None:
         self.issuer = options.string("issuer")
-        self.introspection_url = options.url("introspection_url", insecure_http=self._insecure_http)
-        self.token_url = options.url("token_url", insecure_http=self._insecure_http)
+        self._discovery = self._connection.discovery(self.issuer)
+        insecure_http = self._connection.insecure_http
+        self.introspection_url = options.url("introspection_url", insecure_http=insecure_http)
+        self.token_url = options.url("token_url", insecure_http=insecure_http)
         if self.introspection_url is None:
-            self._check_discovery(options, "introspection_url")
+            self._require_discovery(options, "introspection_url")
 
-    def _check_discovery(self, options: Options, name: str) -> None:
-        """Refuse settings that leave an address to the issuer and name no issuer that can be asked."""
-        if self.issuer is None:
-            raise options.invalid(name, "it is required, or the issuer whose metadata names it")
-        problem = issuer_problem(self.issuer, insecure_http=self._insecure_http)
-        if problem:
-            raise options.invalid("issuer", problem)
-
-    def _take_transport(self, options: Options) -> None:
-        self._verify = options.flag_or_string("verify", True)
-        certificate = options.paths("client_certificate")
-        try:
-            self._transport = Transport(verify=self._verify, certificate=certificate)
-        except (OSError, ValueError) as error:
-            wrong = "client_certificate" if certificate and self._verify in (True, False) else "verify"
-            raise options.invalid(wrong, "it cannot be read as a file of certificates") from error
-        self._discovery = Discovery(self.issuer or "", self._transport, insecure_http=self._insecure_http)
+    def _require_discovery(self, options: Options, name: str) -> None:
+        require_discovery(options, self.issuer, name, insecure_http=self._connection.insecure_http)
 
     def _take_authorization(self, options: Options, client_id: str | None) -> ClientAuthentication | ServiceToken:
         method = options.choice("auth_method", [*METHODS, *BEARER_METHODS])
@@ -178,7 +159,7 @@ class RemoteBackend(TokenBackend):
         if method != "client_credentials":
             return take_authentication(options, method, client_id, self.issuer)
         if self.token_url is None:
-            self._check_discovery(options, "token_url")
+            self._require_discovery(options, "token_url")
         own_method = options.choice("token_auth_method", METHODS)
         authentication = take_authentication(options, own_method, client_id, self.issuer)
         return ServiceToken(self._transport, self._token_url, authentication, options.string("scope"))

@@ -11,14 +11,20 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from ..conf import introspection_settings
+from ..outbound.deadline import deadline
+from ..outbound.jwks import read_keys
+from ..outbound.steps import Steps, run
+from ..outbound.transport import Reply
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.presented import Presented
-from .deadline import deadline
-from .diagnosis import Finding, Severity, error, milliseconds, ok, random_token, said_active, warning
-from .jwks import read_keys
+from .diagnosis import (
+    Finding,
+    Severity,
+    milliseconds,
+    random_token,
+    said_active,
+)
 from .reply import read_reply
-from .steps import Steps, run
-from .transport import Reply
 
 CERTIFICATE_DAYS = 14
 """Days before the end of a certificate at which it should have been renewed."""
@@ -56,14 +62,16 @@ def diagnose_keys(
             reply = run(fetch())
         keys, received = read_keys(reply), time.time()
     except IntrospectionUnavailable as problem:
-        yield error(f"the keys cannot be had: {problem}", "Check 'jwks_uri', or the jwks_uri in the issuer's metadata.")
+        yield Finding.error(
+            f"the keys cannot be had: {problem}", "Check 'jwks_uri', or the jwks_uri in the issuer's metadata."
+        )
         return
     usable = [key for key in keys if not key.algorithms.isdisjoint(algorithms)]
     if usable:
-        yield ok(f"keys that can verify its tokens: {len(usable)}")
+        yield Finding.ok(f"keys that can verify its tokens: {len(usable)}")
     else:
         wanted = ", ".join(sorted(algorithms))
-        yield error(f"no key is for {wanted}", "Compare 'algorithms' with what the issuer signs with.")
+        yield Finding.error(f"no key is for {wanted}", "Compare 'algorithms' with what the issuer signs with.")
     yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 
@@ -73,7 +81,9 @@ def reach(address: Callable[[], Steps[str]], ssl_context: ssl.SSLContext, timeou
         with deadline(timeout):
             url = run(address())
     except IntrospectionUnavailable as problem:
-        return error(f"the address cannot be found out: {problem}", "Check 'issuer', or set the address itself.")
+        return Finding.error(
+            f"the address cannot be found out: {problem}", "Check 'issuer', or set the address itself."
+        )
     return connect(url, ssl_context, timeout)
 
 
@@ -85,29 +95,33 @@ def connect(url: str, ssl_context: ssl.SSLContext, timeout: float) -> Finding:
     try:
         with socket.create_connection((host, port), timeout) as connection:
             if parts.scheme != "https":
-                return ok(f"{place} takes connections (plain http)")
+                return Finding.ok(f"{place} takes connections (plain http)")
             with ssl_context.wrap_socket(connection, server_hostname=host) as secured:
                 return _certificate(place, secured)
     except socket.gaierror:
-        return error(f"the name {host} cannot be resolved", "Check the name, and the name server of this machine.")
+        return Finding.error(
+            f"the name {host} cannot be resolved", "Check the name, and the name server of this machine."
+        )
     except ssl.SSLCertVerificationError as problem:
         mend = "Name a file with the certificate of the authority as 'verify', or renew the server's certificate."
-        return error(f"{place}: the certificate is not good: {problem.verify_message}", mend)
+        return Finding.error(f"{place}: the certificate is not good: {problem.verify_message}", mend)
     except ssl.SSLError as problem:
-        return error(f"{place}: no TLS connection: {problem.reason}", "Check that the server speaks TLS there.")
+        return Finding.error(f"{place}: no TLS connection: {problem.reason}", "Check that the server speaks TLS there.")
     except OSError as problem:
         mend = "Start the server, or let its firewall take connections from here."
-        return error(f"{place} takes no connection: {type(problem).__name__}", mend)
+        return Finding.error(f"{place} takes no connection: {type(problem).__name__}", mend)
 
 
 def _certificate(place: str, secured: ssl.SSLSocket) -> Finding:
     ends = (secured.getpeercert() or {}).get("notAfter")
     if not isinstance(ends, str):  # it was not asked to be good
-        return ok(f"{place} takes connections ({secured.version()}, certificate not verified)")
+        return Finding.ok(f"{place} takes connections ({secured.version()}, certificate not verified)")
     days = (ssl.cert_time_to_seconds(ends) - time.time()) // _DAY
     if days < CERTIFICATE_DAYS:
-        return warning(f"{place}: the certificate ends in {days:.0f} days", "Renew the certificate of the server.")
-    return ok(f"{place} takes connections ({secured.version()}, certificate good for {days:.0f} days)")
+        return Finding.warning(
+            f"{place}: the certificate ends in {days:.0f} days", "Renew the certificate of the server."
+        )
+    return Finding.ok(f"{place} takes connections ({secured.version()}, certificate good for {days:.0f} days)")
 
 
 def question(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Iterator[Finding]:
@@ -124,13 +138,13 @@ def question(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Iterat
         mend = (
             "Compare client ID, secret and 'auth_method' with what is registered there, and whether it may introspect."
         )
-        yield error(str(problem), mend)
+        yield Finding.error(str(problem), mend)
     except InvalidResponse as problem:
-        yield error(str(problem), "Check that the address is that of the introspection endpoint.")
+        yield Finding.error(str(problem), "Check that the address is that of the introspection endpoint.")
     except IntrospectionUnavailable as problem:
-        yield error(str(problem), "Requests with a token get 503 until the server answers.")
+        yield Finding.error(str(problem), "Requests with a token get 503 until the server answers.")
     else:
-        yield said_active() if answer else ok("the credentials are good, and a random token is inactive")
+        yield said_active() if answer else Finding.ok("the credentials are good, and a random token is inactive")
         yield latency(seconds, timeout)
         yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
@@ -144,10 +158,10 @@ def latency(seconds: float, timeout: float) -> Finding:
     """Judge the time of an answer by the time that is waited for one."""
     what = f"an answer takes {milliseconds(seconds)}"
     if seconds > timeout / 2:
-        return warning(
+        return Finding.warning(
             f"{what} of the {timeout:g} s of 'timeout'", "Move the server nearer, or keep answers in a CACHE."
         )
-    return ok(what)
+    return Finding.ok(what)
 
 
 def clock(date: str | None, now: float, *, uncertain: float) -> Finding:
@@ -155,13 +169,15 @@ def clock(date: str | None, now: float, *, uncertain: float) -> Finding:
     try:
         parsed = parsedate_to_datetime(date or "")
     except ValueError:
-        return warning("the clocks cannot be compared: the answer has no date", "Let the server send a Date header.")
+        return Finding.warning(
+            "the clocks cannot be compared: the answer has no date", "Let the server send a Date header."
+        )
     there = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     difference, leeway = there.timestamp() - now, introspection_settings.LEEWAY
     what = f"the clock there is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} ours"
     mend = f"Synchronize both clocks: tokens are judged with a LEEWAY of {leeway} s."
     if abs(difference) - uncertain > leeway:
-        return error(what, mend)
+        return Finding.error(what, mend)
     if abs(difference) - uncertain > leeway / 2:
-        return warning(what, mend)
-    return ok("the clocks agree" if abs(difference) <= uncertain else what)
+        return Finding.warning(what, mend)
+    return Finding.ok("the clocks agree" if abs(difference) <= uncertain else what)

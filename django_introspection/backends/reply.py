@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..outbound.transport import Reply
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import parse_response
-from .transport import Reply
 
 _MAX_RETRY_AFTER = 300
 _MAX_DIGITS = 9

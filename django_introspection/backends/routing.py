@@ -8,15 +8,15 @@ from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
+from ..outbound.steps import arun, run
 from ..protocol.answer import Answer
 from ..protocol.jwt import claimed_issuer, has_jose_header
 from ..protocol.presented import Presented
-from .asking import ask_route
 from .base import TokenBackend
-from .diagnosis import Finding, ok
+from .diagnosis import Finding
 from .options import Options
 from .registry import token_backends
-from .steps import arun, run
+from .route import ask_route
 
 
 class RoutingBackend(TokenBackend):
@@ -84,7 +84,7 @@ class RoutingBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Say what is chosen from: each of these is tried by itself."""
-        return [ok(f"it chooses from {', '.join(self._all)}")]
+        return [Finding.ok(f"it chooses from {', '.join(self._all)}")]
 
     @sensitive_variables("token")
     def _choose(self, token: str) -> Iterable[str]:

@@ -76,9 +76,11 @@ class HashedSecrets:
         hashing beyond the bounds.
         """
         if not stored.strip() or not given:
-            return self.spend(given, address=address, hasher=hasher)
+            return self.verify_dummy_secret(given, address=address, hasher=hasher)
         if not is_hashed(stored):
-            return constant_time_compare(given, stored) or self.spend(given, address=address, hasher=hasher)
+            return constant_time_compare(given, stored) or self.verify_dummy_secret(
+                given, address=address, hasher=hasher
+            )
         name = hmac.digest(self._key, f"{len(given)}:{given}{stored}".encode(), "sha256")
         if self._remembers(name):
             return True
@@ -89,7 +91,7 @@ class HashedSecrets:
         return right
 
     @sensitive_variables("given")
-    def spend(self, given: str, *, address: str, hasher: str = "default") -> bool:
+    def verify_dummy_secret(self, given: str, *, address: str, hasher: str = "default") -> bool:
         """Do the work of a wrong secret, and say that it is wrong."""
         with self._turn(address):
             make_password(given, hasher=hasher)

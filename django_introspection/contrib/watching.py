@@ -50,10 +50,12 @@ class Watch:
         for signal, receiver in ((post_init, self._loaded), (post_save, self._saved), (post_delete, self._deleted)):
             signal.connect(receiver, sender=model, dispatch_uid=f"{__name__}.{receiver.__name__}", weak=False)
 
-    def bury(self, rows: Iterable[Any]) -> None:
+    def write_tombstones(self, rows: Iterable[Any]) -> None:
         """Write the tombstones of tokens that end without a signal; raises IntrospectionUnavailable."""
         tombstones = (self._tombstone(row) for row in rows)
-        revocations.write(tombstone for tombstone in tombstones if tombstone is not None and tombstone.is_needed)
+        revocations.write_tombstones(
+            tombstone for tombstone in tombstones if tombstone is not None and tombstone.is_needed
+        )
 
     def _loaded(self, instance: Any, **_: Any) -> None:
         """Remember what a row was: a token may get another value, or end early."""
@@ -83,6 +85,6 @@ def _write(tombstone: Tombstone, using: str) -> None:
 def _try(tombstone: Tombstone) -> None:
     """Let the revocation stand where the cache does not answer."""
     try:
-        revocations.write([tombstone])
+        revocations.write_tombstones([tombstone])
     except IntrospectionUnavailable:
         logger.error("a revoked token stays in the caches that hold it, until they ask again")

@@ -33,11 +33,11 @@ MAX_DAYS = 36_500
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
-Options = Mapping[str, Any]
+CommandOptions = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """What a command found or did: the members of its JSON, other text for people, and why it is no success."""
 
     members: Mapping[str, Any] = field(repr=False)
@@ -63,14 +63,16 @@ class ScriptCommand(BaseCommand):
         """Show examples and exit codes; a shortened option would change its meaning with a further one."""
         return super().create_parser(prog_name, subcommand, **self._help(self.examples), **kwargs)
 
-    def add_command(self, commands: Any, name: str, perform: Callable[[Options], Outcome], text: str) -> CommandParser:
+    def add_command(
+        self, commands: Any, name: str, perform: Callable[[CommandOptions], CommandResult], text: str
+    ) -> CommandParser:
         """Add a sub-command that a function performs."""
         examples = tuple(example for example in self.examples if name in example.split())
         parser: CommandParser = commands.add_parser(name, help=text, description=text, **self._help(examples))
         self.performed_by(parser, perform)
         return parser
 
-    def performed_by(self, parser: ArgumentParser, perform: Callable[[Options], Outcome]) -> None:
+    def performed_by(self, parser: ArgumentParser, perform: Callable[[CommandOptions], CommandResult]) -> None:
         """Let a function perform what a parser has read."""
         parser.set_defaults(perform=perform)
         parser.add_argument("--json", action="store_true", help="print one JSON object; times are seconds since 1970")
@@ -113,7 +115,7 @@ def add_value_arguments(parser: ArgumentParser, name: str, what: str, *, require
 
 
 @sensitive_variables("value")
-def read_value(options: Options, name: str) -> str | None:
+def read_value(options: CommandOptions, name: str) -> str | None:
     """Return the secret or token at the place that was named, None where none was; raises CommandError.
 
     A line end behind it is no part of it. What was given as its place is never repeated: it may be the value itself.
@@ -179,7 +181,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def _text(outcome: Outcome) -> str:
+def _text(outcome: CommandResult) -> str:
     if outcome.text is not None:
         return outcome.text
     return "\n".join(f"{name}: {shown(value)}" for name, value in outcome.members.items())

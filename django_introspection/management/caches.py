@@ -59,7 +59,7 @@ def look(aliases: Iterable[str]) -> Seen:
 
 def _note(identity: bytes) -> bool:
     try:
-        revocations.write([_Mortal(identity, datetime.now(UTC) + timedelta(seconds=LIFETIME))])
+        revocations.write_tombstones([_Mortal(identity, datetime.now(UTC) + timedelta(seconds=LIFETIME))])
     except IntrospectionUnavailable:
         return False
     return True

@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
                             ("jwt", "A signed JWT that names its contents (jwt)"),
                         ],
                         default="opaque",
-                        help_text="A JWT can be read by whoever holds it, and needs ISSUER, KEYS and a resource.",
+                        help_text="A JWT can be read by whoever holds it, and needs ISSUER, SIGNING_KEYS and a resource.",
                         max_length=8,
                         verbose_name="format of its access tokens",
                     ),

@@ -168,7 +168,7 @@ class Client(models.Model):
         max_length=8,
         choices=AccessTokenFormat,
         default=AccessTokenFormat.OPAQUE,
-        help_text=_("A JWT can be read by whoever holds it, and needs ISSUER, KEYS and a resource."),
+        help_text=_("A JWT can be read by whoever holds it, and needs ISSUER, SIGNING_KEYS and a resource."),
     )
     created_at = InstantField(_("created"), default=now, editable=False)
 

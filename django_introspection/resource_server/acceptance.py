@@ -8,11 +8,11 @@ from functools import partial
 
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.asking import ask_route
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
-from ..backends.steps import arun, run
+from ..backends.route import ask_route
 from ..conf import introspection_settings
+from ..outbound.steps import arun, run
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
@@ -40,16 +40,16 @@ def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> 
     """Return the answer where this resource server takes the token, else why it does not."""
     if not answer:
         return answer
-    reason = refusal(answer.info, backend, now=time.time(), leeway=introspection_settings.LEEWAY, jkt=jkt)
+    reason = rejection_reason(answer.info, backend, now=time.time(), leeway=introspection_settings.LEEWAY, jkt=jkt)
     return Inactive(reason) if reason else answer
 
 
-def refusal(
+def rejection_reason(
     info: TokenInfo, backend: TokenBackend, *, now: float, leeway: int, jkt: str | None = None
 ) -> Reason | None:
     """Say why a token is not taken, None where it is; `now` and `leeway` in seconds (RFC 7662 §4)."""
     is_access_token = info.is_access_token
-    if is_access_token is False or (is_access_token is None and backend.requires_token_type):
+    if is_access_token is False or (is_access_token is None and backend.is_token_type_required):
         return Reason.NOT_AN_ACCESS_TOKEN
     if reason := _binding_refusal(info, jkt):
         return reason

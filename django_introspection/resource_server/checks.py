@@ -25,7 +25,7 @@ from .extraction import BEARER_METHODS, HEADER
 from .local_users import IDENTITY, LocalUser
 from .metadata import is_served, resource_of
 from .proof import origins_of
-from .protected_views import Face, RoutedView, faces, is_ours, routed_views
+from .protected_views import ProtectedPlace, RoutedView, is_ours, protected_places, routed_views
 from .users import resolver_of
 
 Messages = list[CheckMessage]
@@ -34,7 +34,7 @@ Messages = list[CheckMessage]
 def check_protected_paths(**_: Any) -> Messages:
     """Look for paths that nothing protects (E010), and for a user that another middleware replaces (E011)."""
     try:
-        if not introspection_settings.PROTECTED:
+        if not introspection_settings.PROTECTED_PATHS:
             return []
     except InvalidSetting:  # E002 says so
         return []
@@ -42,7 +42,7 @@ def check_protected_paths(**_: Any) -> Messages:
     ours = [place for place, names in enumerate(modules) if "django_introspection.middleware" in names]
     sessions = [place for place, names in enumerate(modules) if "django.contrib.auth.middleware" in names]
     if not ours:
-        return [error("E010", f"{NAME}['PROTECTED']: no middleware protects these paths")]
+        return [error("E010", f"{NAME}['PROTECTED_PATHS']: no middleware protects these paths")]
     if sessions and ours[0] < sessions[0]:
         return [error("E011", f"MIDDLEWARE: {settings.MIDDLEWARE[ours[0]]} stands before AuthenticationMiddleware")]
     return []
@@ -95,21 +95,21 @@ def check_metadata(**_: Any) -> Messages:
 
 def check_proofs(**_: Any) -> Messages:
     """Look for schemes that there are not (E025), and for proofs that cannot be verified (E026, E027)."""
-    return [message for face in faces() for message in _face_messages(face)]
+    return [message for place in protected_places() for message in _place_messages(place)]
 
 
 CHECKS = (check_protected_paths, check_users, check_views, check_metadata, check_proofs)
 
 
-def _face_messages(face: Face) -> Iterator[CheckMessage]:
-    if not are_schemes(face.schemes):
-        yield error("E025", f"{face.name}: its schemes are no tuple of ways to present a token")
-    elif DPOP in face.schemes:
+def _place_messages(place: ProtectedPlace) -> Iterator[CheckMessage]:
+    if not are_schemes(place.schemes):
+        yield error("E025", f"{place.name}: its schemes are no tuple of ways to present a token")
+    elif DPOP in place.schemes:
         if not is_installed():
-            yield error("E026", f"{face.name}: DPoP: {EXTRA_MISSING}")
+            yield error("E026", f"{place.name}: DPoP: {EXTRA_MISSING}")
         with suppress(InvalidSetting):  # E002 and E003 say so
-            if not origins_of(token_backends[face.backend]):
-                yield error("E027", f"{face.name}: DPoP needs to know at which origin clients reach this API")
+            if not origins_of(token_backends[place.backend]):
+                yield error("E027", f"{place.name}: DPoP needs to know at which origin clients reach this API")
 
 
 def _view_messages(view: RoutedView) -> Iterator[CheckMessage]:

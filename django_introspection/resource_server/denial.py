@@ -75,7 +75,7 @@ class NotAuthenticated(Denial):
     default_code = "not_authenticated"
 
 
-class InvalidRequest(Denial):
+class InvalidResourceRequest(Denial):
     """The request is malformed."""
 
     status_code = status.HTTP_400_BAD_REQUEST

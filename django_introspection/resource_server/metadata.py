@@ -67,7 +67,7 @@ def find_resource(path: str, query: str, host: str) -> str | None:
     return min(candidates)[-1] if candidates else None
 
 
-def describe(resource: str, bearer_methods: Iterable[str], schemes: Collection[str]) -> dict[str, Any]:
+def resource_document(resource: str, bearer_methods: Iterable[str], schemes: Collection[str]) -> dict[str, Any]:
     """Return the document of a resource."""
     backends = [token_backends[alias] for alias in token_backends]
     declared = introspection_settings.RESOURCES.get(resource)

@@ -40,7 +40,7 @@ class Proof:
     name: str
     seconds: int
 
-    def spend(self) -> None:
+    def consume(self) -> None:
         """Use the proof; raises InvalidProof where it was used before, IntrospectionUnavailable where nobody knows."""
         try:
             is_first_use = caches[introspection_settings.REPLAY_CACHE].add(self.name, 1, self.seconds)
@@ -51,9 +51,9 @@ class Proof:
         if not is_first_use:
             raise InvalidProof("it was used before")
 
-    async def aspend(self) -> None:
+    async def aconsume(self) -> None:
         """Use like `spend`, without blocking the event loop."""
-        await sync_to_async(self.spend, thread_sensitive=False)()
+        await sync_to_async(self.consume, thread_sensitive=False)()
 
 
 @sensitive_variables("token")

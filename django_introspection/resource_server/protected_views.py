@@ -34,7 +34,7 @@ class RoutedView(NamedTuple):
         return [each for each in named if isinstance(each, type)] if isinstance(named, (list, tuple)) else []
 
 
-class Face(NamedTuple):
+class ProtectedPlace(NamedTuple):
     """A place of the project that takes tokens: whom it asks about them, and how they come."""
 
     name: str
@@ -61,36 +61,37 @@ def is_ours(authenticator: type) -> bool:
     return hasattr(authenticator, "bearer_methods") and hasattr(authenticator, "using")
 
 
-def faces() -> list[Face]:
+def protected_places() -> list[ProtectedPlace]:
     """Return every place that takes tokens, each once: authenticators, decorated views and protected paths."""
     try:
-        paths = introspection_settings.PROTECTED
+        paths = introspection_settings.PROTECTED_PATHS
     except InvalidSetting:  # E002 says so
         paths = ()
     middleware = [
-        Face(f"{NAME}['PROTECTED'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes) for path in paths
+        ProtectedPlace(f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes)
+        for path in paths
     ]
-    return [*_routed_faces(get_urlconf() or settings.ROOT_URLCONF), *middleware]
+    return [*_routed_places(get_urlconf() or settings.ROOT_URLCONF), *middleware]
 
 
 def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
     """Return the ways and the schemes by which tokens of these backends are taken; the header always."""
-    found = [face for face in faces() if face.backend in aliases]
+    found = [place for place in protected_places() if place.backend in aliases]
     return {HEADER}.union(*(each.bearer_methods for each in found)), set().union(*(each.schemes for each in found))
 
 
 @lru_cache(maxsize=8)
-def _routed_faces(urlconf: str) -> list[Face]:
+def _routed_places(urlconf: str) -> list[ProtectedPlace]:
     found = [
-        Face(each.__qualname__, each.backend, each.bearer_methods, each.schemes)
+        ProtectedPlace(each.__qualname__, each.backend, each.bearer_methods, each.schemes)
         for view in routed_views()
         for each in filter(is_ours, view.authenticators)
     ]
     for callback in _callbacks():
         if protection := getattr(callback, "introspection_protection", None):
             name = getattr(callback, "__qualname__", type(callback).__name__)
-            found.append(Face(name, protection.backend, protection.bearer_methods, protection.schemes))
-    return list({repr(face): face for face in found}.values())
+            found.append(ProtectedPlace(name, protection.backend, protection.bearer_methods, protection.schemes))
+    return list({repr(place): place for place in found}.values())
 
 
 def _callbacks() -> list[Any]:

@@ -24,7 +24,7 @@ from .denial import (
     Announcement,
     InsufficientScope,
     InvalidDPoPProof,
-    InvalidRequest,
+    InvalidResourceRequest,
     InvalidToken,
     NotAuthenticated,
     Unavailable,
@@ -60,11 +60,11 @@ class Protection:
         return Announcement(self.realm, metadata_url(self.backend), self.schemes)
 
     def token_of(self, request: HttpRequest) -> SentToken | None:
-        """Return the token of a request, None where there is none; raises InvalidRequest or InvalidToken."""
+        """Return the token of a request, None where there is none; raises InvalidResourceRequest or InvalidToken."""
         try:
             return sent_token(request, self.bearer_methods, self.schemes)
         except MalformedRequest as malformed:
-            raise InvalidRequest(str(malformed), announcement=self.announcement.answering(request)) from None
+            raise InvalidResourceRequest(str(malformed), announcement=self.announcement.answering(request)) from None
         except MalformedToken:
             raise InvalidToken(announcement=self.announcement.answering(request)) from None
 
@@ -79,7 +79,7 @@ class Protection:
             proof = self._proof(request, token)
             answer = validate(token.value, self.backend, jkt=proof.jkt if proof else None)
             if proof and answer:
-                proof.spend()
+                proof.consume()
             return self._remember(request, token, answer, user_of(answer, self._source, request))
 
     async def aidentify(self, request: HttpRequest, token: SentToken) -> Identity:
@@ -90,7 +90,7 @@ class Protection:
             proof = self._proof(request, token)
             answer = await avalidate(token.value, self.backend, jkt=proof.jkt if proof else None)
             if proof and answer:
-                await proof.aspend()
+                await proof.aconsume()
             return self._remember(request, token, answer, await auser_of(answer, self._source, request))
 
     def admit(self, request: HttpRequest, scopes: Iterable[str]) -> None:

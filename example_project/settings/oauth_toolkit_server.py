@@ -32,6 +32,6 @@ OAUTH2_PROVIDER = {
 TOKEN_INTROSPECTION = {
     "ISSUER": ISSUER,
     "BACKENDS": {"default": {"BACKEND": "django_introspection.contrib.oauth_toolkit.OAuthToolkitBackend"}},
-    "INTROSPECTS": "default",
-    "CLIENT_SOURCES": ["django_introspection.contrib.oauth_toolkit.Applications"],
+    "INTROSPECTION_BACKEND": "default",
+    "CLIENT_SOURCES": ["django_introspection.contrib.oauth_toolkit.OAuthToolkitClients"],
 }

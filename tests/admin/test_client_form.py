@@ -118,7 +118,7 @@ def test_a_wrong_change_is_shown_beside_its_field_and_changes_nothing(
     ("entries", "mended"),
     [
         ({"introspection_policy": "audience"}, "enter them under “Resources served”, or choose “Its own tokens”"),
-        ({"access_token_format": "jwt"}, "set ISSUER and KEYS in TOKEN_INTROSPECTION first, or choose opaque"),
+        ({"access_token_format": "jwt"}, "set ISSUER and SIGNING_KEYS first, or choose opaque"),
     ],
 )
 def test_what_is_refused_is_said_with_how_to_mend_it(

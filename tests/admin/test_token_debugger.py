@@ -133,7 +133,7 @@ def test_what_is_no_token_is_told_apart(browser: Browser, issued: Any, machine: 
 
 def test_a_jwt_is_told_apart_by_its_signature(settings: Any, browser: Browser) -> None:
     keys = [{"KEY": jose.pem("ES256"), "KID": "our-key"}]
-    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "KEYS": keys}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": keys}
     client = factories.RegistrationFactory(access_token_format="jwt").client
     value = factories.TokenFactory(client=client).access_token
     header, claims = jose.read(value)

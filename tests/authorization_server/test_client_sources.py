@@ -8,7 +8,13 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
-from django_introspection.authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_sources
+from django_introspection.authorization_server.client_sources import (
+    UNKNOWN_CLIENT,
+    ClientResult,
+    ClientSource,
+    Rejection,
+    client_sources,
+)
 from django_introspection.authorization_server.clients import DatabaseClients
 from django_introspection.backends.base import TokenBackend
 from django_introspection.models import Client
@@ -27,26 +33,22 @@ MACHINE = {"token_type": "Bearer", "scope": "introspection", "client_id": "partn
 class Partners(ClientSource):
     """One client, `partner`, that keeps a list of what it had to do."""
 
-    problem = UNKNOWN
+    rejection = UNKNOWN_CLIENT
     work: list[str] = []
     answer: Answer = Active(TokenInfo(MACHINE))
 
-    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         if (credentials.client_id, credentials.client_secret) == ("partner", "secret"):
-            return Client(client_id="partner", introspection_policy="any"), ""
-        return None, self.problem
+            return Client(client_id="partner", introspection_policy="any")
+        return self.rejection
 
-    def by_assertion(self, credentials: AssertionCredentials) -> Found:
-        return (
-            (Client(client_id="partner"), "")
-            if credentials.client_id == "partner"
-            else super().by_assertion(credentials)
-        )
+    def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
+        return Client(client_id="partner") if credentials.client_id == "partner" else super().by_assertion(credentials)
 
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         return (Client(client_id="partner"), self.answer) if token == "partners" else super().by_token(token)
 
-    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+    def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         self.work.append(credentials.client_id)
 
 
@@ -102,7 +104,7 @@ def test_a_client_of_nobody_costs_the_work_of_every_source_that_only_looked(
         assert_refused(endpoints.introspect("x", auth=endpoints.basic(client_id, "wrong")), 401, "invalid_client")
     assert Partners.work == ["nobody", resource_server.client.client_id, "partner"]
 
-    monkeypatch.setattr(Partners, "problem", "wrong secret, and the work is done")
+    monkeypatch.setattr(Partners, "rejection", Rejection("wrong secret, and the work is done"))
     endpoints.introspect("x", auth=partner("wrong"))
     assert len(Partners.work) == 3
 
@@ -154,7 +156,7 @@ def test_the_endpoint_asks_the_backend_of_the_setting(settings: Any, resource_se
     settings.TOKEN_INTROSPECTION = {
         **settings.TOKEN_INTROSPECTION,
         "BACKENDS": {"all": {"BACKEND": f"{__name__}.EveryToken"}},
-        "INTROSPECTS": "all",
+        "INTROSPECTION_BACKEND": "all",
     }
     own = factories.TokenFactory(client=resource_server.client).access_token
 

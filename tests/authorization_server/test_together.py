@@ -28,7 +28,7 @@ RESOURCES = {
 def configure(settings: Any) -> Any:
     def change(**changes: Any) -> None:
         keys = [{"KEY": jose.pem("ES256")}]
-        settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "KEYS": keys, "REVOCATIONS": {}, **changes}
+        settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": keys, "REVOCATIONS": {}, **changes}
 
     change()
     return change

@@ -21,7 +21,7 @@ from django_introspection.protocol.jwt import token_identity
 from django_introspection.signals import token_answered
 from tests import caches as test_caches
 from tests import jose
-from tests.backends.mortal import Mortal
+from tests.backends.revocable_token import RevocableToken
 from tests.misbehaving.server import MisbehavingServer
 from tests.resource_server.protected import ask, assert_refused, assert_unavailable, protect
 
@@ -284,7 +284,7 @@ def test_a_tombstone_ends_a_kept_answer_at_once(call: Any, token: str, keep: Any
     keep(revocations={"ALIAS": "default"})
     assert call(token)
 
-    revocations.write([Mortal(token_identity(token), now())])
+    revocations.write_tombstones([RevocableToken(token_identity(token), now())])
 
     assert call(token) is None
     if "." in token:
@@ -296,9 +296,9 @@ def test_a_tombstone_in_another_cache_counts_too(keep: Any, settings: Any) -> No
     keep(revocations={"ALIAS": "tombs"})
     assert introspect(TOKEN)
 
-    revocations.write([Mortal(token_identity(TOKEN), now())])
+    revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
 
-    assert caches["tombs"].get(revocations.key(token_identity(TOKEN), _place()))
+    assert caches["tombs"].get(revocations.tombstone_key(token_identity(TOKEN), _place()))
     assert introspect(TOKEN) is None
 
 
@@ -313,7 +313,7 @@ def test_the_memory_of_the_process_weakens_the_promise_of_a_tombstone_by_its_sec
 ) -> None:
     keep(revocations={"ALIAS": "default"}, LOCAL_MAX_AGE=5)
     introspect(TOKEN)
-    revocations.write([Mortal(token_identity(TOKEN), now())])
+    revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
 
     clock.shift(4)
     assert introspect(TOKEN)
@@ -469,7 +469,7 @@ class TestStaleIfError:
         introspect(TOKEN)
         clock.shift(60)
         authorization_server.behave("status 500")
-        revocations.write([Mortal(token_identity(TOKEN), now())])
+        revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
 
         assert introspect(TOKEN) is None
 

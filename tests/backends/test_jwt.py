@@ -15,12 +15,13 @@ import time_machine
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
-from django_introspection.backends import jwks, jwt
+from django_introspection.backends import jwt
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
+from django_introspection.outbound import jwks
 from django_introspection.protocol.jwt import token_identity
 from tests import jose
 from tests.backends.issuers import JWKS, OAUTH, access_token, claims, jwt_settings, public, publish
-from tests.backends.mortal import Mortal
+from tests.backends.revocable_token import RevocableToken
 from tests.misbehaving.behaviours import BROKEN, HANGING
 from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings
 from tests.settings import AUDIENCE
@@ -145,7 +146,7 @@ def test_the_last_good_keys_serve_while_the_issuer_is_away(server: MisbehavingSe
     with time_machine.travel(START, tick=False) as clock:
         assert introspect(access_token(server.origin))
         server.behave("status", at=JWKS, code=500)
-        clock.shift(timedelta(seconds=jwks.KEPT - 1))
+        clock.shift(timedelta(seconds=jwks.USABLE_FOR - 1))
         assert introspect(access_token(server.origin))
         clock.shift(timedelta(seconds=1))
         with pytest.raises(IntrospectionUnavailable):
@@ -220,7 +221,7 @@ def test_a_tombstone_ends_a_token_however_its_signature_is_written(
     token = access_token(server.origin)
     assert call(token)
 
-    revocations.write([Mortal(token_identity(token), datetime.now(UTC))])
+    revocations.write_tombstones([RevocableToken(token_identity(token), datetime.now(UTC))])
 
     assert call(token) is None
     assert call(jose.other_signature(token)) is None

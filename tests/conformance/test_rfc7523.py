@@ -206,7 +206,7 @@ def test_an_explicit_type_must_be_that_of_an_assertion(shop: Client, path: str, 
 @pytest.mark.requirement("8725-3.12-a")
 def test_an_access_token_of_ours_is_no_assertion(settings: Any) -> None:
     """Even of a client that has our own key as its own."""
-    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "KEYS": [{"KEY": jose.pem("ES256")}]}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": [{"KEY": jose.pem("ES256")}]}
     client = signing_client(access_token_format="jwt")
     token = send("/oauth/token", jose.assertion(client.client_id)).json()["access_token"]
 

@@ -32,7 +32,7 @@ def with_keys(settings: Any) -> Any:
     """Set the signing keys."""
 
     def configure(*entries: Any, **changes: Any) -> None:
-        settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "KEYS": list(entries), **changes}
+        settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": list(entries), **changes}
 
     configure({"KEY": jose.pem("ES256")})
     return configure
@@ -136,14 +136,14 @@ def test_without_an_audience_there_is_no_token(with_keys: Any) -> None:
     assert not Token.objects.exists()
 
 
-@pytest.mark.parametrize("missing", [{"KEYS": []}, {"ISSUER": None}], ids=["no keys", "no issuer"])
+@pytest.mark.parametrize("missing", [{"SIGNING_KEYS": []}, {"ISSUER": None}], ids=["no keys", "no issuer"])
 def test_without_keys_or_issuer_there_is_no_token_and_no_other_one_instead(
     shop: Any, with_keys: Any, missing: Any
 ) -> None:
     with_keys({"KEY": jose.pem("ES256")}, **missing)
 
     assert_refused(endpoints.post("/oauth/token", GRANT, auth=shop), 503, "temporarily_unavailable")
-    with pytest.raises(ValidationError, match="ISSUER and KEYS"):
+    with pytest.raises(ValidationError, match="ISSUER and SIGNING_KEYS"):
         factories.TokenFactory(client=shop.client)
     assert not Token.objects.exists()
 

@@ -543,7 +543,7 @@ urls.urlpatterns = [
     path("inside/drf", protect(authentication_classes=[DPoP]).as_view()),
     path("", include("django_introspection.well_known_urls")),
 ]
-PATHS = {**PROJECT, "DPOP_NONCE": True, "PROTECTED": {"/inside/": {"SCHEMES": ["Bearer", "DPoP"]}}}
+PATHS = {**PROJECT, "DPOP_NONCE": True, "PROTECTED_PATHS": {"/inside/": {"SCHEMES": ["Bearer", "DPoP"]}}}
 INSIDE = [*MIDDLEWARE, "django_introspection.middleware.ProtectedPaths"]
 
 

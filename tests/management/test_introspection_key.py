@@ -67,7 +67,7 @@ def test_a_file_with_a_jwk_is_told_by_an_object(tmp_path: Path) -> None:
 
 def test_the_keys_of_the_setting_are_listed_without_their_private_halves(settings: Any) -> None:
     keys = [{"KEY": jose.pem("ES256")}, {"KEY": jose.pem("RS256")}]
-    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "KEYS": keys}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "SIGNING_KEYS": keys}
 
     listed = json.loads(command_output("list", "--json"))["keys"]
 
@@ -80,7 +80,7 @@ def test_the_keys_of_the_setting_are_listed_without_their_private_halves(setting
 
 
 def test_a_key_that_cannot_be_used_fails_the_list(settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "KEYS": [{"ENV": "NO_SUCH_VARIABLE"}]}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "SIGNING_KEYS": [{"ENV": "NO_SUCH_VARIABLE"}]}
 
-    with pytest.raises(CommandError, match=r"\['KEYS'\]\[0\]: the variable named by 'ENV' is not set"):
+    with pytest.raises(CommandError, match=r"\['SIGNING_KEYS'\]\[0\]: the variable named by 'ENV' is not set"):
         command_output("list")

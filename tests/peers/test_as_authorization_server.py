@@ -42,7 +42,7 @@ def test_a_client_from_npm_signs_for_itself_and_verifies_the_token_by_the_publis
     issuer: str, settings: Any, alg: str
 ) -> None:
     keys = [{"KEY": jose.pem(alg, "server"), "ALG": alg}]
-    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "ISSUER": issuer, "KEYS": keys}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "ISSUER": issuer, "SIGNING_KEYS": keys}
     told_of = environment(issuer, method="private_key_jwt", alg=alg, token_format="jwt")
 
     told = drive("oauth4webapi.js", told_of)

@@ -25,7 +25,7 @@ from tests.settings import MIDDLEWARE, TOKEN_INTROSPECTION
 from .protected import ask, protect
 
 READ = requires_scope("orders:read")
-PROTECTED = {**TOKEN_INTROSPECTION, "PROTECTED": {"/api/": {}}}
+PROTECTED = {**TOKEN_INTROSPECTION, "PROTECTED_PATHS": {"/api/": {}}}
 MINE = "django_introspection.middleware.ProtectedPaths"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
@@ -132,7 +132,7 @@ def test_schemes_that_do_not_exist_are_found(schemes: Any) -> None:
 def said_everywhere(settings: Any, **values: Any) -> list[str]:
     """Return what is said of a view, a decorated function and class, and a path, each of which takes proofs."""
     settings.MIDDLEWARE = [*MIDDLEWARE, MINE]
-    values = {"PROTECTED": {"/api/": {"SCHEMES": ["DPoP"]}}, **values}
+    values = {"PROTECTED_PATHS": {"/api/": {"SCHEMES": ["DPoP"]}}, **values}
     settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, **values}
     decorated = method_decorator(token_required(schemes=("DPoP",)), name="dispatch")(type("Plain", (View,), {}))
     function = token_required(schemes=("Bearer", "DPoP"))(lambda request: None)
@@ -165,7 +165,7 @@ def test_without_the_extra_that_verifies_proofs_each_place_that_takes_one_is_fou
 
 @pytest.mark.parametrize("schemes", ["DPoP", [], ["dpop"], 7, None, [7]])
 def test_schemes_of_a_path_that_do_not_exist_are_a_wrong_setting(settings: Any, schemes: Any) -> None:
-    assert "E002" in said_everywhere(settings, PROTECTED={"/api/": {"SCHEMES": schemes}})
+    assert "E002" in said_everywhere(settings, PROTECTED_PATHS={"/api/": {"SCHEMES": schemes}})
 
 
 @pytest.mark.parametrize(

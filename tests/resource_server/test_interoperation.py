@@ -95,7 +95,7 @@ def test_what_is_revoked_there_is_refused_on_the_very_next_request_although_it_i
     revoke: Any, token_format: str, remote: Any
 ) -> None:
     keys = [{"KEY": jose.private("ES256")}]
-    remote(project={"REVOCATIONS": {"ALIAS": "default"}, "KEYS": keys})
+    remote(project={"REVOCATIONS": {"ALIAS": "default"}, "SIGNING_KEYS": keys})
     shop = factories.RegistrationFactory(access_token_format=token_format)
     issued, other = (factories.TokenFactory(client=shop.client, scope="") for _ in range(2))
     for token in (issued.access_token, other.access_token):

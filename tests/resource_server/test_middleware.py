@@ -61,7 +61,7 @@ def remote(authorization_server: MisbehavingServer, settings: Any) -> Misbehavin
     """Two servers that say the same, and paths that are protected by either."""
     backend = authorization_server.settings()["BACKENDS"]["default"]
     partner = {**backend, "OPTIONS": {**backend["OPTIONS"], "issuer": "https://partner.example"}}
-    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend, "partner": partner}, "PROTECTED": PATHS}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend, "partner": partner}, "PROTECTED_PATHS": PATHS}
     settings.MIDDLEWARE = [*MIDDLEWARE, MINE]
     settings.ROOT_URLCONF = urls
     authorization_server.behave("active", sub="42", username="anna", scope="orders:read")
@@ -163,7 +163,7 @@ def test_the_longest_path_decides(remote: MisbehavingServer) -> None:
 @pytest.mark.parametrize("root", ["/", "//"])
 @pytest.mark.django_db
 def test_the_root_protects_everything(root: str, remote: MisbehavingServer, settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED": {root: {}}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": {root: {}}}
 
     for asked in ("/", "/x", "/%2F", "/api"):
         assert_refused(get(asked), 401, None)
@@ -213,14 +213,14 @@ def test_a_token_comes_in_the_header_or_not_at_all(remote: MisbehavingServer) ->
     ],
 )
 def test_a_server_with_a_wrong_setting_does_not_start(protected: Any, settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "PROTECTED": protected}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "PROTECTED_PATHS": protected}
 
-    with pytest.raises(InvalidSetting, match="PROTECTED"):
+    with pytest.raises(InvalidSetting, match="PROTECTED_PATHS"):
         ProtectedPaths(lambda request: JsonResponse({}))
 
 
 def test_an_error_of_the_source_lets_nobody_in(settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "PROTECTED": {"/": {}}}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "PROTECTED_PATHS": {"/": {}}}
 
     def never(request: HttpRequest) -> JsonResponse:
         pytest.fail("the view was reached")

@@ -132,7 +132,7 @@ def test_an_error_report_of_a_view_behind_any_face_holds_no_token(
 ) -> None:
     own = authorization_server.settings()["BACKENDS"]["default"]
     user = {"USER": f"{__name__}.failing_resolver"} if fails == "resolver" else {}
-    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {**own, **user}}, "PROTECTED": {"/": {}}}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {**own, **user}}, "PROTECTED_PATHS": {"/": {}}}
     request = RequestFactory().get("/", headers={"Authorization": f"Bearer {TOKEN}"})
 
     said = report(lambda: face(request), request)

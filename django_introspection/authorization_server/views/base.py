@@ -25,7 +25,7 @@ from ...protocol.errors import (
     TooManyRequests,
 )
 from ...protocol.form import MAX_BODY, Form, parse_form
-from ..afterwards import attach
+from ..deferred_work import run_deferred_work
 
 logger = logging.getLogger("django_introspection")
 
@@ -110,7 +110,7 @@ class ProtocolView(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Leave the answer as it is, and what can wait for when it has been sent."""
-        attach(self.http_request, response)
+        run_deferred_work(self.http_request, response)
         return response
 
     def refuse(self, refusal: OAuthError) -> HttpResponse:

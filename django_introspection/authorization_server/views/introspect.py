@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 
-from ...backends.database import look_up
+from ...backends.database import answer_for_token
 from ...backends.registry import token_backends
 from ...conf import introspection_settings
 from ...models import IntrospectionPolicy, Token
@@ -31,8 +31,8 @@ class IntrospectView(ProtocolView):
         caller = authenticate_caller(self.http_request, form)
         if caller.introspection_policy == IntrospectionPolicy.NONE:
             raise UnauthorizedClient("This client may not introspect tokens.", status=403)
-        answer = policy.for_caller(_ask(form.require("token")), caller)
-        told = policy.told(answer, caller)
+        answer = policy.visible_answer(_ask(form.require("token")), caller)
+        told = policy.filter_members(answer, caller)
         token_introspected.send_robust(Token, answer=answer, caller=caller)
         if not answer:
             throttles.count_inactive(caller)
@@ -41,5 +41,5 @@ class IntrospectView(ProtocolView):
 
 @sensitive_variables("token")
 def _ask(token: str) -> Answer:
-    alias = introspection_settings.INTROSPECTS
-    return look_up(token) if alias is None else token_backends[alias].introspect(token)
+    alias = introspection_settings.INTROSPECTION_BACKEND
+    return answer_for_token(token) if alias is None else token_backends[alias].introspect(token)

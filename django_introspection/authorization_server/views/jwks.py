@@ -15,5 +15,5 @@ class JWKSView(ProtocolView):
     """Publish what verifies our signatures, and nothing that makes them."""
 
     def get(self, request: Request) -> HttpResponse:
-        """Answer with every key of the setting KEYS, the retired ones too."""
+        """Answer with every key of the setting SIGNING_KEYS, the retired ones too."""
         return public_response({"keys": [key.public_jwk for key in signing_keys()]}, max_age=MAX_AGE)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .backend import AllauthBackend
     from .clients import AllauthClients
-    from .revocation import bury
+    from .revocation import write_tombstones
 
-__all__ = ["AllauthBackend", "AllauthClients", "bury"]
+__all__ = ["AllauthBackend", "AllauthClients", "write_tombstones"]
 
-_MODULES = {"AllauthBackend": ".backend", "AllauthClients": ".clients", "bury": ".revocation"}
+_MODULES = {"AllauthBackend": ".backend", "AllauthClients": ".clients", "write_tombstones": ".revocation"}
 
 
 def __getattr__(name: str) -> Any:

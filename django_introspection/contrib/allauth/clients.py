@@ -13,14 +13,21 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from ...authorization_server.addresses import client_address
-from ...authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_with_policy, with_policy
+from ...authorization_server.client_sources import (
+    UNKNOWN_CLIENT,
+    ClientResult,
+    ClientSource,
+    Rejection,
+    client_with_policy,
+    with_policy,
+)
 from ...check_messages import error
 from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
 from ...protocol.errors import IntrospectionUnavailable
 from ..hashed_secrets import HashedSecrets, is_hashed
-from .tokens import describe, first, tokens
+from .tokens import describe_allauth_token, first, tokens
 
 
 class AllauthClients(ClientSource):
@@ -30,14 +37,14 @@ class AllauthClients(ClientSource):
         self._secrets = HashedSecrets()
 
     @sensitive_variables("credentials")
-    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement; which methods there are is allauth's INTROSPECTION_AUTH_METHODS."""
         row = _client(credentials.client_id)
         if row is None or row.type != oidc.Client.Type.CONFIDENTIAL or credentials.method not in _methods():
-            return None, UNKNOWN
+            return UNKNOWN_CLIENT
         stored = row.secret if is_hashed(row.secret) else ""
         if not self._secrets.is_right(credentials.client_secret, stored, address=client_address(request)):
-            return None, "wrong secret"
+            return Rejection("wrong secret")
         return client_with_policy(row, row.id)
 
     @sensitive_variables("token")
@@ -49,13 +56,14 @@ class AllauthClients(ClientSource):
             raise IntrospectionUnavailable("the database does not answer") from problem
         if row is None:
             return None, Inactive(Reason.UNKNOWN)
-        answer = describe(row, token)
-        return (client_with_policy(row, row.client.id)[0] if answer else None), answer
+        answer = describe_allauth_token(row, token)
+        client = client_with_policy(row, row.client.id) if answer else None
+        return (client if isinstance(client, Client) else None), answer
 
     @sensitive_variables("credentials")
-    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+    def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         """Hash the secret, like for a client that exists."""
-        self._secrets.spend(credentials.client_secret, address=client_address(request))
+        self._secrets.verify_dummy_secret(credentials.client_secret, address=client_address(request))
 
     def check(self) -> list[CheckMessage]:
         """Look for clients in another database than their policies (E031)."""

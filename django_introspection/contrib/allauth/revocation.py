@@ -1,7 +1,7 @@
 """Tombstones for what allauth's identity provider revokes, which is what it deletes.
 
 Only the hash of a token is kept, so that a JWT cannot be named as caches name it: caches notice its end when they ask
-again. `QuerySet.update()` and SQL are not seen: call `bury` for those.
+again. `QuerySet.update()` and SQL are not seen: call `write_tombstones` for those.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def connect() -> None:
     _watch.connect(Token)
 
 
-def bury(tokens: Iterable[Any]) -> None:
+def write_tombstones(tokens: Iterable[Any]) -> None:
     """Write the tombstones of tokens that end without a signal; raises IntrospectionUnavailable."""
-    _watch.bury(tokens)
+    _watch.write_tombstones(tokens)
 
 
 def _tombstone(token: Any) -> Tombstone | None:

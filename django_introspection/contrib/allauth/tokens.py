@@ -27,7 +27,7 @@ DESCRIBED = (Token.Type.ACCESS_TOKEN, Token.Type.REFRESH_TOKEN)
 
 
 @sensitive_variables("token")
-def look_up(token: str) -> Answer:
+def answer_for_allauth_token(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
     if not token or has_control_characters(token):
         return Inactive(Reason.MALFORMED)
@@ -35,7 +35,7 @@ def look_up(token: str) -> Answer:
         row = first(tokens(token), token)
     except DatabaseError as error:
         raise IntrospectionUnavailable("the database does not answer") from error
-    return describe(row, token) if row is not None else Inactive(Reason.UNKNOWN)
+    return describe_allauth_token(row, token) if row is not None else Inactive(Reason.UNKNOWN)
 
 
 @sensitive_variables("token")
@@ -55,7 +55,7 @@ def first(rows: QuerySet[Any], token: str) -> Any:
 
 
 @sensitive_variables("value")
-def describe(token: Any, value: str) -> Answer:
+def describe_allauth_token(token: Any, value: str) -> Answer:
     """Say what the row of a token means; `value` is the token itself, whose hash the row has."""
     client, user, audience = token.client, token.user, _audience(token)
     if reason := _reason(token, audience):

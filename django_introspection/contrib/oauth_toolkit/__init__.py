@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backend import OAuthToolkitBackend
-    from .clients import Applications
-    from .revocation import bury
+    from .clients import OAuthToolkitClients
+    from .revocation import write_tombstones
 
-__all__ = ["Applications", "OAuthToolkitBackend", "bury"]
+__all__ = ["OAuthToolkitBackend", "OAuthToolkitClients", "write_tombstones"]
 
-_MODULES = {"Applications": ".clients", "OAuthToolkitBackend": ".backend", "bury": ".revocation"}
+_MODULES = {"OAuthToolkitClients": ".clients", "OAuthToolkitBackend": ".backend", "write_tombstones": ".revocation"}
 
 
 def __getattr__(name: str) -> Any:

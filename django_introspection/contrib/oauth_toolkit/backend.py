@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ...backends.base import TokenBackend
 from ...protocol.answer import Answer
-from .tokens import look_up
+from .tokens import answer_for_oauth_toolkit_token
 
 
 class OAuthToolkitBackend(TokenBackend):
@@ -17,4 +17,4 @@ class OAuthToolkitBackend(TokenBackend):
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""
-        return look_up(token)
+        return answer_for_oauth_toolkit_token(token)

@@ -13,7 +13,14 @@ from oauth2_provider.models import AbstractApplication, get_access_token_model, 
 from oauth2_provider.settings import oauth2_settings
 
 from ...authorization_server.addresses import client_address
-from ...authorization_server.client_sources import UNKNOWN, ClientSource, Found, client_with_policy, with_policy
+from ...authorization_server.client_sources import (
+    UNKNOWN_CLIENT,
+    ClientResult,
+    ClientSource,
+    Rejection,
+    client_with_policy,
+    with_policy,
+)
 from ...check_messages import error
 from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
@@ -23,24 +30,24 @@ from ..hashed_secrets import HashedSecrets, is_hashed
 from .tokens import access_tokens, describe_access_token, first, is_usable
 
 
-class Applications(ClientSource):
+class OAuthToolkitClients(ClientSource):
     """Confidential applications with the identifiers, secrets and tokens that they have. Public ones are no callers."""
 
     def __init__(self) -> None:
         self._secrets = HashedSecrets()
 
     @sensitive_variables("credentials")
-    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> Found:
+    def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement; the secret comes in the header or in the body, since no method is registered."""
         application = _application(credentials.client_id)
         if application is None or not _may_call(application):
-            return None, UNKNOWN
+            return UNKNOWN_CLIENT
         address = client_address(request)
         given, stored = credentials.client_secret, _stored_secret(application)
         if not self._secrets.is_right(given, stored, address=address, hasher=oauth2_settings.CLIENT_SECRET_HASHER):
-            return None, "wrong secret"
+            return Rejection("wrong secret")
         if not is_usable(application):
-            return None, "application not usable"
+            return Rejection("application not usable")
         return client_with_policy(application, application.client_id)
 
     @sensitive_variables("token")
@@ -55,14 +62,14 @@ class Applications(ClientSource):
         answer = describe_access_token(row)
         if not answer or row.application is None:
             return None, answer
-        client, _ = client_with_policy(row, row.application.client_id)
-        return client, answer
+        client = client_with_policy(row, row.application.client_id)
+        return (client if isinstance(client, Client) else None), answer
 
     @sensitive_variables("credentials")
-    def spend(self, request: HttpRequest, credentials: SecretCredentials) -> None:
+    def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         """Hash the secret, like for an application that exists."""
         hasher = oauth2_settings.CLIENT_SECRET_HASHER
-        self._secrets.spend(credentials.client_secret, address=client_address(request), hasher=hasher)
+        self._secrets.verify_dummy_secret(credentials.client_secret, address=client_address(request), hasher=hasher)
 
     def check(self) -> list[CheckMessage]:
         """Look for applications in another database than their policies (E031)."""

@@ -1,7 +1,7 @@
 """Tombstones for what django-oauth-toolkit revokes, which is what it deletes.
 
 `QuerySet.delete()`, the admin, a deleted user or application and `cleartokens` are seen, because Django sends signals
-for each row. `QuerySet.update()`, `_raw_delete()` and SQL are not: call `bury` for those.
+for each row. `QuerySet.update()`, `_raw_delete()` and SQL are not: call `write_tombstones` for those.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def connect() -> None:
     _watch.connect(get_access_token_model())
 
 
-def bury(access_tokens: Iterable[Any]) -> None:
+def write_tombstones(access_tokens: Iterable[Any]) -> None:
     """Write the tombstones of access tokens that end without a signal; raises IntrospectionUnavailable."""
-    _watch.bury(access_tokens)
+    _watch.write_tombstones(access_tokens)
 
 
 def _tombstone(token: Any) -> Tombstone | None:

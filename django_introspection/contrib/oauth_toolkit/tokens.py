@@ -26,7 +26,7 @@ SAME_SAVE = timedelta(seconds=1)
 
 
 @sensitive_variables("token")
-def look_up(token: str) -> Answer:
+def answer_for_oauth_toolkit_token(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
     if not token or has_control_characters(token):
         return Inactive(Reason.MALFORMED)

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from ...authorization_server.provisioning import get_client, provision, rotate_secret
 from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, GrantType, IntrospectionPolicy
 from ...models.fields import now
-from ..base import Options, Outcome, ScriptCommand, add_value_arguments, duration, read_value, shown
+from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_arguments, duration, read_value, shown
 
 PURPOSES: dict[str, list[str]] = {
     "resource-server": [],
@@ -96,7 +96,7 @@ class Command(ScriptCommand):
 
 
 @sensitive_variables("done", "members")
-def _create(options: Options) -> Outcome:
+def _create(options: CommandOptions) -> CommandResult:
     metadata = {name: options[name] for name in METADATA if options[name] is not None}
     purpose = options["purpose"] or ("resource-server" if options["resources"] else "machine")
     if purpose != "machine" and not metadata.keys() & {"resources", "introspection_policy"}:
@@ -108,28 +108,28 @@ def _create(options: Options) -> Outcome:
     members = {"result": done.change, **_metadata(done.client)}
     if done.generated_secret is not None:
         members |= {"client_secret": done.generated_secret, "client_secret_expires_at": 0}
-    return Outcome(members)
+    return CommandResult(members)
 
 
-def _list(options: Options) -> Outcome:
+def _list(options: CommandOptions) -> CommandResult:
     clients = list(Client.objects.order_by("client_id"))
     lines = [
         "\t".join(map(shown, (each.client_id, "active" if each.is_active else "disabled", each.client_name)))
         for each in clients
     ]
-    return Outcome({"clients": [_metadata(client) for client in clients]}, "\n".join(lines))
+    return CommandResult({"clients": [_metadata(client) for client in clients]}, "\n".join(lines))
 
 
-def _show(options: Options) -> Outcome:
+def _show(options: CommandOptions) -> CommandResult:
     client = get_client(options["client_id"])
     members, secrets = _metadata(client), [_secret(secret) for secret in client.secrets.order_by("pk")]
     lines = [f"{name}: {shown(value)}" for name, value in members.items()]
     lines += ["secret: " + ", ".join(f"{name} {shown(value)}" for name, value in secret.items()) for secret in secrets]
-    return Outcome({**members, "secrets": secrets}, "\n".join(lines))
+    return CommandResult({**members, "secrets": secrets}, "\n".join(lines))
 
 
 @sensitive_variables("provisioned", "secret", "members")
-def _rotate(options: Options) -> Outcome:
+def _rotate(options: CommandOptions) -> CommandResult:
     client, provisioned = get_client(options["client_id"]), read_value(options, "secret")
     expire_in = options["expire_others_in"]
     expire_at = None if expire_in is None else now() + expire_in
@@ -137,24 +137,24 @@ def _rotate(options: Options) -> Outcome:
     members: dict[str, Any] = {"client_id": client.client_id}
     if provisioned is None:
         members["client_secret"] = secret
-    return Outcome({**members, "client_secret_expires_at": 0, "others_expire_at": expire_at})
+    return CommandResult({**members, "client_secret_expires_at": 0, "others_expire_at": expire_at})
 
 
-def _disable(options: Options) -> Outcome:
+def _disable(options: CommandOptions) -> CommandResult:
     return _activate(options, active=False)
 
 
-def _enable(options: Options) -> Outcome:
+def _enable(options: CommandOptions) -> CommandResult:
     return _activate(options, active=True)
 
 
-def _activate(options: Options, *, active: bool) -> Outcome:
+def _activate(options: CommandOptions, *, active: bool) -> CommandResult:
     client = get_client(options["client_id"])
     changed = client.is_active != active
     if changed:
         client.is_active = active
         client.save(update_fields=["is_active"])
-    return Outcome(
+    return CommandResult(
         {"client_id": client.client_id, "is_active": active, "result": "changed" if changed else "unchanged"}
     )
 

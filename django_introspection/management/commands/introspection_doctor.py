@@ -14,18 +14,18 @@ from django.db.migrations.executor import MigrationExecutor
 
 from ... import jose
 from ...backends.base import TokenBackend
-from ...backends.diagnosis import Finding, Severity, error, ok, warning
+from ...backends.diagnosis import Finding, Severity
 from ...backends.registry import token_backends
 from ...check_messages import TAG
 from ...conf import introspection_settings
 from ...exceptions import InvalidSetting
-from ..base import Options, Outcome, ScriptCommand, shown
+from ..base import CommandOptions, CommandResult, ScriptCommand, shown
 from ..caches import OtherProcessFailed, look
 
 APP = "introspection"
 
 
-class Found(NamedTuple):
+class LocatedFinding(NamedTuple):
     """A finding, and what it is about."""
 
     about: str
@@ -48,7 +48,7 @@ class Command(ScriptCommand):
         self.performed_by(parser, _diagnose)
 
 
-def _diagnose(options: Options) -> Outcome:
+def _diagnose(options: CommandOptions) -> CommandResult:
     found = list(everything())
     errors = sum(each.finding.severity == Severity.ERROR for each in found)
     members = {
@@ -64,10 +64,10 @@ def _diagnose(options: Options) -> Outcome:
         ],
     }
     failure = f"Errors: {errors}." if errors else ""
-    return Outcome(members, "\n".join(_lines(found)), failure=failure)
+    return CommandResult(members, "\n".join(_lines(found)), failure=failure)
 
 
-def everything() -> Iterator[Found]:
+def everything() -> Iterator[LocatedFinding]:
     """Find what can be found, the settings first."""
     yield from _about("settings", _settings())
     if apps.is_installed("django_introspection"):
@@ -82,18 +82,18 @@ def everything() -> Iterator[Found]:
     yield from _about("caches", _caches(made))
 
 
-def _about(place: str, findings: Iterable[Finding]) -> Iterator[Found]:
-    return (Found(place, finding) for finding in findings)
+def _about(place: str, findings: Iterable[Finding]) -> Iterator[LocatedFinding]:
+    return (LocatedFinding(place, finding) for finding in findings)
 
 
 def _settings() -> Iterator[Finding]:
     """Run our own system checks, those of a deployment included."""
     messages = checks.run_checks(tags=[TAG], include_deployment_checks=True)
     for message in messages:
-        say = error if message.level >= checks.ERROR else warning
+        say = Finding.error if message.level >= checks.ERROR else Finding.warning
         yield say(f"{message.msg} ({message.id})", message.hint or "")
     if not messages:
-        yield ok("the system checks find nothing")
+        yield Finding.ok("the system checks find nothing")
 
 
 def _database() -> Iterator[Finding]:
@@ -103,13 +103,13 @@ def _database() -> Iterator[Finding]:
         executor = MigrationExecutor(connections[alias])
         missing = executor.migration_plan([key for key in executor.loader.graph.leaf_nodes() if key[0] == APP])
     except DatabaseError as problem:
-        yield error(f"the database {alias!r} does not answer: {type(problem).__name__}", "Check DATABASES.")
+        yield Finding.error(f"the database {alias!r} does not answer: {type(problem).__name__}", "Check DATABASES.")
         return
     if missing:
         names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in missing)
-        yield error(f"not migrated: {names}", f"Run manage.py migrate --database {alias}.")
+        yield Finding.error(f"not migrated: {names}", f"Run manage.py migrate --database {alias}.")
     else:
-        yield ok(f"the database {alias!r} is migrated")
+        yield Finding.ok(f"the database {alias!r} is migrated")
 
 
 def _aliases() -> list[str]:
@@ -123,13 +123,15 @@ def _caches(backends: Iterable[TokenBackend]) -> Iterator[Finding]:
     """Let another process look into every cache that is used."""
     uses = _uses(backends)
     if not uses:
-        yield ok("none is used")
+        yield Finding.ok("none is used")
         return
     try:
         seen = look(uses)
     except OtherProcessFailed as problem:
         mend = "Run the command by manage.py, with --settings or DJANGO_SETTINGS_MODULE."
-        yield warning(f"whether they are shared was not found out: no other process could look ({problem})", mend)
+        yield Finding.warning(
+            f"whether they are shared was not found out: no other process could look ({problem})", mend
+        )
         return
     for alias, is_seen in seen.caches.items():
         yield _judged(alias, is_seen, uses[alias])
@@ -140,17 +142,19 @@ def _caches(backends: Iterable[TokenBackend]) -> Iterator[Finding]:
 def _judged(alias: str, is_seen: bool | None, uses: list[str]) -> Finding:
     what = f"the cache {alias!r} ({', '.join(uses)})"
     if is_seen is None:
-        return error(f"{what} does not answer", f"Check CACHES[{alias!r}], and whether its server runs.")
+        return Finding.error(f"{what} does not answer", f"Check CACHES[{alias!r}], and whether its server runs.")
     if not is_seen:
-        return warning(f"{what} is not shared with other processes", "Use one that they all see, such as Redis.")
-    return ok(f"{what} is shared with other processes")
+        return Finding.warning(
+            f"{what} is not shared with other processes", "Use one that they all see, such as Redis."
+        )
+    return Finding.ok(f"{what} is shared with other processes")
 
 
 def _tombstones(are_seen: bool | None) -> Finding:
     if are_seen:
-        return ok("another process sees a tombstone")
+        return Finding.ok("another process sees a tombstone")
     what = "a tombstone cannot be written" if are_seen is None else "another process does not see a tombstone"
-    return error(what, "Until REVOCATIONS names a shared cache, revoked tokens live on in kept answers.")
+    return Finding.error(what, "Until REVOCATIONS names a shared cache, revoked tokens live on in kept answers.")
 
 
 def _uses(backends: Iterable[TokenBackend]) -> dict[str, list[str]]:
@@ -179,12 +183,12 @@ def _further_uses() -> Iterator[tuple[str, str]]:
         return
 
 
-def _worst(found: Iterable[Found]) -> Severity:
+def _worst(found: Iterable[LocatedFinding]) -> Severity:
     order = list(Severity)
     return max((each.finding.severity for each in found), key=order.index, default=Severity.OK)
 
 
-def _lines(found: Iterable[Found]) -> Iterator[str]:
+def _lines(found: Iterable[LocatedFinding]) -> Iterator[str]:
     about = None
     for each in found:
         if each.about != about:

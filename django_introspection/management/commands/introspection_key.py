@@ -12,13 +12,13 @@ from django.views.decorators.debug import sensitive_variables
 from ...jose import KeyProblem, generate_signing_key
 from ...keys import signing_keys
 from ...protocol.jwt import SIGNING_ALGORITHMS
-from ..base import Options, Outcome, ScriptCommand
+from ..base import CommandOptions, CommandResult, ScriptCommand
 
 
 class Command(ScriptCommand):
-    """Make private keys for the setting KEYS, and list the ones that are there."""
+    """Make private keys for the setting SIGNING_KEYS, and list the ones that are there."""
 
-    help = "Make a private key for TOKEN_INTROSPECTION['KEYS'], or list the keys that it names."
+    help = "Make a private key for TOKEN_INTROSPECTION['SIGNING_KEYS'], or list the keys that it names."
     requires_system_checks = ()
     examples = (
         "manage.py introspection_key generate --alg ES256 --output signing.pem",
@@ -42,7 +42,7 @@ class Command(ScriptCommand):
 
 
 @sensitive_variables("key", "text")
-def _generate(options: Options) -> Outcome:
+def _generate(options: CommandOptions) -> CommandResult:
     """Make a key: PEM, or with --json a JWK, which says its alg and kid."""
     try:
         key = generate_signing_key(options["alg"])
@@ -51,15 +51,15 @@ def _generate(options: Options) -> Outcome:
     text = json.dumps(key.private_jwk, indent=2) if options["json"] else key.private_pem.strip()
     output = options["output"]
     if output is None:
-        return Outcome(key.private_jwk, text)
+        return CommandResult(key.private_jwk, text)
     _write(output, f"{text}\n")
-    return Outcome({"file": str(output), "alg": key.alg, "kid": key.kid})
+    return CommandResult({"file": str(output), "alg": key.alg, "kid": key.kid})
 
 
-def _list(options: Options) -> Outcome:
+def _list(options: CommandOptions) -> CommandResult:
     keys = signing_keys()
     lines = [f"{key.kid}\t{key.alg}\t{'published' if number else 'signs'}" for number, key in enumerate(keys)]
-    return Outcome({"keys": [key.public_jwk for key in keys]}, "\n".join(lines))
+    return CommandResult({"keys": [key.public_jwk for key in keys]}, "\n".join(lines))
 
 
 @sensitive_variables("text")

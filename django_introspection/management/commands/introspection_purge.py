@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from ...authorization_server.purging import BATCH, expired, purge
 from ...models import ClientSecret, Token
 from ...models.fields import now
-from ..base import Options, Outcome, ScriptCommand, count, duration
+from ..base import CommandOptions, CommandResult, ScriptCommand, count, duration
 
 
 class Command(ScriptCommand):
@@ -37,18 +37,18 @@ class Command(ScriptCommand):
         parser.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
 
 
-def _purge(options: Options) -> Outcome:
+def _purge(options: CommandOptions) -> CommandResult:
     before = now() - options["older_than"]
     rows = {"tokens": expired(Token, before)}
     if options["client_secrets"]:
         rows["client_secrets"] = expired(ClientSecret, before)
     if options["dry_run"]:
-        return Outcome({**{name: each.count() for name, each in rows.items()}, "complete": False})
+        return CommandResult({**{name: each.count() for name, each in rows.items()}, "complete": False})
     start, limit = time.monotonic(), options["max_seconds"]
     deleted = dict.fromkeys(rows, 0)
     for name, each in rows.items():
         for number in purge(each, batch=options["batch"]):
             deleted[name] += number
             if limit is not None and time.monotonic() - start >= limit:
-                return Outcome({**deleted, "complete": False})
-    return Outcome({**deleted, "complete": True})
+                return CommandResult({**deleted, "complete": False})
+    return CommandResult({**deleted, "complete": True})

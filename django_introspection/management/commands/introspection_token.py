@@ -19,7 +19,7 @@ from ...authorization_server.revoking import (
     revoke_token,
     revoke_user_tokens,
 )
-from ...backends.database import look_up, token_type
+from ...backends.database import answer_for_token, token_type
 from ...models import IntrospectionPolicy, Token
 from ...protocol.answer import Answer
 from ...protocol.errors import IntrospectionUnavailable
@@ -28,8 +28,8 @@ from ...resource_server.acceptance import validate
 from ..base import (
     INACTIVE,
     UNAVAILABLE,
-    Options,
-    Outcome,
+    CommandOptions,
+    CommandResult,
     ScriptCommand,
     add_value_arguments,
     duration,
@@ -100,7 +100,7 @@ class Command(ScriptCommand):
 
 
 @sensitive_variables("issued", "members")
-def _issue(options: Options) -> Outcome:
+def _issue(options: CommandOptions) -> CommandResult:
     """Return the members of a token response (RFC 6749 §5.1), and the name of the token."""
     issued = issue(
         client=get_client(options["client"]),
@@ -118,17 +118,17 @@ def _issue(options: Options) -> Outcome:
         "scope": issued.scope,
         "jti": issued.token.pk,
     }
-    return Outcome({name: value for name, value in members.items() if value is not None})
+    return CommandResult({name: value for name, value in members.items() if value is not None})
 
 
 @sensitive_variables("token")
-def _inspect(options: Options) -> Outcome:
+def _inspect(options: CommandOptions) -> CommandResult:
     token = read_value(options, "token") or ""
     answer = validate(token, options["using"]) if options["caller"] is None else _told(token, options["caller"])
     if answer:
-        return Outcome(render_response(answer))
+        return CommandResult(render_response(answer))
     failure = f"The token is not active: {answer.reason}"
-    return Outcome({**render_response(answer), "reason": answer.reason}, failure=failure, exit_code=INACTIVE)
+    return CommandResult({**render_response(answer), "reason": answer.reason}, failure=failure, exit_code=INACTIVE)
 
 
 @sensitive_variables("token")
@@ -137,19 +137,19 @@ def _told(token: str, client_id: str) -> Answer:
     caller = get_client(client_id)
     if not caller.is_active or caller.introspection_policy == IntrospectionPolicy.NONE:
         raise CommandError("The endpoint refuses this client: it is not active, or may not introspect tokens.")
-    return policy.told(policy.for_caller(look_up(token), caller), caller)
+    return policy.filter_members(policy.visible_answer(answer_for_token(token), caller), caller)
 
 
-def _revoke(options: Options) -> Outcome:
+def _revoke(options: CommandOptions) -> CommandResult:
     try:
         revoked = _revoke_chosen(options)
     except IntrospectionUnavailable:
         unavailable = "Revoked, but the cache of revocations does not answer: kept answers live on. Run it again."
         raise CommandError(unavailable, returncode=UNAVAILABLE) from None
-    return Outcome({"revoked": revoked}, f"Revoked: {revoked}")
+    return CommandResult({"revoked": revoked}, f"Revoked: {revoked}")
 
 
-def _revoke_chosen(options: Options) -> int:
+def _revoke_chosen(options: CommandOptions) -> int:
     if token_id := options["token_id"]:
         return revoke_token(Token.objects.on_primary().get(pk=token_id), by=None, who=WHO)
     if grant_id := options["grant"]:

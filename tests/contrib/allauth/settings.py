@@ -34,6 +34,6 @@ TOKEN_INTROSPECTION: dict[str, Any] = {
             "OPTIONS": {"audience": AUDIENCE},
         },
     },
-    "INTROSPECTS": "default",
+    "INTROSPECTION_BACKEND": "default",
     "CLIENT_SOURCES": ["django_introspection.contrib.allauth.AllauthClients"],
 }

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_introspection import revocations
-from django_introspection.contrib.allauth import bury
+from django_introspection.contrib.allauth import write_tombstones
 from django_introspection.protocol.jwt import token_identity
 
 from . import flows
@@ -80,7 +80,7 @@ def test_a_bulk_update_is_not_seen_and_can_be_told(tokens: dict[str, Any]) -> No
     Token.objects.update(expires_at=timezone.now())
     assert not is_dead(tokens["access_token"])
 
-    bury(rows)
+    write_tombstones(rows)
 
     assert is_dead(tokens["access_token"])
 

@@ -27,6 +27,6 @@ TOKEN_INTROSPECTION: dict[str, Any] = {
             "OPTIONS": {"audience": AUDIENCE},
         },
     },
-    "INTROSPECTS": "default",
-    "CLIENT_SOURCES": ["django_introspection.contrib.oauth_toolkit.Applications"],
+    "INTROSPECTION_BACKEND": "default",
+    "CLIENT_SOURCES": ["django_introspection.contrib.oauth_toolkit.OAuthToolkitClients"],
 }

@@ -31,7 +31,7 @@ def test_tables_in_another_database_are_an_error(settings: Any) -> None:
     assert ids() == ["introspection.E031"]
 
 
-@pytest.mark.parametrize("key", ["INTROSPECTS", "CLIENT_SOURCES"])
+@pytest.mark.parametrize("key", ["INTROSPECTION_BACKEND", "CLIENT_SOURCES"])
 def test_a_wrong_setting_is_said_once(key: str, configured: Any) -> None:
     configured(**{key: 7})
 

@@ -357,9 +357,9 @@ def test_d30_a_broken_query_string_is_the_views_own_business(shop: flows.Applica
 
 @pytest.mark.parametrize("value", ["nul\x00", "line\nbreak", "\ud800", "x" * 100_000, ""])
 def test_a_value_that_no_database_should_see_is_unknown(value: str, db: None) -> None:
-    from django_introspection.contrib.oauth_toolkit.tokens import look_up
+    from django_introspection.contrib.oauth_toolkit.tokens import answer_for_oauth_toolkit_token
 
-    assert not look_up(value)
+    assert not answer_for_oauth_toolkit_token(value)
 
 
 def test_credentials_are_form_decoded(db: None) -> None:

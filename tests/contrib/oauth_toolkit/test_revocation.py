@@ -17,7 +17,7 @@ from oauth2_provider.admin import AccessTokenAdmin
 from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
 from django_introspection import revocations
-from django_introspection.contrib.oauth_toolkit import bury
+from django_introspection.contrib.oauth_toolkit import write_tombstones
 from django_introspection.protocol.errors import IntrospectionUnavailable
 from django_introspection.protocol.jwt import token_identity
 
@@ -141,7 +141,7 @@ def test_a_bulk_update_is_not_seen_and_can_be_told(tokens: dict[str, Any]) -> No
     AccessToken.objects.update(expires=timezone.now())
     assert not is_dead(tokens["access_token"])
 
-    bury(rows)
+    write_tombstones(rows)
 
     assert is_dead(tokens["access_token"])
 
@@ -191,4 +191,4 @@ def test_telling_says_when_the_cache_does_not_answer(tokens: dict[str, Any], set
     settings.CACHES = {**settings.CACHES, "default": Broken}
 
     with pytest.raises(IntrospectionUnavailable):
-        bury(AccessToken.objects.all())
+        write_tombstones(AccessToken.objects.all())

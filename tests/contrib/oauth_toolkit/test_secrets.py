@@ -20,7 +20,7 @@ from tests.contrib.hashers import CountingHasher
 from . import flows
 
 DATABASE_CLIENTS = "django_introspection.authorization_server.clients.DatabaseClients"
-APPLICATIONS = "django_introspection.contrib.oauth_toolkit.Applications"
+APPLICATIONS = "django_introspection.contrib.oauth_toolkit.OAuthToolkitClients"
 HASHERS = ["tests.contrib.hashers.CountingHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 
 
@@ -169,13 +169,13 @@ def test_there_is_a_next_turn_after_some_seconds(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(hashed_secrets.time, "monotonic", lambda: now[0])
     verify = HashedSecrets()
     for _ in range(hashed_secrets.BURST):
-        verify.spend("wrong", address="192.0.2.1", hasher="default")
+        verify.verify_dummy_secret("wrong", address="192.0.2.1", hasher="default")
     with pytest.raises(TooManyRequests) as refusal:
-        verify.spend("wrong", address="192.0.2.1")
+        verify.verify_dummy_secret("wrong", address="192.0.2.1")
     now[0] += refusal.value.retry_after
 
-    assert verify.spend("wrong", address="192.0.2.1") is False
-    assert verify.spend("wrong", address="192.0.2.2") is False
+    assert verify.verify_dummy_secret("wrong", address="192.0.2.1") is False
+    assert verify.verify_dummy_secret("wrong", address="192.0.2.2") is False
 
 
 def test_what_is_remembered_expires_and_is_bounded(
@@ -227,10 +227,10 @@ def test_whoever_cannot_get_a_turn_to_hash_is_asked_to_come_again(
     monkeypatch.setattr(hashed_secrets, "make_password", hold)  # a hash that takes as long as we like
     with ThreadPoolExecutor(hashed_secrets.CONCURRENCY) as threads:
         for number in range(hashed_secrets.CONCURRENCY):
-            threads.submit(verify.spend, "wrong", address=f"192.0.2.{number}")
+            threads.submit(verify.verify_dummy_secret, "wrong", address=f"192.0.2.{number}")
         started.wait(10)
         with pytest.raises(TemporarilyUnavailable):
-            verify.spend("wrong", address="192.0.2.9")
+            verify.verify_dummy_secret("wrong", address="192.0.2.9")
         finish.set()
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.identifiers import endpoint_problem, on_host_of
 from ..protocol.strict_json import parse_json_object
-from .flight import Flights
+from .single_flight import SingleFlight
 from .steps import Steps
 from .transport import Reply, Request, Transport
 
@@ -26,7 +26,7 @@ class Discovery:
 
     def __init__(self, issuer: str, transport: Transport, *, insecure_http: bool) -> None:
         self._issuer, self._transport, self._insecure_http = issuer, transport, insecure_http
-        self._flights = Flights()
+        self._flights = SingleFlight()
         self._metadata: Mapping[str, Any] | None = None
         self._renew_at = 0.0
 
@@ -34,7 +34,7 @@ class Discovery:
         """Return the URL of an endpoint such as `introspection_endpoint`; raises IntrospectionUnavailable."""
         metadata = self._metadata
         if metadata is None or time.monotonic() >= self._renew_at:
-            metadata = yield from self._flights.once("metadata", self._renew)
+            metadata = yield from self._flights.call_once("metadata", self._renew)
         url = metadata.get(name)
         if not isinstance(url, str):
             raise InvalidResponse(f"the metadata of the issuer has no {name}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.database import describe
+from ..backends.database import describe_token
 from ..conf import introspection_settings
 from ..keys import signing_keys
 from ..models import AccessTokenFormat, Client, Token
@@ -27,27 +27,27 @@ NOT_CLAIMS = frozenset(
 """Members that stay out of the token; the second row are the marks of other kinds of JWT (RFC 8725 §3.12)."""
 
 
-def is_wanted(client: Client, audience: Iterable[str]) -> bool:
+def should_be_jwt(client: Client, audience: Iterable[str]) -> bool:
     """Tell whether an access token is to be a JWT: the client's are, or those for one of its resources."""
     known = introspection_settings.RESOURCES
     takes_jwt = any(resource in known and known[resource].takes_jwt for resource in audience)
     return takes_jwt or client.access_token_format == AccessTokenFormat.JWT
 
 
-def is_possible() -> bool:
-    """Tell whether ISSUER and KEYS are set."""
+def can_sign_jwt() -> bool:
+    """Tell whether ISSUER and SIGNING_KEYS are set."""
     return introspection_settings.ISSUER is not None and bool(signing_keys())
 
 
-def refuse_impossible(client: Client, audience: list[str]) -> None:
+def require_signing(client: Client, audience: list[str]) -> None:
     """Refuse to promise a JWT that cannot be made: TemporarilyUnavailable without keys, InvalidTarget without audience.
 
     RFC 9068 §2.2 requires an audience.
     """
-    if not is_wanted(client, audience):
+    if not should_be_jwt(client, audience):
         return
-    if not is_possible():
-        logger.error("no JWT access token can be made: ISSUER or KEYS is not set")
+    if not can_sign_jwt():
+        logger.error("no JWT access token can be made: ISSUER or SIGNING_KEYS is not set")
         raise TemporarilyUnavailable("The server cannot make this token at the moment.")
     if not audience:
         raise InvalidTarget("Name the resource that the token is for.")
@@ -62,7 +62,7 @@ def sign(token: Token) -> tuple[str, bytes]:
     """
     key = signing_keys()[0]
     header = {"typ": ACCESS_TOKEN_TYPE, "alg": key.alg, "kid": key.kid}
-    claims = {name: value for name, value in describe(token).to_dict().items() if name not in NOT_CLAIMS}
+    claims = {name: value for name, value in describe_token(token).to_dict().items() if name not in NOT_CLAIMS}
     signed = signing_input(header, claims)
     value = f"{signed}.{encode_base64url(key.sign(signed))}"
     if len(value) > MAX_JWT:

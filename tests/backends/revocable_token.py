@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass
-class Mortal:
+class RevocableToken:
     """What a tombstone is for, without a row; lives for an hour from the moment given."""
 
     digest: bytes

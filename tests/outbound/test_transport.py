@@ -13,8 +13,8 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
-from django_introspection.backends import transport
 from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.outbound import transport
 from tests.misbehaving.server import CERTIFICATE, MisbehavingServer, remote_settings, silent_url
 
 TOKEN = "some-token"

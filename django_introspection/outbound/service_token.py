@@ -13,7 +13,7 @@ from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, Inva
 from ..protocol.presented import Presented
 from ..protocol.strict_json import parse_json_object
 from .client_authentication import ClientAuthentication
-from .flight import Flights
+from .single_flight import SingleFlight
 from .steps import Steps
 from .transport import Reply, Request, Transport
 
@@ -35,7 +35,7 @@ class ServiceToken:
         scope: str | None,
     ) -> None:
         self._transport, self._endpoint, self._authentication, self._scope = transport, endpoint, authentication, scope
-        self._flights = Flights()
+        self._flights = SingleFlight()
         self._value: Presented | None = None
         self._renew_at = 0.0
         self._given_up_at = -math.inf
@@ -44,7 +44,7 @@ class ServiceToken:
         """Return a token that is good; raises IntrospectionUnavailable."""
         if self._value is not None and time.monotonic() < self._renew_at:
             return self._value
-        return (yield from self._flights.once("token", self._fetch))
+        return (yield from self._flights.call_once("token", self._fetch))
 
     def give_up(self) -> bool:
         """Forget a token that the server did not take; tell whether it is worth asking for another."""
@@ -65,8 +65,8 @@ class ServiceToken:
 
     def _request(self, endpoint: str) -> Request:
         form = {"grant_type": "client_credentials", **({"scope": self._scope} if self._scope else {})}
-        proof = self._authentication.proof()
-        return Request.post(endpoint, {**form, **proof.form}, proof.headers)
+        credentials = self._authentication.credentials()
+        return Request.post(endpoint, {**form, **credentials.form}, credentials.headers)
 
 
 @sensitive_variables()

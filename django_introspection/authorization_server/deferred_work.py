@@ -11,12 +11,12 @@ Work = Callable[[], None]
 _LIST = "_introspection_afterwards"
 
 
-def after_answer(request: HttpRequest, work: Work) -> None:
+def defer_until_sent(request: HttpRequest, work: Work) -> None:
     """Put off some work, which raises nothing, until the answer to this request has been sent."""
     vars(request).setdefault(_LIST, []).append(work)
 
 
-def attach(request: HttpRequest, response: HttpResponseBase) -> None:
+def run_deferred_work(request: HttpRequest, response: HttpResponseBase) -> None:
     """Let an answer do the work of its request when the server closes it, before Django gives up the connections."""
     work: list[Work] = vars(request).pop(_LIST, [])
     close = response.close

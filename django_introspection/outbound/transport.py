@@ -15,10 +15,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
+from .async_transport import AsyncTransport
 from .deadline import seconds_left
-from .deadline_transport import DeadlineTransport
-from .handshake import AsyncTransport
 from .steps import Pause, Step, Steps, is_short_lived
+from .sync_transport import DeadlineTransport
 
 _STALE = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What a kept-alive connection looks like that the server closed meanwhile: worth one more try."""

@@ -10,13 +10,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from django.views.decorators.debug import sensitive_variables
-
-from ..jose import KeyProblem, SigningKey
-from ..keys import read_key
+from ..jose import SigningKey
 from ..protocol.assertion import ASSERTION_TYPE
 from ..protocol.jwt import encode_base64url, signing_input
-from .options import Options
 
 ASSERTION_LIFETIME = 60
 """Seconds."""
@@ -24,7 +20,7 @@ METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "tls_
 BEARER_METHODS = ("bearer", "client_credentials")
 
 
-class Proof(NamedTuple):
+class RequestCredentials(NamedTuple):
     """What goes with a request: form parameters and headers."""
 
     form: Mapping[str, str]
@@ -35,7 +31,7 @@ class ClientAuthentication(ABC):
     """One of the METHODS, with what it needs."""
 
     @abstractmethod
-    def proof(self) -> Proof:
+    def credentials(self) -> RequestCredentials:
         """Return what to send this time."""
 
 
@@ -46,9 +42,9 @@ class SecretBasic(ClientAuthentication):
         halves = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
         self._header = f"Basic {base64.b64encode(halves.encode()).decode()}"
 
-    def proof(self) -> Proof:
+    def credentials(self) -> RequestCredentials:
         """Return the same each time."""
-        return Proof({}, {"Authorization": self._header})
+        return RequestCredentials({}, {"Authorization": self._header})
 
 
 class SecretPost(ClientAuthentication):
@@ -57,9 +53,9 @@ class SecretPost(ClientAuthentication):
     def __init__(self, client_id: str, client_secret: str) -> None:
         self._form = {"client_id": client_id, "client_secret": client_secret}
 
-    def proof(self) -> Proof:
+    def credentials(self) -> RequestCredentials:
         """Return the same each time."""
-        return Proof(self._form, {})
+        return RequestCredentials(self._form, {})
 
 
 class BearerToken(ClientAuthentication):
@@ -68,9 +64,9 @@ class BearerToken(ClientAuthentication):
     def __init__(self, token: str) -> None:
         self._header = f"Bearer {token}"
 
-    def proof(self) -> Proof:
+    def credentials(self) -> RequestCredentials:
         """Return the same each time."""
-        return Proof({}, {"Authorization": self._header})
+        return RequestCredentials({}, {"Authorization": self._header})
 
 
 class PrivateKeyJWT(ClientAuthentication):
@@ -79,7 +75,7 @@ class PrivateKeyJWT(ClientAuthentication):
     def __init__(self, client_id: str, key: SigningKey, issuer: str) -> None:
         self._client_id, self._key, self._issuer = client_id, key, issuer
 
-    def proof(self) -> Proof:
+    def credentials(self) -> RequestCredentials:
         """Sign a new one."""
         now = int(time.time())
         claims = {
@@ -93,7 +89,7 @@ class PrivateKeyJWT(ClientAuthentication):
         header = {"alg": self._key.alg, "kid": self._key.kid, "typ": "client-authentication+jwt"}
         text = signing_input(header, claims)
         assertion = f"{text}.{encode_base64url(self._key.sign(text))}"
-        return Proof({"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {})
+        return RequestCredentials({"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {})
 
 
 class TLSClient(ClientAuthentication):
@@ -102,40 +98,6 @@ class TLSClient(ClientAuthentication):
     def __init__(self, client_id: str) -> None:
         self._form = {"client_id": client_id}
 
-    def proof(self) -> Proof:
+    def credentials(self) -> RequestCredentials:
         """Return the same each time."""
-        return Proof(self._form, {})
-
-
-def take_authentication(
-    options: Options, method: str, client_id: str | None, issuer: str | None
-) -> ClientAuthentication:
-    """Take what a method needs from the OPTIONS of a backend; raises InvalidBackend."""
-    if client_id is None:
-        raise options.invalid("client_id", "it is required")
-    if method == "client_secret_basic":
-        return SecretBasic(client_id, options.required("client_secret"))
-    if method == "client_secret_post":
-        return SecretPost(client_id, options.required("client_secret"))
-    if method == "tls_client_auth":
-        return TLSClient(client_id)
-    if issuer is None:
-        raise options.invalid("issuer", "it is required: an assertion is for an issuer")
-    return PrivateKeyJWT(client_id, _take_key(options), issuer)
-
-
-@sensitive_variables()
-def take_bearer_token(options: Options) -> BearerToken:
-    """Take a fixed access token; raises InvalidBackend."""
-    token = options.required("bearer_token")
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise options.invalid("bearer_token", "visible ASCII characters are expected")
-    return BearerToken(token)
-
-
-def _take_key(options: Options) -> SigningKey:
-    entry = options.mapping("private_key")
-    try:
-        return read_key(entry)
-    except KeyProblem as problem:
-        raise options.invalid("private_key", str(problem)) from None
+        return RequestCredentials(self._form, {})

@@ -10,9 +10,10 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
-from django_introspection.backends import endpoint, service_token
+from django_introspection.backends import endpoint
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.jose import is_signed_by, read_verification_key
+from django_introspection.outbound import service_token
 from django_introspection.protocol.assertion import assertion_problem
 from django_introspection.protocol.jwt import parse_jwt
 from django_introspection.signals import credentials_refused

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from django_introspection.backends.deadline import deadline
-from django_introspection.backends.flight import Flights
-from django_introspection.backends.steps import Pause, Step, Steps, arun, run
+from django_introspection.outbound.deadline import deadline
+from django_introspection.outbound.single_flight import SingleFlight
+from django_introspection.outbound.steps import Pause, Step, Steps, arun, run
 from django_introspection.protocol.errors import IntrospectionUnavailable
 
 
@@ -31,14 +31,14 @@ class Gate(Step[None]):
         await asyncio.to_thread(self.opened.wait, 10)
 
 
-def flight(flights: Flights, key: Any, steps: Callable[[], Steps[Any]], *, within: float = 10) -> Any:
+def flight(flights: SingleFlight, key: Any, steps: Callable[[], Steps[Any]], *, within: float = 10) -> Any:
     with deadline(within):
-        return flights.once(key, steps).run()
+        return flights.call_once(key, steps).run()
 
 
-async def aflight(flights: Flights, key: Any, steps: Callable[[], Steps[Any]], *, within: float = 10) -> Any:
+async def aflight(flights: SingleFlight, key: Any, steps: Callable[[], Steps[Any]], *, within: float = 10) -> Any:
     with deadline(within):
-        return await flights.once(key, steps).arun()
+        return await flights.call_once(key, steps).arun()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -55,13 +55,13 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def waiting(flights: Flights, number: int) -> Callable[[], bool]:
+def waiting(flights: SingleFlight, number: int) -> Callable[[], bool]:
     """Tell whether so many threads wait for the flight under way."""
     return lambda: sum(len(each.landed._cond._waiters) for each in flights._of_threads.values()) == number  # type: ignore[attr-defined] # nothing public counts them
 
 
 def test_threads_share_the_outcome(pool: ThreadPoolExecutor) -> None:
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
 
     def steps() -> Steps[object]:
         yield from gate
@@ -76,10 +76,10 @@ def test_threads_share_the_outcome(pool: ThreadPoolExecutor) -> None:
 
 
 def test_keys_do_not_wait_for_one_another() -> None:
-    flights = Flights()
+    flights = SingleFlight()
 
     def outer() -> Steps[str]:
-        return (yield from flights.once("inner", inner))
+        return (yield from flights.call_once("inner", inner))
 
     def inner() -> Steps[str]:
         yield from Pause(0)
@@ -89,7 +89,7 @@ def test_keys_do_not_wait_for_one_another() -> None:
 
 
 def test_a_later_call_does_its_own() -> None:
-    flights, done = Flights(), []
+    flights, done = SingleFlight(), []
 
     def steps() -> Steps[int]:
         yield from Pause(0)
@@ -101,7 +101,7 @@ def test_a_later_call_does_its_own() -> None:
 
 
 def test_each_who_waits_gets_a_failure_of_its_own(pool: ThreadPoolExecutor) -> None:
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
 
     def steps() -> Steps[object]:
         yield from gate
@@ -120,7 +120,7 @@ def test_each_who_waits_gets_a_failure_of_its_own(pool: ThreadPoolExecutor) -> N
 
 
 def test_who_waits_keeps_its_own_deadline(pool: ThreadPoolExecutor) -> None:
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
 
     def steps() -> Steps[str]:
         yield from gate
@@ -137,7 +137,7 @@ def test_who_waits_keeps_its_own_deadline(pool: ThreadPoolExecutor) -> None:
 
 
 def test_a_leader_that_dies_hands_over(pool: ThreadPoolExecutor) -> None:
-    flights, gate, led = Flights(), Gate(), []
+    flights, gate, led = SingleFlight(), Gate(), []
 
     def steps() -> Steps[str]:
         led.append(1)
@@ -157,7 +157,7 @@ def test_a_leader_that_dies_hands_over(pool: ThreadPoolExecutor) -> None:
 
 
 def test_tasks_share_the_outcome_and_its_failures() -> None:
-    flights, done = Flights(), []
+    flights, done = SingleFlight(), []
 
     def steps() -> Steps[object]:
         done.append(1)
@@ -175,7 +175,7 @@ def test_tasks_share_the_outcome_and_its_failures() -> None:
 
 
 def test_a_task_that_is_cancelled_hands_over() -> None:
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
 
     def steps() -> Steps[str]:
         yield from gate
@@ -197,7 +197,7 @@ def test_a_task_that_is_cancelled_hands_over() -> None:
 
 
 def test_who_waits_may_be_cancelled_without_harm_to_the_others() -> None:
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
 
     def steps() -> Steps[str]:
         yield from gate
@@ -218,7 +218,7 @@ def test_who_waits_may_be_cancelled_without_harm_to_the_others() -> None:
 
 
 def test_a_task_that_waits_keeps_its_own_deadline() -> None:
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
 
     def steps() -> Steps[str]:
         yield from gate

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from django.views.decorators.debug import sensitive_variables
 
+from ..outbound.steps import Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.presented import Presented
 from .base import TokenBackend
 from .registry import token_backends
-from .steps import Step, Steps
 
 _NOT_ITS_OWN = frozenset({Reason.MALFORMED, Reason.UNKNOWN, Reason.WRONG_ISSUER})
 """What a backend says of a token that another one may know. One that it knows and refuses is nobody else's to judge."""

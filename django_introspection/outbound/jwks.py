@@ -20,7 +20,7 @@ from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.identifiers import endpoint_problem, is_loopback, is_public
 from ..protocol.strict_json import parse_json_object
 from .deadline import deadline
-from .flight import Flights
+from .single_flight import SingleFlight
 from .steps import Steps, run
 
 if TYPE_CHECKING:
@@ -34,33 +34,33 @@ MAX_SET = 128 * 1024
 """Bytes of a key set that are read."""
 FRESH = 10 * 60
 """Seconds after which a set is fetched again: what a removed key lives on at most, while its owner can be reached."""
-KEPT = 4 * 60 * 60
+USABLE_FOR = 4 * 60 * 60
 """Seconds that the last good set is used while it cannot be fetched."""
 PAUSE = 60
 """Seconds between two fetches that an unknown `kid` or a failure causes: nobody drives us against a third party."""
 MAX_SETS = 1000
 
-Keys = tuple[VerificationKey, ...]
+VerificationKeys = tuple[VerificationKey, ...]
 
 
 class KeySet:
     """Keep the set of one place; `retry` are the seconds between two tries to get the first one."""
 
-    def __init__(self, fetch: Callable[[], Steps[Keys]], *, retry: float = PAUSE) -> None:
+    def __init__(self, fetch: Callable[[], Steps[VerificationKeys]], *, retry: float = PAUSE) -> None:
         self._fetch, self._retry = fetch, retry
-        self._flights = Flights()
-        self._keys: Keys = ()
+        self._flights = SingleFlight()
+        self._keys: VerificationKeys = ()
         self._fetched_at: float | None = None
         self._paused_at: float | None = None
 
-    def keys(self, kid: str | None) -> Steps[Keys]:
+    def keys(self, kid: str | None) -> Steps[VerificationKeys]:
         """Return the keys, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable.
 
-        Callers wait for one fetch together; where it fails, the last good set serves for KEPT seconds.
+        Callers wait for one fetch together; where it fails, the last good set serves for USABLE_FOR seconds.
         """
         if self._needs_fetch(kid, time.time()):
-            yield from self._flights.once("keys", partial(self._renew, kid))
-        if self._fetched_at is None or not _within(self._fetched_at, time.time(), KEPT):
+            yield from self._flights.call_once("keys", partial(self._renew, kid))
+        if self._fetched_at is None or not _within(self._fetched_at, time.time(), USABLE_FOR):
             raise IntrospectionUnavailable("the keys cannot be fetched")
         return self._keys
 
@@ -88,7 +88,7 @@ class KeySet:
         self._paused_at = now if pauses else None
 
 
-def read_keys(reply: Reply) -> Keys:
+def read_keys(reply: Reply) -> VerificationKeys:
     """Read the set of keys in a reply; raises InvalidResponse."""
     if reply.status != 200 or reply.headers.get("content-encoding", "identity") != "identity":
         raise InvalidResponse(f"the server of the keys answers {reply.status}")
@@ -106,7 +106,7 @@ class RemoteKeySets:
     def __init__(self) -> None:
         self.forget()
 
-    def keys(self, url: str, *, kid: str | None) -> Keys:
+    def keys(self, url: str, *, kid: str | None) -> VerificationKeys:
         """Return the keys at a URL, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable."""
         with deadline(TIMEOUT):
             return run(self._entry(url).keys(kid))
@@ -127,7 +127,7 @@ class RemoteKeySets:
             return kept
 
 
-def fetch(url: str) -> Steps[Keys]:
+def fetch(url: str) -> Steps[VerificationKeys]:
     """Fetch the key set of a client from a public address over https; raises IntrospectionUnavailable.
 
     A host in JWKS_HOSTS may be anywhere, and on loopback speak plain http. No redirects are followed.

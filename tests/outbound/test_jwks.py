@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import time_machine
 
-from django_introspection.backends import jwks
-from django_introspection.backends.deadline import deadline
-from django_introspection.backends.jwks import KeySet, RemoteKeySets
-from django_introspection.backends.steps import run
 from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.outbound import jwks
+from django_introspection.outbound.deadline import deadline
+from django_introspection.outbound.jwks import KeySet, RemoteKeySets
+from django_introspection.outbound.steps import run
 from django_introspection.protocol.identifiers import is_public
 from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import assert_refused
@@ -91,7 +91,7 @@ def test_while_it_fails_the_last_good_set_serves_and_not_for_ever(
     with time_machine.travel(START, tick=False) as clock:
         kids(sets, server.url)
         server.behave("status", code=500)
-        clock.move_to(START + timedelta(seconds=jwks.KEPT - 1))
+        clock.move_to(START + timedelta(seconds=jwks.USABLE_FOR - 1))
         for _ in range(3):
             assert kids(sets, server.url) == ["a"]
         assert len(server.requests) == 2, "a failure is followed by a pause"

@@ -26,7 +26,7 @@ def page(
     return TemplateResponse(request, f"admin/introspection/token/{name}.html", context, status=status)
 
 
-def refusal(model_admin: ModelAdmin[Any], request: HttpRequest, permission: str) -> HttpResponse | None:
+def permission_page(model_admin: ModelAdmin[Any], request: HttpRequest, permission: str) -> HttpResponse | None:
     """Return the page that names a permission which is missing, None where it is not."""
     if may_view(request) if permission == VIEW else request.user.has_perm(permission):
         return None

@@ -16,7 +16,7 @@ from .steps import Step, Steps, arun, run
 T = TypeVar("T")
 
 
-class Outcome(Generic[T]):
+class CallResult(Generic[T]):
     """How a flight ended: with a value, with a failure, or given up by who led it."""
 
     def __init__(self, value: T | None = None, failure: IntrospectionUnavailable | None = None) -> None:
@@ -34,10 +34,10 @@ class _Flight:
     """A flight of threads; without an outcome, who led it gave up and another takes over."""
 
     landed: Event = field(default_factory=Event)
-    outcome: Outcome[Any] | None = None
+    outcome: CallResult[Any] | None = None
 
 
-class Flights:
+class SingleFlight:
     """The flights of one backend: threads share theirs, and so do the tasks of one event loop."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Flights:
             WeakKeyDictionary()
         )
 
-    def once(self, key: Any, steps: Callable[[], Steps[T]]) -> Step[T]:
+    def call_once(self, key: Any, steps: Callable[[], Steps[T]]) -> Step[T]:
         """Return the step that does `steps()`, or waits until somebody else has done it for the same key.
 
         Whoever waits does so by its own deadline. A cancelled leader hands over; one that failed gives everybody who
@@ -64,7 +64,7 @@ class Flights:
             flight = self._of_threads[key] = _Flight()
             return flight, True
 
-    def land(self, key: Any, flight: _Flight, outcome: Outcome[Any] | None) -> None:
+    def land(self, key: Any, flight: _Flight, outcome: CallResult[Any] | None) -> None:
         """End a flight of threads."""
         flight.outcome = outcome
         with self._lock:
@@ -78,7 +78,7 @@ class Flights:
 
 
 class _Once(Step[T]):
-    def __init__(self, flights: Flights, key: Any, steps: Callable[[], Steps[T]]) -> None:
+    def __init__(self, flights: SingleFlight, key: Any, steps: Callable[[], Steps[T]]) -> None:
         self._flights, self._key, self._steps = flights, key, steps
 
     def run(self) -> T:
@@ -106,12 +106,12 @@ class _Once(Step[T]):
                 return result
 
     def _lead(self, flight: _Flight) -> T:
-        outcome: Outcome[T] | None = None
+        outcome: CallResult[T] | None = None
         try:
             value = run(self._steps())
-            outcome = Outcome(value)
+            outcome = CallResult(value)
         except IntrospectionUnavailable as failure:
-            outcome = Outcome(failure=failure)
+            outcome = CallResult(failure=failure)
             raise
         finally:
             self._flights.land(self._key, flight, outcome)
@@ -121,9 +121,9 @@ class _Once(Step[T]):
         future = flights[self._key] = asyncio.get_running_loop().create_future()
         try:
             value = await arun(self._steps())
-            future.set_result(Outcome(value))
+            future.set_result(CallResult(value))
         except IntrospectionUnavailable as failure:
-            future.set_result(Outcome(failure=failure))
+            future.set_result(CallResult(failure=failure))
             raise
         finally:
             del flights[self._key]

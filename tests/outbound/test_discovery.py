@@ -8,9 +8,9 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
-from django_introspection.backends import discovery
-from django_introspection.backends.discovery import metadata_urls
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
+from django_introspection.outbound import discovery
+from django_introspection.outbound.discovery import metadata_urls
 from tests.misbehaving.behaviours import BROKEN
 from tests.misbehaving.server import PATH, MisbehavingServer, remote_settings
 

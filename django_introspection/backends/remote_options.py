@@ -1,0 +1,98 @@
+"""The options that backends with a server share: how to connect to it, and how to authenticate there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.core.checks import CheckMessage
+from django.views.decorators.debug import sensitive_variables
+
+from ..check_messages import warning
+from ..jose import KeyProblem, SigningKey
+from ..keys import read_key
+from ..outbound.client_authentication import (
+    BearerToken,
+    ClientAuthentication,
+    PrivateKeyJWT,
+    SecretBasic,
+    SecretPost,
+    TLSClient,
+)
+from ..outbound.discovery import Discovery
+from ..outbound.transport import Transport
+from ..protocol.identifiers import issuer_problem
+from .options import Options
+
+
+class ServerConnection(NamedTuple):
+    """How a backend connects to its server."""
+
+    transport: Transport
+    verify: bool | str
+    insecure_http: bool
+
+    def discovery(self, issuer: str | None) -> Discovery:
+        """Return what finds the endpoints of an issuer over this connection."""
+        return Discovery(issuer or "", self.transport, insecure_http=self.insecure_http)
+
+    def check(self, place: str, *, over_http: str) -> list[CheckMessage]:
+        """Return warnings about a certificate that is not verified, and about plain http (RFC 7662 §4)."""
+        messages: list[CheckMessage] = []
+        if self.verify is False:
+            messages.append(warning("W001", f"{place}['verify']: anyone on the way can answer for the server"))
+        if self.insecure_http:
+            messages.append(warning("W006", f"{place}['insecure_http']: {over_http}"))
+        return messages
+
+
+def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> ServerConnection:
+    """Take `verify` and `insecure_http`; `certificate` is that of this client. Raises InvalidBackend."""
+    verify, insecure_http = options.flag_or_string("verify", True), options.flag("insecure_http", False)
+    try:
+        transport = Transport(verify=verify, certificate=certificate)
+    except (OSError, ValueError) as error:
+        wrong = "client_certificate" if certificate and verify in (True, False) else "verify"
+        raise options.invalid(wrong, "it cannot be read as a file of certificates") from error
+    return ServerConnection(transport, verify, insecure_http)
+
+
+def require_discovery(options: Options, issuer: str | None, name: str, *, insecure_http: bool) -> None:
+    """Raise InvalidBackend if an address is left to the metadata of an issuer, and no usable issuer is named."""
+    if issuer is None:
+        raise options.invalid(name, "it is required, or the issuer whose metadata names it")
+    if problem := issuer_problem(issuer, insecure_http=insecure_http):
+        raise options.invalid("issuer", problem)
+
+
+def take_authentication(
+    options: Options, method: str, client_id: str | None, issuer: str | None
+) -> ClientAuthentication:
+    """Take what a method needs from the OPTIONS of a backend; raises InvalidBackend."""
+    if client_id is None:
+        raise options.invalid("client_id", "it is required")
+    if method == "client_secret_basic":
+        return SecretBasic(client_id, options.required("client_secret"))
+    if method == "client_secret_post":
+        return SecretPost(client_id, options.required("client_secret"))
+    if method == "tls_client_auth":
+        return TLSClient(client_id)
+    if issuer is None:
+        raise options.invalid("issuer", "it is required: an assertion is for an issuer")
+    return PrivateKeyJWT(client_id, _take_key(options), issuer)
+
+
+@sensitive_variables()
+def take_bearer_token(options: Options) -> BearerToken:
+    """Take a fixed access token; raises InvalidBackend."""
+    token = options.required("bearer_token")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise options.invalid("bearer_token", "visible ASCII characters are expected")
+    return BearerToken(token)
+
+
+def _take_key(options: Options) -> SigningKey:
+    entry = options.mapping("private_key")
+    try:
+        return read_key(entry)
+    except KeyProblem as problem:
+        raise options.invalid("private_key", str(problem)) from None

@@ -1,0 +1,1 @@
+"""How another machine is called: transports, deadlines, discovery, keys, and how a client authenticates."""
