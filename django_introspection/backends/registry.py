@@ -25,6 +25,8 @@ class TokenBackends:
         self._forget()
 
     def __getitem__(self, alias: str) -> TokenBackend:
+        if self._process != os.getpid():  # a fork that Python did not see, such as one by uWSGI
+            self._forget()
         backend = self._backends.get(alias)
         if backend is None:
             with self._lock:
@@ -61,7 +63,8 @@ class TokenBackends:
             backend.close()
 
     def _forget(self) -> None:
-        """Start anew: after a fork the sockets are the parent's, and a lock may be held by no one."""
+        """Start anew: after a fork the sockets belong to the parent, and no thread may be left to release a lock."""
+        self._process = os.getpid()
         self._lock = RLock()
         self._backends: dict[str, TokenBackend] = {}
 

@@ -1,4 +1,4 @@
-"""Async HTTP that lets go of a connection whose TLS handshake is cut off; the library leaves that to the collector."""
+"""Connections for event loops; one whose TLS handshake is cut off is closed, and not left to the garbage collector."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpcore2
-import httpx2
+
+from .sync_transport import IDLE_SECONDS, MAX_CONNECTIONS, MAX_IDLE_CONNECTIONS
 
 
-class AsyncTransport(httpx2.AsyncHTTPTransport):
-    """An async HTTP transport that leaks no socket when a call is cancelled or runs out of time."""
-
-    def __init__(self, ssl_context: ssl.SSLContext) -> None:
-        # Only the pool takes a network backend, and the parent makes its pool without one.
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=30,
-            network_backend=_Network(),
-        )
+def open_async_pool(ssl_context: ssl.SSLContext) -> httpcore2.AsyncConnectionPool:
+    """Return a pool of connections for one event loop that leaks no socket when a call is cancelled or times out."""
+    return httpcore2.AsyncConnectionPool(
+        ssl_context=ssl_context,
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+        keepalive_expiry=IDLE_SECONDS,
+        network_backend=_Network(),
+    )
 
 
 class _Network(httpcore2.AsyncNetworkBackend):

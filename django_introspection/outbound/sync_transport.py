@@ -1,4 +1,4 @@
-"""Blocking HTTP of which every wait ends by the deadline of the call."""
+"""Connections for threads: every wait ends by the deadline of the call."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpcore2
-import httpx2
 
 from .deadline import seconds_left
 
+MAX_CONNECTIONS = 100
+MAX_IDLE_CONNECTIONS = 20
+IDLE_SECONDS = 30
+"""How long an unused connection is kept."""
 _SHORTEST = 0.001
 
 
@@ -29,18 +32,18 @@ def _at_most(timeout: float | None) -> float:
     return left if timeout is None else min(left, max(timeout, _SHORTEST))
 
 
-class DeadlineTransport(httpx2.HTTPTransport):
-    """An HTTP transport that must be used within `deadline()`; connects to the addresses that `allows` says."""
+def open_pool(ssl_context: ssl.SSLContext, allows: Callable[[str], bool] | None = None) -> httpcore2.ConnectionPool:
+    """Return a pool of connections that must be used within `deadline()`.
 
-    def __init__(self, ssl_context: ssl.SSLContext, allows: Callable[[str], bool] | None = None) -> None:
-        # Only the pool takes a network backend, and the parent makes its pool without one.
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=30,
-            network_backend=_Network(allows),
-        )
+    If `allows` is given, it decides which addresses of a host may be connected to.
+    """
+    return httpcore2.ConnectionPool(
+        ssl_context=ssl_context,
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+        keepalive_expiry=IDLE_SECONDS,
+        network_backend=_Network(allows),
+    )
 
 
 class _Network(httpcore2.NetworkBackend):

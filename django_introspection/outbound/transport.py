@@ -6,23 +6,31 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
+import httpcore2
 import httpx2
 from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
-from .async_transport import AsyncTransport
+from .async_transport import open_async_pool
 from .deadline import seconds_left
+from .loop_local import LoopLocal
 from .steps import Pause, Step, Steps, is_short_lived
-from .sync_transport import DeadlineTransport
+from .sync_transport import open_pool
 
-_STALE = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
-"""What a kept-alive connection looks like that the server closed meanwhile: worth one more try."""
-_UNCONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout)
+_FAILURES = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+)
+_STALE = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
+"""Errors of a kept connection that the server has closed meanwhile: worth one more try."""
+_UNCONNECTED = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
 _PASSING = frozenset({502, 503, 504})
 """What a server behind a proxy answers while it starts again: worth one more try."""
 _RETRY_PAUSE = 0.05
@@ -81,8 +89,8 @@ class Transport:
         allows: Callable[[str], bool] | None = None,
     ) -> None:
         self.ssl_context = _ssl_context(verify, certificate)
-        self._client = DeadlineTransport(self.ssl_context, allows)
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
+        self._pool = open_pool(self.ssl_context, allows)
+        self._pools_of_loops: LoopLocal[_LoopPool] = LoopLocal()
 
     def send(self, request: Request) -> Step[Reply]:
         """Return the step that sends a request and reads the reply; raises IntrospectionUnavailable."""
@@ -105,41 +113,40 @@ class Transport:
         return (yield from self.send(request()))
 
     def close(self) -> None:
-        """Close the sync client; the async ones are closed with their loops."""
-        self._client.close()
+        """Close the connections of threads; those of an event loop are closed with it."""
+        self._pool.close()
 
     @sensitive_variables()
-    def send_now(self, request: httpx2.Request) -> Reply:
-        """Send with the sync client."""
-        response = self._client.handle_request(request)
+    def send_now(self, request: httpcore2.Request) -> Reply:
+        """Send a request in this thread."""
+        response = self._pool.handle_request(request)
         body = bytearray()
         try:
-            for chunk in response.iter_raw():
+            for chunk in response.iter_stream():
                 _append(body, chunk)
         finally:
             response.close()
-        return Reply(response.status_code, response.headers, bytes(body))
+        return Reply(response.status, httpx2.Headers(response.headers), bytes(body))
 
     @sensitive_variables()
-    async def send_on_loop(self, request: httpx2.Request) -> Reply:
-        """Send with the client of the running event loop."""
-        client = await self._async_client()
-        response = await client.handle_async_request(request)
+    async def send_on_loop(self, request: httpcore2.Request) -> Reply:
+        """Send a request on the running event loop."""
+        pool = await self._pool_of_loop()
+        response = await pool.handle_async_request(request)
         body = bytearray()
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_stream():
                 _append(body, chunk)
         finally:
             await response.aclose()
-        return Reply(response.status_code, response.headers, bytes(body))
+        return Reply(response.status, httpx2.Headers(response.headers), bytes(body))
 
-    async def _async_client(self) -> AsyncTransport:
-        loop = asyncio.get_running_loop()
-        kept = self._by_loop.get(loop)
+    async def _pool_of_loop(self) -> httpcore2.AsyncConnectionPool:
+        kept = self._pools_of_loops.get()
         if kept is None:
-            kept = self._by_loop[loop] = _Kept(AsyncTransport(self.ssl_context))
+            kept = self._pools_of_loops.set(_LoopPool(open_async_pool(self.ssl_context)))
             await kept.until_loop_closes()
-        return kept.client
+        return kept.pool
 
 
 class _Send(Step[Reply]):
@@ -153,7 +160,7 @@ class _Send(Step[Reply]):
                 return self._transport.send_now(self._http_request())
             except _STALE:
                 return self._transport.send_now(self._http_request())
-        except httpx2.HTTPError as error:
+        except _FAILURES as error:
             raise _unavailable(error) from None
 
     @sensitive_variables()
@@ -166,26 +173,27 @@ class _Send(Step[Reply]):
                     return await self._transport.send_on_loop(self._http_request())
                 except _STALE:
                     return await self._transport.send_on_loop(self._http_request())
-        except (httpx2.HTTPError, TimeoutError) as error:
+        except (*_FAILURES, TimeoutError) as error:
             raise _unavailable(error) from None
 
-    def _http_request(self) -> httpx2.Request:
-        left = seconds_left()
-        timeout = httpx2.Timeout(left, connect=left / 2)
-        return httpx2.Request(
-            self._request.method,
-            self._request.url,
-            content=self._request.body or None,
-            headers=self._request.headers,
-            extensions={"timeout": timeout.as_dict()},
+    def _http_request(self) -> httpcore2.Request:
+        request, left = self._request, seconds_left()
+        url, host = _parse(request.url)
+        length = [("Content-Length", str(len(request.body)))] if request.body else []
+        return httpcore2.Request(
+            request.method,
+            url,
+            headers=[("Host", host), *length, *request.headers.items()],
+            content=request.body,
+            extensions={"timeout": {"connect": left / 2, "read": left, "write": left, "pool": left}},
         )
 
 
-class _Kept:
-    """An async client that its event loop closes: `shutdown_asyncgens` ends the generator (PEP 525)."""
+class _LoopPool:
+    """The connections of an event loop, which closes them: `shutdown_asyncgens` ends the generator (PEP 525)."""
 
-    def __init__(self, client: AsyncTransport) -> None:
-        self.client = client
+    def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
+        self.pool = pool
         self._closer = self._close_at_end()
 
     async def until_loop_closes(self) -> None:
@@ -195,7 +203,15 @@ class _Kept:
         try:
             yield
         finally:
-            await self.client.aclose()
+            await self.pool.aclose()
+
+
+@lru_cache(maxsize=128)
+def _parse(url: str) -> tuple[httpcore2.URL, str]:
+    """Return a URL in the form of the connection pool, and the `Host` header for it (RFC 9110 §7.2)."""
+    parsed = httpx2.URL(url)
+    target = httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+    return target, parsed.netloc.decode("ascii")
 
 
 def _append(body: bytearray, chunk: bytes) -> None:
@@ -205,6 +221,8 @@ def _append(body: bytearray, chunk: bytes) -> None:
 
 
 def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLContext:
+    if verify is True and not certificate:
+        return _default_context()
     if isinstance(verify, str):
         context = ssl.create_default_context(cafile=verify)
     else:
@@ -212,6 +230,12 @@ def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLConte
     if certificate:
         context.load_cert_chain(*certificate)
     return context
+
+
+@cache
+def _default_context() -> ssl.SSLContext:
+    """Return the context that most transports share: to read the machine's authorities takes 40 ms."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _unavailable(error: Exception) -> IntrospectionUnavailable:

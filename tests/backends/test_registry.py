@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -250,3 +251,18 @@ def test_a_forked_process_starts_anew(authorization_server: MisbehavingServer) -
 
     assert said.split() == ["child:", "new", "alice", "parent:", "same", "alice"]
     assert authorization_server.connections == 2
+
+
+def test_a_fork_that_python_does_not_see_starts_anew(
+    authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uWSGI forks without `os.register_at_fork`; `make faults` shows it with the real server."""
+    introspect("token")
+    backend = token_backends["default"]
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+
+    introspect("token")
+
+    assert token_backends["default"] is not backend
+    assert authorization_server.connections == 2
+    backend.close()

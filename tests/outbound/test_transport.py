@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
+import httpcore2
+import httpx2
 import pytest
 from asgiref.sync import async_to_sync
 
@@ -168,19 +173,46 @@ def test_a_loop_that_ends_takes_its_connections_along(authorization_server: Misb
     assert authorization_server.connections == 3
 
 
-def test_a_thousand_calls_under_async_to_sync_build_no_client_and_share_a_connection(
+def test_calls_under_async_to_sync_share_a_connection_of_threads(
     authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loop that lives for one call has nothing to keep a connection for: its calls use the one of the threads."""
-    made = []
-    monkeypatch.setattr(transport, "AsyncTransport", lambda *_: made.append(1))
+    opened = []
+    monkeypatch.setattr(transport, "open_async_pool", lambda *_: opened.append(1))
 
-    for number in range(1000):
+    for number in range(50):
         assert async_to_sync(aintrospect)(f"{TOKEN}-{number}")
     gc.collect()
 
-    assert made == []
+    assert opened == []
     assert authorization_server.connections == 1
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of loops that a program closed too early
+def test_a_loop_that_is_closed_without_a_farewell_leaves_nothing_behind(
+    authorization_server: MisbehavingServer,
+) -> None:
+    loops = WeakSet[asyncio.AbstractEventLoop]()
+    before = len(sockets_to(authorization_server))
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loops.add(loop)
+        assert loop.run_until_complete(aintrospect(TOKEN))
+        loop.close()
+    del loop
+    gc.collect()
+
+    assert list(loops) == []
+    assert len(sockets_to(authorization_server)) == before
+
+
+def sockets_to(server: MisbehavingServer) -> list[str]:
+    """Return the sockets of this process that are connected to a server (Linux)."""
+    port = f"{int(server.origin.rpartition(':')[2]):04X}"
+    connected = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    inodes = {line.split()[9] for line in connected if line.split()[2].endswith(f":{port}")}
+    own = [link.readlink().name for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [name for name in own if name.removeprefix("socket:[").removesuffix("]") in inodes]
 
 
 def test_a_call_that_is_cancelled_leaves_the_connection_usable(authorization_server: MisbehavingServer) -> None:
@@ -267,3 +299,42 @@ def test_a_handshake_that_is_cut_off_leaves_no_socket_open(settings: Any) -> Non
             asyncio.run(aintrospect(TOKEN))
         asyncio.run(cancelled())
         gc.collect()
+
+
+def test_what_is_used_of_the_http_libraries_is_public() -> None:
+    """A release of theirs may rename what is private, and every remote backend would stop working at once."""
+    public = {
+        "httpcore2": set(httpcore2.__all__),
+        "httpx2": set(httpx2.__all__) - {"HTTPTransport", "AsyncHTTPTransport"},
+    }
+    extended = {"NetworkBackend", "NetworkStream", "AsyncNetworkBackend", "AsyncNetworkStream"}
+    used = set()
+    for module in Path(transport.__file__).parents[1].rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(tuple(public)):
+                raise AssertionError(f"{module}: write `import {node.module}`, so that this test sees what is used")
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in public:
+                assert node.attr in public[node.value.id], f"{module}:{node.lineno}"
+                used.add(node.attr)
+            if isinstance(node, ast.ClassDef):
+                bases = [base for base in node.bases if isinstance(base, ast.Attribute)]
+                foreign = {base.attr for base in bases if isinstance(base.value, ast.Name) and base.value.id in public}
+                assert foreign <= extended, f"{module}:{node.lineno}"
+
+    assert {"ConnectionPool", "AsyncConnectionPool", "create_ssl_context"} <= used
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "target"),
+    [
+        ("https://as.example.com/introspect?a=b", "as.example.com", b"/introspect?a=b"),
+        ("https://as.example.com:443/introspect", "as.example.com", b"/introspect"),
+        ("https://as.example.com:8443", "as.example.com:8443", b"/"),
+        ("https://[::1]:8443/introspect", "[::1]:8443", b"/introspect"),
+        ("https://m\N{LATIN SMALL LETTER U WITH DIAERESIS}nchen.example/a b", "xn--mnchen-3ya.example", b"/a%20b"),
+    ],
+)
+def test_the_host_header_names_the_host_of_the_url(url: str, host: str, target: bytes) -> None:
+    parsed, header = transport._parse(url)
+
+    assert (header, parsed.target) == (host, target)
