@@ -7,19 +7,27 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from .protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, decode_base64url
+from .protocol.jwt import MalformedJWT, UnverifiedJWT, decode_base64url
 
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 """RFC 7518 §3.3 asks for the least; the most keeps a key of somebody else from costing us seconds."""
-MAX_KEYS = 32
+MAX_KEYS = 256
+"""Keys of one set: servers with many tenants publish dozens."""
+MAX_TRIED = 16
+"""Keys that are tried for one JWT: a JWT that names no key must not cost a signature for each key of a large set."""
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 EXTRA_MISSING = "the extra jwt is not installed: pip install 'django-introspection[jwt]'"
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _ALGORITHMS = {
-    "RSA": ("RS256", "PS256"),
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     "P-256": ("ES256",),
+    "P-384": ("ES384",),
+    "P-521": ("ES512",),
+    "secp256k1": ("ES256K",),
     "Ed25519": ("EdDSA", "Ed25519"),
+    "Ed448": ("EdDSA", "Ed448"),
 }
+"""The algorithms of each kind of key, the preferred one first (RFC 7518 §3.1, RFC 8812 §3.2, RFC 9864 §2)."""
 _MAX_EXPONENT = 12
 """Characters of an RSA exponent: 64 bits and more make verifying slow."""
 
@@ -85,13 +93,15 @@ def is_installed() -> bool:
 
 
 def generate_signing_key(alg: str) -> SigningKey:
-    """Make a private key for an algorithm of SIGNING_ALGORITHMS, RSA of 3072 bits."""
+    """Make a private key for one of SIGNING_ALGORITHMS; an RSA key has 3072 bits."""
     _need_extra()
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
     if alg in _ALGORITHMS["RSA"]:
         return read_signing_key(RSAKey.generate_key(3072).as_dict(private=True), alg=alg)
-    key = ECKey.generate_key("P-256") if alg == "ES256" else OKPKey.generate_key("Ed25519")
+    curve = next(name for name, algorithms in _ALGORITHMS.items() if alg in algorithms)
+    key_class: Any = ECKey if alg.startswith("ES") else OKPKey
+    key = key_class.generate_key(curve)
     return read_signing_key(key.as_dict(private=True), alg=alg)
 
 
@@ -146,14 +156,18 @@ def read_key_set(jwks: Any, *, strict: bool = False) -> tuple[VerificationKey, .
 
 
 def candidates(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> list[VerificationKey]:
-    """Return the keys that may have made a signature: those with its `kid`, else those without a name."""
-    named = [key for key in keys if jwt.kid is None or key.kid == jwt.kid]
-    return named or [key for key in keys if key.kid is None]
+    """Return the keys that may have made a signature: those with its `kid`, otherwise those without a name.
+
+    Only keys for its algorithm are among them, and MAX_TRIED at most.
+    """
+    usable = [key for key in keys if jwt.alg in key.algorithms]
+    named = [key for key in usable if jwt.kid is None or key.kid == jwt.kid]
+    return (named or [key for key in usable if key.kid is None])[:MAX_TRIED]
 
 
 def is_signed_by(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> bool:
-    """Tell whether one of some keys made the signature of a JWT."""
-    return jwt.alg in SIGNING_ALGORITHMS and any(key.verifies(jwt) for key in candidates(list(keys), jwt))
+    """Return whether one of some keys made the signature of a JWT."""
+    return any(key.verifies(jwt) for key in candidates(list(keys), jwt))
 
 
 def repeated_kid(keys: Iterable[VerificationKey | SigningKey]) -> bool:
@@ -240,7 +254,10 @@ def _check_rsa_size(bits: int) -> None:
 
 def _algorithms(key: Any, alg: Any) -> tuple[str, ...]:
     """Return the algorithms of a key, the preferred one first; its own `alg` leaves one."""
-    kind = "RSA" if key.key_type == "RSA" else key.curve_name
+    try:
+        kind = "RSA" if key.key_type == "RSA" else key.curve_name
+    except KeyError:  # the library has no name for the curve
+        kind = ""
     algorithms = _ALGORITHMS.get(kind, ())
     chosen = algorithms if alg is None else tuple(name for name in algorithms if name == alg)
     if not chosen:

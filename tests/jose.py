@@ -16,21 +16,27 @@ from joserfc.jws import JWSRegistry
 
 from tests.settings import ISSUER
 
-ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
+ALGORITHMS = [
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448"),
+]
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "ES256K": "secp256k1"}
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def key(alg: str, name: str = "one") -> Key:
     """Return a private key for an algorithm; one of each name in a session, since RSA takes its time."""
-    return _key("RSA" if alg in ("RS256", "PS256") else alg, name)
+    return _key("RSA" if alg[:2] in ("RS", "PS") else alg, name)
 
 
 @cache
 def _key(kind: str, name: str) -> Key:
     if kind == "RSA":
         return RSAKey.generate_key(2048)
-    return ECKey.generate_key("P-256") if kind == "ES256" else OKPKey.generate_key("Ed25519")
+    if kind in _CURVES:
+        return ECKey.generate_key(_CURVES[kind])
+    return OKPKey.generate_key("Ed448" if kind == "Ed448" else "Ed25519")
 
 
 def public(alg: str, name: str = "one", /, **members: Any) -> dict[str, Any]:

@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
-from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from joserfc.jwk import OctKey, OKPKey, RSAKey
 
 from django_introspection.exceptions import InvalidSetting
-from django_introspection.jose import KeyProblem, read_key_set, read_signing_key
+from django_introspection.jose import (
+    MAX_TRIED,
+    KeyProblem,
+    VerificationKey,
+    is_signed_by,
+    read_key_set,
+    read_signing_key,
+)
 from django_introspection.keys import signing_keys
+from django_introspection.protocol.jwt import parse_jwt
 from tests import endpoints, factories, jose
 from tests.settings import TOKEN_INTROSPECTION
 
@@ -99,13 +109,18 @@ def test_the_thumbprint_is_that_of_the_standard_whatever_else_is_in_the_key(with
     assert signing_keys()[0].kid == jose.encode(sha256(text.encode()).digest())
 
 
+def brainpool_pem() -> str:
+    key = ec.generate_private_key(ec.BrainpoolP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem.decode()
+
+
 REFUSED: dict[str, Any] = {
     "symmetric JWK": lambda: {"KEY": OctKey.generate_key(512).as_dict(private=True)},
     "secret text": lambda: {"KEY": "do-not-show-this-secret"},
     "public JWK": lambda: {"KEY": jose.public("ES256")},
     "public PEM": lambda: {"KEY": jose.key("ES256").as_pem().decode()},
-    "another curve": lambda: {"KEY": ECKey.generate_key("P-384").as_pem(private=True).decode()},
-    "another Edwards curve": lambda: {"KEY": OKPKey.generate_key("Ed448").as_dict(private=True)},
+    "another curve": lambda: {"KEY": brainpool_pem()},
     "a key for agreement": lambda: {"KEY": OKPKey.generate_key("X25519").as_dict(private=True)},
     "a key for encryption": lambda: {"KEY": jose.private("ES256", use="enc")},
     "a key for other operations": lambda: {"KEY": jose.private("ES256", key_ops=["verify"])},
@@ -183,7 +198,7 @@ UNUSABLE: dict[str, Any] = {
     "for encryption": lambda: jose.public("RS256", use="enc"),
     "for other operations": lambda: jose.public("RS256", key_ops=["encrypt"]),
     "operations that are no list": lambda: jose.public("RS256", key_ops="verify"),
-    "for another algorithm": lambda: jose.public("RS256", alg="RS512"),
+    "for another algorithm": lambda: jose.public("RS256", alg="ES256"),
     "algorithm number": lambda: jose.public("RS256", alg=7),
     "a modulus that is not base64url": lambda: jose.public("RS256", n="+/+/"),
     "a weak modulus": lambda: {"kty": "RSA", "n": jose.encode(b"\xff" * 128), "e": "AQAB"},
@@ -204,10 +219,29 @@ def test_a_key_of_a_set_that_cannot_verify_is_left_out_and_the_good_one_still_wo
         read_key_set({"keys": [jose.public("ES256"), make()]}, strict=True)
 
 
-@pytest.mark.parametrize("value", [None, [], {}, {"keys": None}, {"keys": {}}, {"keys": [{}] * 33}])
+@pytest.mark.parametrize("value", [None, [], {}, {"keys": None}, {"keys": {}}, {"keys": [{}] * 257}])
 def test_what_is_no_set_of_keys_is_refused(value: Any) -> None:
     with pytest.raises(KeyProblem):
         read_key_set(value)
+
+
+def test_a_large_set_is_read_and_a_jwt_without_a_kid_tries_few_of_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify, tried = VerificationKey.verifies, []
+
+    def counted(key: VerificationKey, jwt: Any) -> bool:
+        tried.append(key)
+        return verify(key, jwt)
+
+    monkeypatch.setattr(VerificationKey, "verifies", counted)
+    others = [jose.public("ES256", "two", kid=f"other-{number}") for number in range(200)]
+    keys = read_key_set({"keys": [*others, jose.public("ES256", kid="one"), jose.public("EdDSA", kid="three")]})
+
+    named = jose.sign({"alg": "ES256", "kid": "one"}, {}, jose.key("ES256"))
+    assert is_signed_by(keys, parse_jwt(named))
+    assert len(tried) == 1
+    tried.clear()
+    assert not is_signed_by(keys, parse_jwt(jose.sign({"alg": "ES256"}, {}, jose.key("ES256", "three"))))
+    assert len(tried) == MAX_TRIED
 
 
 def test_without_the_extra_it_is_named_and_nothing_is_offered_that_needs_it(

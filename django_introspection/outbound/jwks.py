@@ -30,7 +30,7 @@ logger = logging.getLogger("django_introspection")
 
 TIMEOUT = 5
 """Seconds that a fetch may take altogether."""
-MAX_SET = 128 * 1024
+MAX_SET = 512 * 1024
 """Bytes of a key set that are read."""
 FRESH = 10 * 60
 """Seconds after which a set is fetched again: what a removed key lives on at most, while its owner can be reached."""

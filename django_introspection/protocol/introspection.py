@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .answer import Active, Answer, Inactive, Reason
+from .dialects import is_scope_list
 from .errors import InvalidResponse
 from .strict_json import parse_json_object
-from .times import is_time
+from .times import is_time, readable_time
 from .token_info import TokenInfo
 
 MAX_RESPONSE = 1024 * 1024
 """Bytes of a response that are read; far above what any token needs."""
+
+_TIMES = ("exp", "iat", "nbf")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NO_JSON = frozenset({"text/html", "application/jwt"})
 
 Members = dict[str, Any]
 
@@ -25,25 +30,28 @@ def build_request(token: str) -> dict[str, str]:
 def parse_response(content_type: str, body: bytes) -> Answer:
     """Read the body of a 200 response as hostile input.
 
-    Raises InvalidResponse for anything that is not a JSON object with a boolean `active` and members of the
-    right type. A member that is null counts as absent.
+    A member that is null counts as absent. A byte order mark is ignored (RFC 8259 §8.1), and so is the media type if
+    the body is JSON, because servers send `text/plain` too; a page and a signed response are refused by their type.
+    Raise InvalidResponse for anything that is not a JSON object with a boolean `active` and members of the right type.
     """
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in _NO_JSON or media_type.endswith("+jwt"):
         raise InvalidResponse("the response is not application/json")
-    members = _json_object(body)
+    members = _json_object(body.removeprefix(_BYTE_ORDER_MARK))
     active = members.pop("active", None)
     if active is False:
         return Inactive(Reason.INACTIVE)
     if active is not True:
         raise InvalidResponse("the response has no boolean active")
     members = {name: value for name, value in members.items() if value is not None}
+    members |= {name: readable_time(members[name]) for name in _TIMES if name in members}
     if name := wrong_member(members):
         raise InvalidResponse(f"the member {name} has the wrong type")
     return Active(TokenInfo(members))
 
 
 def wrong_member(members: Mapping[str, Any]) -> str | None:
-    """Return the name of a member of the wrong type, None where there is none (RFC 7662 §2.2, RFC 7519 §4.1)."""
+    """Return the name of a member of the wrong type, None if there is none (RFC 7662 §2.2, RFC 7519 §4.1)."""
     return next((name for name, is_valid in _TYPES.items() if name in members and not is_valid(members[name])), None)
 
 
@@ -70,13 +78,18 @@ def _is_audience(value: Any) -> bool:
     return _is_string(value) or (isinstance(value, list) and all(map(_is_string, value)))
 
 
+def _is_scope(value: Any) -> bool:
+    return _is_string(value) or is_scope_list(value)
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("scope", "client_id", "username", "token_type", "sub", "iss", "jti"), _is_string),
-    **dict.fromkeys(("exp", "iat", "nbf"), is_time),
+    **dict.fromkeys(("client_id", "username", "token_type", "sub", "iss", "jti"), _is_string),
+    **dict.fromkeys(_TIMES, is_time),
+    "scope": _is_scope,
     "aud": _is_audience,
     "cnf": _is_object,
 }

@@ -14,8 +14,11 @@ from .strict_json import parse_json_object
 
 MAX_JWT = 16 * 1024
 """Characters of a token or an assertion that are read; servers refuse longer headers anyway."""
-SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
-"""What we sign and verify with: asymmetric, so that who verifies cannot sign (RFC 8725 §3.2)."""
+SIGNING_ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448"),
+)
+"""The algorithms to sign and verify with, all asymmetric: a server that verifies cannot sign (RFC 8725 §3.2)."""
 ACCESS_TOKEN_TYPE = "at+jwt"
 _LOOKED_AT = 64
 _JSON_SPACE, _BYTE_ORDER_MARK = b" \t\r\n", b"\xef\xbb\xbf"

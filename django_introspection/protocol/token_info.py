@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-ACCESS_TOKEN_TYPES = frozenset({"bearer", "dpop"})
+from . import dialects
 
 
 class TokenInfo(Mapping[str, Any]):
     """Read an active token: a mapping of the response members, and the typed form as attributes.
 
-    Frozen through and through (lists are tuples here); `to_dict()` copies. Members have been checked
-    before one of these is made.
+    The mapping holds the members as the server wrote them; the attributes also read the members that servers use
+    instead of those of RFC 7662. It is frozen deeply (lists are tuples here); `to_dict()` returns a copy. Members have
+    been checked before an instance is made.
     """
 
     __slots__ = ("_members",)
@@ -26,18 +27,18 @@ class TokenInfo(Mapping[str, Any]):
 
     @property
     def sub(self) -> str | None:
-        """The resource owner, or the client where there is none, as the issuer names it."""
+        """The resource owner, or the client if there is none, as the issuer names it."""
         return self._members.get("sub")
 
     @property
     def client_id(self) -> str | None:
-        """The client that the token was issued to."""
-        return self._members.get("client_id")
+        """The client that the token was issued to: `client_id`, or else `azp`, `cid` or `appid`."""
+        return dialects.client_identifier(self._members)
 
     @property
     def username(self) -> str | None:
-        """A name to show people; never an identity."""
-        return self._members.get("username")
+        """A name to show people, never an identity: `username`, `preferred_username`, `upn` or `unique_name`."""
+        return dialects.display_name(self._members)
 
     @property
     def iss(self) -> str | None:
@@ -56,8 +57,8 @@ class TokenInfo(Mapping[str, Any]):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scope as a set."""
-        return frozenset(filter(None, (self._members.get("scope") or "").split(" ")))
+        """The scope tokens of `scope`, or else of `scp`; either may be a string or a list."""
+        return dialects.scope_tokens(self._members)
 
     @property
     def audiences(self) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ class TokenInfo(Mapping[str, Any]):
 
     @property
     def expires_at(self) -> datetime | None:
-        """The first moment at which the token is no longer good, in UTC."""
+        """The moment from which the token is expired, in UTC."""
         return self._time("exp")
 
     @property
@@ -77,7 +78,7 @@ class TokenInfo(Mapping[str, Any]):
 
     @property
     def not_before(self) -> datetime | None:
-        """The first moment at which the token is good, in UTC."""
+        """The moment from which the token is valid, in UTC."""
         return self._time("nbf")
 
     @property
@@ -87,17 +88,12 @@ class TokenInfo(Mapping[str, Any]):
 
     @property
     def is_access_token(self) -> bool | None:
-        """Whether the members say that this is an access token; None where they do not say.
+        """Whether the members say that this is an access token, None if they do not say.
 
-        `token_type` is a scheme (RFC 6749 §7.1), and refresh tokens have none; `token_use` and `typ` are
-        how Hydra and Keycloak mark the kind.
+        `token_type` names a scheme (RFC 6749 §7.1), and refresh tokens have none; `token_use` and `typ` are how Hydra,
+        Cognito and Keycloak name the kind.
         """
-        marks = {str(self._members.get(name, "")).lower() for name in ("token_use", "typ")}
-        if marks & {"refresh_token", "refresh", "offline", "id", "id_token", "logout"}:
-            return False
-        if self.token_type is None:
-            return None
-        return self.token_type.lower() in ACCESS_TOKEN_TYPES
+        return dialects.is_access_token(self._members)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a copy of the members in plain, changeable types."""

@@ -74,8 +74,27 @@ def test_a_token_for_another_resource_is_refused(audience: Any, server: Misbehav
     assert_invalid(access_token(server.origin, aud=audience))
 
 
+@pytest.mark.requirement("9068-4-d")
+@pytest.mark.parametrize("alg", jose.ALGORITHMS)
+def test_a_token_signed_with_any_asymmetric_algorithm_is_accepted(alg: str, server: MisbehavingServer) -> None:
+    publish(server, public(alg=alg) | {"alg": alg})
+
+    assert_taken(access_token(server.origin, alg=alg))
+
+
+@pytest.mark.requirement("9068-4-d")
+@pytest.mark.parametrize(
+    ("alg", "curve"), [("ES384", "ES256"), ("ES256", "ES384"), ("ES512", "ES256K"), ("Ed25519", "Ed448")]
+)
+def test_an_algorithm_belongs_to_one_curve(alg: str, curve: str, server: MisbehavingServer) -> None:
+    publish(server, public(alg=curve))
+    header = {"alg": alg, "typ": "at+jwt", "kid": "one"}
+
+    assert_invalid(jose.sign(header, claims(server.origin), jose.key(curve)))
+
+
 @pytest.mark.requirement("9068-4-d", "9068-4-f")
-@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", "HS256", "ES384", "RS1"])
+@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", "HS256", "HS512", "RS1"])
 def test_an_algorithm_that_proves_nothing_is_refused(alg: str, server: MisbehavingServer) -> None:
     signed, _, signature = access_token(server.origin).rpartition(".")
     header = jose.part({"alg": alg, "typ": "at+jwt", "kid": "one"})

@@ -6,8 +6,8 @@ _GOOD = '{"active": true, "token_type": "Bearer"'
 GOOD = f"{_GOOD}}}".encode()
 """The least that is an answer for an active access token."""
 
-NOT_JSON = ["", "text/html", "text/plain; charset=utf-8", "application/jsonx", "application/token-introspection+jwt"]
-"""Content types under which even a good body is refused."""
+NOT_JSON = ["text/html; charset=utf-8", "application/jwt", "application/token-introspection+jwt"]
+"""Content types under which even a valid body is refused."""
 
 _WHOLE = {
     "empty body": "",
@@ -38,17 +38,15 @@ _MEMBERS = {
     "member twice": '"sub": "alice", "sub": "root"',
     "NaN": '"exp": NaN',
     "Infinity": '"exp": Infinity',
-    "exp a string": '"exp": "9999999999"',
+    "exp a word": '"exp": "never"',
     "exp a boolean": '"exp": true',
     "exp a list": '"exp": [1]',
-    "exp negative": '"exp": -1',
-    "exp huge": f'"exp": 1{"0" * 400}',
     "exp of ten thousand digits": f'"exp": 1{"0" * 10_000}',
-    "exp beyond every clock": '"exp": 1e300',
     "exp beyond floating point": '"exp": 1e400',
-    "nbf a string": '"nbf": "0"',
+    "nbf a word": '"nbf": "now"',
     "iat an object": '"iat": {}',
-    "scope a list": '"scope": ["orders:read"]',
+    "scope a list of lists": '"scope": [["orders:read"]]',
+    "scope a list with spaces": '"scope": ["orders:read orders:write"]',
     "scope a number": '"scope": 1',
     "username a list": '"username": ["alice"]',
     "sub a number": '"sub": 1',

@@ -55,6 +55,55 @@ def test_attributes_are_the_typed_form(info: TokenInfo) -> None:
     assert info.not_before == datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("members", "scopes"),
+    [
+        ({"scp": "a b"}, {"a", "b"}),
+        ({"scp": ["a", "b"]}, {"a", "b"}),
+        ({"scope": ["a", "b"]}, {"a", "b"}),
+        ({"scope": "a", "scp": ["b"]}, {"a"}),
+        ({"scope": "", "scp": ["b"]}, set()),
+        ({"scope": None, "scp": ["b"]}, {"b"}),
+        ({"scp": ["a b"]}, set()),
+        ({"scp": [1, "a"]}, set()),
+        ({"scp": {"a": 1}}, set()),
+        ({"scp": 7}, set()),
+        ({"roles": ["a"]}, set()),
+    ],
+)
+def test_scopes_are_read_from_scope_or_else_from_scp(members: dict[str, Any], scopes: set[str]) -> None:
+    assert TokenInfo(members).scopes == scopes
+
+
+@pytest.mark.parametrize(
+    ("members", "client_id"),
+    [
+        ({"client_id": "a", "azp": "b"}, "a"),
+        ({"azp": "b", "cid": "c"}, "b"),
+        ({"cid": "c"}, "c"),
+        ({"appid": "d"}, "d"),
+        ({"azp": 7, "cid": "c"}, "c"),
+        ({"clientId": "x"}, None),
+    ],
+)
+def test_the_client_is_read_from_what_servers_write(members: dict[str, Any], client_id: str | None) -> None:
+    assert TokenInfo(members).client_id == client_id
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ({"username": "a", "preferred_username": "b"}, "a"),
+        ({"preferred_username": "b"}, "b"),
+        ({"upn": "c@example.com"}, "c@example.com"),
+        ({"unique_name": "d"}, "d"),
+        ({"name": "E"}, None),
+    ],
+)
+def test_the_name_to_show_is_read_from_what_servers_write(members: dict[str, Any], name: str | None) -> None:
+    assert TokenInfo(members).username == name
+
+
 def test_what_was_not_said_is_none_or_empty() -> None:
     info = TokenInfo({})
 
@@ -96,6 +145,17 @@ def test_no_member_makes_an_active_token_inactive(active: Any) -> None:
         ({"token_type": "Bearer", "typ": "ID"}, False),
         ({"token_type": "Bearer", "token_use": "id_token"}, False),
         ({"typ": "Refresh"}, False),
+        ({"typ": "Bearer"}, True),
+        ({"token_use": "access"}, True),
+        ({"token_use": "access_token"}, True),
+        ({"token_use": "refresh"}, False),
+        ({"token_type": "access_token"}, True),
+        ({"token_type": "access_token", "typ": "Logout"}, False),
+        ({"token_type": "urn:ietf:params:oauth:token-type:access_token"}, True),
+        ({"token_type": "urn:ietf:params:oauth:token-type:refresh_token"}, False),
+        ({"typ": "Bearer", "token_type": "N_A"}, False),
+        ({"scope": "openid"}, None),
+        ({"typ": "JWT"}, None),
         ({}, None),
         ({"typ": ["Refresh"]}, None),
     ],
