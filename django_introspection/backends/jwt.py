@@ -17,6 +17,7 @@ from ..outbound.steps import Blocking, Steps, arun, run
 from ..outbound.transport import Reply, Request
 from ..protocol.access_token import read_access_token
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.explanation import quoted
 from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
 from ..protocol.presented import Presented
 from .base import TokenBackend
@@ -99,9 +100,11 @@ class JWTBackend(TokenBackend):
         except MalformedJWT:
             return Inactive(Reason.MALFORMED)
         if jwt.claims.get("iss") != self.issuer:
-            return Inactive(Reason.WRONG_ISSUER)
+            claimed = quoted([jwt.claims.get("iss")])
+            return Inactive(Reason.WRONG_ISSUER, f"iss {quoted([self.issuer])}", f"iss {claimed}")
         if jwt.alg not in self._algorithms or not (yield from self._is_signed(jwt)):
-            return Inactive(Reason.BAD_SIGNATURE)
+            expected = f"a key of the issuer and alg {quoted(sorted(self._algorithms))}"
+            return Inactive(Reason.BAD_SIGNATURE, expected, f"kid {quoted([jwt.kid])}, alg {quoted([jwt.alg])}")
         answer = read_access_token(jwt, typed=self._typed)
         if answer and introspection_settings.REVOCATIONS is not None and (yield from _is_revoked(token)):
             return Inactive(Reason.REVOKED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .answer import Active, Answer, Inactive, Reason
+from .explanation import quoted
 from .introspection import wrong_member
 from .jwt import ACCESS_TOKEN_TYPE, UnverifiedJWT
 from .token_info import TokenInfo
@@ -21,7 +22,8 @@ def read_access_token(jwt: UnverifiedJWT, *, typed: bool) -> Answer:
     Without that, a JWT must look like an access token by its claims. A claim that is null counts as absent.
     """
     if not (jwt.media_type == ACCESS_TOKEN_TYPE if typed else _looks_like_access_token(jwt)):
-        return Inactive(Reason.NOT_AN_ACCESS_TOKEN)
+        expected = f"typ {quoted([ACCESS_TOKEN_TYPE])}" if typed else "the claims of an access token"
+        return Inactive(Reason.NOT_AN_ACCESS_TOKEN, expected, f"typ {quoted([jwt.media_type])}")
     claims = {name: value for name, value in jwt.claims.items() if value is not None}
     if "exp" not in claims or wrong_member(claims):
         return Inactive(Reason.MALFORMED)

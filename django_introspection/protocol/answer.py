@@ -10,7 +10,7 @@ from .token_info import TokenInfo
 
 
 class Reason(StrEnum):
-    """Why a token is not good: for signal, log and operator, never for the wire (RFC 7662 §4)."""
+    """Why a token is rejected: for the signal, the log and the operator, never for the wire (RFC 7662 §4)."""
 
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
@@ -34,7 +34,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The token is good; `user` is the local user where the source knows one."""
+    """The token is active; `user` is the local user if the source knows one."""
 
     info: TokenInfo
     user: Any = field(default=None, repr=False)
@@ -45,12 +45,23 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Inactive:
-    """The token is not good."""
+    """The token is inactive, or rejected by this resource server.
+
+    `expected` and `found` explain the reason to an operator, in words that hold no token: an audience, an issuer, a
+    kind. Both are empty if the reason says everything.
+    """
 
     reason: Reason
+    expected: str = field(default="", compare=False)
+    found: str = field(default="", compare=False)
 
     def __bool__(self) -> Literal[False]:
         return False
+
+    def __str__(self) -> str:
+        """Return the reason, followed by what was expected and found instead."""
+        details = (("expected", self.expected), ("found", self.found))
+        return "; ".join([self.reason, *(f"{name} {text}" for name, text in details if text)])
 
 
 Answer = Active | Inactive

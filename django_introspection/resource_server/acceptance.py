@@ -1,53 +1,136 @@
-"""Whether an active token is good *here*: kind, binding, time, issuer, audience."""
+"""Whether this resource server accepts a token: by its kind, binding, times, issuer, audience and user.
+
+Views, the token debugger and the command `introspection_token inspect` call these functions; a trace shows the last two
+how the decision was made.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from functools import partial
+from typing import Any, NamedTuple
 
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..backends.route import ask_route
 from ..conf import introspection_settings
-from ..outbound.steps import arun, run
-from ..protocol.answer import Answer, Inactive, Reason
+from ..outbound.steps import Steps, arun, run
+from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.explanation import explain
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
+from .proof import Proof
+from .users import auser_of, user_of
 
 _OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku", "x5t#S256"})
 """Members of `cnf` that name a key in a way that is not checked here (RFC 7800 §3.1, RFC 8705 §3.1)."""
 
 
-@sensitive_variables("token")
-def validate(token: str, alias: str, *, jkt: str | None = None) -> Answer:
-    """Tell whether a token is good at this resource server; raises IntrospectionUnavailable.
+class Identity(NamedTuple):
+    """The user of a request, and what its token means."""
 
-    `jkt` is the thumbprint of the key that its sender proved to hold, None for a bearer token.
+    user: Any
+    info: TokenInfo
+
+
+class Verdict(NamedTuple):
+    """What was asked about a token, what it answered, and what this resource server makes of the answer."""
+
+    alias: str | None
+    """The alias of a token backend; None for the user, whom the backend or its resolver names."""
+    answer: Answer
+    accepted: Answer | Identity
+
+
+Trace = list[Verdict]
+"""The verdicts in the order in which they were reached: the last one decides."""
+
+
+@sensitive_variables("token")
+def authenticate_token(
+    token: str, alias: str, request: HttpRequest, *, proof: Proof | None = None, trace: Trace | None = None
+) -> Identity | Inactive:
+    """Return the identity of a request by its token, Inactive if the token is rejected.
+
+    `proof` is the DPoP proof that came with the token; it is used up only by a token that is accepted. Each verdict is
+    added to `trace`. Raises InvalidProof for a proof that was used before, and IntrospectionUnavailable.
     """
-    return run(ask_route(token_backends[alias].route(token), Presented(token), partial(accept, jkt=jkt)))
+    answer = validate(token, alias, jkt=proof.jkt if proof else None, trace=trace)
+    if not answer:
+        return answer
+    if proof:
+        proof.consume()
+    return _identity(answer, user_of(answer, token_backends[alias], request), trace)
 
 
 @sensitive_variables("token")
-async def avalidate(token: str, alias: str, *, jkt: str | None = None) -> Answer:
-    """Tell like `validate`, without blocking the event loop."""
-    return await arun(ask_route(token_backends[alias].route(token), Presented(token), partial(accept, jkt=jkt)))
+async def aauthenticate_token(
+    token: str, alias: str, request: HttpRequest, *, proof: Proof | None = None, trace: Trace | None = None
+) -> Identity | Inactive:
+    """Return like `authenticate_token`, without blocking the event loop."""
+    answer = await avalidate(token, alias, jkt=proof.jkt if proof else None, trace=trace)
+    if not answer:
+        return answer
+    if proof:
+        await proof.aconsume()
+    return _identity(answer, await auser_of(answer, token_backends[alias], request), trace)
+
+
+@sensitive_variables("token")
+def validate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
+    """Return the answer about a token, Inactive if this resource server rejects it; raises IntrospectionUnavailable.
+
+    `jkt` is the thumbprint of the key that its sender proved to hold, None for a bearer token. The user is not asked
+    for.
+    """
+    return run(_ask(token, alias, jkt, trace))
+
+
+@sensitive_variables("token")
+async def avalidate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
+    """Return like `validate`, without blocking the event loop."""
+    return await arun(_ask(token, alias, jkt, trace))
+
+
+@sensitive_variables("token")
+def _ask(token: str, alias: str, jkt: str | None, trace: Trace | None) -> Steps[Answer]:
+    judge = partial(accept, jkt=jkt) if trace is None else partial(_accept_traced, trace, jkt=jkt)
+    return ask_route(token_backends[alias].route(token), Presented(token), judge)
 
 
 def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> Answer:
-    """Return the answer where this resource server takes the token, else why it does not."""
+    """Return the answer of a backend if this resource server accepts the token, Inactive with the reason otherwise."""
     if not answer:
         return answer
-    reason = rejection_reason(answer.info, backend, now=time.time(), leeway=introspection_settings.LEEWAY, jkt=jkt)
-    return Inactive(reason) if reason else answer
+    now, leeway = time.time(), introspection_settings.LEEWAY
+    reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, jkt=jkt)
+    if reason is None:
+        return answer
+    issuer, audience = backend.issuer, backend.audience
+    return explain(reason, answer.info, issuer=issuer, audience=audience, now=now, leeway=leeway, jkt=jkt)
+
+
+def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, jkt: str | None) -> Answer:
+    accepted = accept(answer, backend, jkt=jkt)
+    trace.append(Verdict(backend.alias, answer, accepted))
+    return accepted
+
+
+def _identity(answer: Active, user: Any, trace: Trace | None) -> Identity | Inactive:
+    accepted = user if isinstance(user, Inactive) else Identity(user, answer.info)
+    if trace is not None:
+        trace.append(Verdict(None, answer, accepted))
+    return accepted
 
 
 def rejection_reason(
     info: TokenInfo, backend: TokenBackend, *, now: float, leeway: int, jkt: str | None = None
 ) -> Reason | None:
-    """Say why a token is not taken, None where it is; `now` and `leeway` in seconds (RFC 7662 §4)."""
+    """Return why a token is rejected, None if it is accepted; `now` and `leeway` in seconds (RFC 7662 §4)."""
     is_access_token = info.is_access_token
     if is_access_token is False or (is_access_token is None and backend.is_token_type_required):
         return Reason.NOT_AN_ACCESS_TOKEN
@@ -65,9 +148,9 @@ def rejection_reason(
 
 
 def _binding_refusal(info: TokenInfo, jkt: str | None) -> Reason | None:
-    """Say why a token is not its sender's to use, None where it is (RFC 9449 §7.1, §7.2).
+    """Return why the sender may not use a token, None if it may (RFC 9449 §7.1, §7.2).
 
-    A bearer token has no `cnf` at all. Members that nobody knows are ignored where a key was proven (RFC 7800 §3.1).
+    A bearer token has no `cnf` at all. Unknown members are ignored if a key was proven (RFC 7800 §3.1).
     """
     confirmation = info.confirmation
     if jkt is None:

@@ -17,9 +17,12 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ..protocol.challenge import challenge
+from ..protocol.explanation import missing_scope
 from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.presented import BEARER, DPOP
+from ..protocol.token_info import TokenInfo
 from .extraction import header_scheme
+from .refusal_log import log_refusal
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
@@ -174,6 +177,9 @@ class ScopeDenial:
         announcement = announcement_of(request)
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(announcement=announcement)
+        if isinstance(request.auth, TokenInfo):
+            lacking = missing_scope(request.auth, self.missing or ())
+            log_refusal("access token refused view=%s: %s", type(self._view).__name__, lacking)
         answering = announcement.answering(request._request)
         raise InsufficientScope(message, announcement=answering, scope=" ".join(self.missing or ()))
 

@@ -6,19 +6,17 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.http import HttpRequest
 
-from ..backends.base import TokenBackend
-from ..backends.registry import token_backends
-from ..protocol.answer import Answer, Inactive
+from ..protocol.answer import Inactive
 from ..protocol.dpop import InvalidProof
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.explanation import missing_scope
 from ..protocol.opaque import digest
 from ..protocol.presented import BEARER, DPOP, SentToken
-from ..protocol.token_info import TokenInfo
-from .acceptance import avalidate, validate
+from .acceptance import Identity, aauthenticate_token, authenticate_token
 from .denial import (
     DEFAULT_REALM,
     Announcement,
@@ -33,16 +31,9 @@ from .denial import (
 from .extraction import HEADER, MalformedRequest, MalformedToken, sent_token
 from .metadata import metadata_url
 from .proof import NonceNeeded, Proof, fresh_nonce, verify
-from .users import auser_of, user_of
+from .refusal_log import log_refusal
 
 logger = logging.getLogger("django_introspection")
-
-
-class Identity(NamedTuple):
-    """Who came, and what their token means."""
-
-    user: Any
-    info: TokenInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +60,16 @@ class Protection:
             raise InvalidToken(announcement=self.announcement.answering(request)) from None
 
     def identify(self, request: HttpRequest, token: SentToken) -> Identity:
-        """Return who sent this token; raises InvalidToken, InvalidDPoPProof or Unavailable.
+        """Return the identity of a request by its token; raises InvalidToken, InvalidDPoPProof or Unavailable.
 
-        Two faces in the way of one request ask once. A proof is used up only by a token that is good.
+        A request asks once, also if it passes a middleware and an authentication class.
         """
         if known := self._known(request, token):
             return known
         with self._denials(request):
             proof = self._proof(request, token)
-            answer = validate(token.value, self.backend, jkt=proof.jkt if proof else None)
-            if proof and answer:
-                proof.consume()
-            return self._remember(request, token, answer, user_of(answer, self._source, request))
+            found = authenticate_token(token.value, self.backend, request, proof=proof)
+            return self._remember(request, token, found)
 
     async def aidentify(self, request: HttpRequest, token: SentToken) -> Identity:
         """Return like `identify`, without blocking the event loop."""
@@ -88,10 +77,8 @@ class Protection:
             return known
         with self._denials(request):
             proof = self._proof(request, token)
-            answer = await avalidate(token.value, self.backend, jkt=proof.jkt if proof else None)
-            if proof and answer:
-                await proof.aconsume()
-            return self._remember(request, token, answer, await auser_of(answer, self._source, request))
+            found = await aauthenticate_token(token.value, self.backend, request, proof=proof)
+            return self._remember(request, token, found)
 
     def admit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
         """Let a request of a plain Django view in, with its user and `token_info`; raises a denial (RFC 6750 §3.1)."""
@@ -110,16 +97,13 @@ class Protection:
     def _let_in(self, request: HttpRequest, identity: Identity, scopes: Iterable[str]) -> None:
         required = tuple(scopes)
         if not identity.info.scopes.issuperset(required):
+            log_refusal("access token refused backend=%s: %s", self.backend, missing_scope(identity.info, required))
             raise InsufficientScope(announcement=self.announcement.answering(request), scope=" ".join(required))
 
         async def auser() -> Any:
             return identity.user
 
         vars(request).update(user=identity.user, auser=auser, token_info=identity.info)
-
-    @property
-    def _source(self) -> TokenBackend:
-        return token_backends[self.backend]
 
     def _proof(self, request: HttpRequest, token: SentToken) -> Proof | None:
         return verify(request, token.value, self.backend) if token.scheme == DPOP else None
@@ -130,12 +114,12 @@ class Protection:
     def _name(self, token: SentToken) -> tuple[str, str, bytes]:
         return self.backend, token.scheme, digest(token.value)
 
-    def _remember(self, request: HttpRequest, token: SentToken, answer: Answer, user: Any) -> Identity:
-        if not answer or isinstance(user, Inactive):  # of an inactive answer the user is inactive for the same reason
-            logger.info("access token refused backend=%s: %s", self.backend, user.reason)
+    def _remember(self, request: HttpRequest, token: SentToken, found: Identity | Inactive) -> Identity:
+        if isinstance(found, Inactive):
+            log_refusal("access token refused backend=%s: %s", self.backend, found)
             raise InvalidToken(announcement=self.announcement.answering(request))
-        identity = _identities(request)[self._name(token)] = Identity(user, answer.info)
-        return identity
+        _identities(request)[self._name(token)] = found
+        return found
 
     @contextmanager
     def _denials(self, request: HttpRequest) -> Iterator[None]:
@@ -145,7 +129,7 @@ class Protection:
         except NonceNeeded:
             raise UseDPoPNonce(fresh_nonce(), announcement=self.announcement.answering(request)) from None
         except InvalidProof as invalid:
-            logger.info("DPoP proof refused backend=%s: %s", self.backend, invalid)
+            log_refusal("DPoP proof refused backend=%s: %s", self.backend, invalid)
             reason = f"The DPoP proof is not good: {invalid}."
             raise InvalidDPoPProof(reason, announcement=self.announcement.answering(request)) from None
         except IntrospectionUnavailable as unavailable:

@@ -1,0 +1,92 @@
+"""What was expected of a rejected token and what was found, in words for the log, the debugger and the command.
+
+No token and no secret is part of them. Values come from outside: they are escaped and cut, so that none can forge or
+fill a line of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from .answer import Inactive, Reason
+from .token_info import TokenInfo
+
+MAX_VALUE = 200
+"""Characters of one value that are shown."""
+MAX_VALUES = 10
+"""Values that are shown of a list."""
+_MARKS = ("token_type", "token_use", "typ")
+
+
+def explain(
+    reason: Reason,
+    info: TokenInfo,
+    *,
+    issuer: str | None,
+    audience: Collection[str],
+    now: float,
+    leeway: int,
+    jkt: str | None,
+) -> Inactive:
+    """Return the rejection of a token for this reason, with what was expected and what was found instead.
+
+    `issuer` and `audience` are those that the resource server expects; `now` and `leeway` are in seconds; `jkt` is the
+    thumbprint of the key that was proven, if any.
+    """
+    clock = f"{_moment(now)}, {leeway} s allowed"
+    match reason:
+        case Reason.NOT_AN_ACCESS_TOKEN:
+            return Inactive(reason, "token_type 'Bearer' or 'DPoP'", _members(info, _MARKS))
+        case Reason.BOUND_TO_A_KEY:
+            return Inactive(reason, "a bearer token without cnf", _binding(info))
+        case Reason.NOT_BOUND_TO_A_KEY:
+            return Inactive(reason, "cnf with jkt", _binding(info))
+        case Reason.ANOTHER_KEY:
+            return Inactive(reason, f"cnf with jkt {quoted([jkt])} alone", _binding(info))
+        case Reason.EXPIRED:
+            return Inactive(reason, f"exp after {clock}", f"exp {_moment(info['exp'])}")
+        case Reason.NOT_YET_VALID:
+            return Inactive(reason, f"nbf before {clock}", f"nbf {_moment(info['nbf'])}")
+        case Reason.WRONG_ISSUER:
+            return Inactive(reason, f"iss {quoted([issuer])}", f"iss {quoted([info.iss])}")
+        case Reason.WRONG_AUDIENCE:
+            return Inactive(reason, f"aud {quoted(sorted(audience))}", f"aud {quoted(info.audiences)}")
+    return Inactive(reason)
+
+
+def missing_scope(info: TokenInfo, required: Iterable[str]) -> str:
+    """Return what to say about a token that lacks some of the required scopes."""
+    return f"insufficient scope; expected {quoted(required)}; found {quoted(sorted(info.scopes))}"
+
+
+def quoted(values: Iterable[Any]) -> str:
+    """Return values in quotes, escaped and cut; "none" if there are none."""
+    every = list(values)
+    shown = [_cut(value) for value in every[:MAX_VALUES]]
+    return ", ".join(shown + ["…"] * (len(every) > MAX_VALUES)) or "none"
+
+
+def _cut(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+
+
+def _members(info: TokenInfo, names: Iterable[str]) -> str:
+    found = [f"{name} {quoted([info[name]])}" for name in names if name in info]
+    return ", ".join(found) or "no token_type"
+
+
+def _binding(info: TokenInfo) -> str:
+    if info.confirmation is None:
+        return "no cnf" if info.token_type is None else f"token_type {quoted([info.token_type])} and no cnf"
+    return f"cnf with {', '.join(f'{name} {quoted([value])}' for name, value in sorted(info.confirmation.items()))}"
+
+
+def _moment(seconds: float) -> str:
+    """Return a time of a token in UTC; one beyond the calendar stays a number."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (OverflowError, OSError, ValueError):
+        return str(seconds)

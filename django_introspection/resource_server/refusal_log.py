@@ -1,0 +1,18 @@
+"""The log of refusals: why a request with a token was turned down.
+
+A stranger can cause one line for each request, so the level is INFO, which a project without LOGGING does not show.
+While DEBUG is on, the level is WARNING, which it does show.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+
+logger = logging.getLogger("django_introspection")
+
+
+def log_refusal(line: str, *arguments: object) -> None:
+    """Log why a request was refused; the arguments hold no token and no secret."""
+    logger.log(logging.WARNING if settings.DEBUG else logging.INFO, line, *arguments)
