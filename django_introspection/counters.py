@@ -5,23 +5,23 @@ Days are those of UTC. A cache that is down counts nothing, and changes no answe
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
-from django.core.cache import caches
+from django.core.cache import BaseCache
 
 from . import signals
+from .cache_calls import CacheCalls, CacheUnavailable
 from .conf import DAY, introspection_settings
 from .exceptions import InvalidSetting
 from .protocol.answer import Answer
 from .protocol.errors import IntrospectionUnavailable
 
-logger = logging.getLogger("django_introspection")
-
 INACTIVE = "inactive"
 FAILED_AUTHENTICATION = "failed-authentication"
+_calls = CacheCalls("counters")
 DAYS_KEPT = 40
 """Days after which a count is forgotten."""
 
@@ -43,9 +43,8 @@ def read(names: Iterable[str], days: Iterable[date]) -> Mapping[tuple[str, date]
     days = list(days)
     keys = {_key(name, day): (name, day) for name in names for day in days}
     try:
-        found = caches[place.alias].get_many(keys)
-    except Exception as error:  # noqa: BLE001 - each cache has errors of its own, which may show its password
-        logger.error("the cache of counters does not answer: %s", type(error).__name__)
+        found = _calls.make(place.alias, "get_many", keys)
+    except CacheUnavailable:
         raise IntrospectionUnavailable("the cache of counters does not answer") from None
     return {keys[key]: int(count) for key, count in found.items()}
 
@@ -58,12 +57,14 @@ def _count(name: str) -> None:
     if place is None:
         return
     key = _key(name, datetime.now(UTC).date())
-    try:
-        cache = caches[place.alias]
+
+    def add_or_increment(cache: BaseCache) -> None:
         if not cache.add(key, 1, timeout=DAYS_KEPT * DAY):
-            cache.incr(key)
-    except Exception as error:  # noqa: BLE001 - every cache has errors of its own, and none may change an answer
-        logger.warning("not counted, the cache does not answer: %s", type(error).__name__)
+            with suppress(ValueError):  # it expired or was evicted between the two calls
+                cache.incr(key)
+
+    with suppress(CacheUnavailable):
+        _calls.use(place.alias, add_or_increment)
 
 
 def _key(name: str, day: date) -> str:

@@ -12,14 +12,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from django.core.cache import caches
-
+from .cache_calls import CacheCalls, CacheUnavailable
 from .conf import Revocations, introspection_settings
 from .protocol.errors import IntrospectionUnavailable
 
 logger = logging.getLogger("django_introspection")
 
 TOMBSTONE = 1
+UNAVAILABLE = "the cache of revocations does not answer"
+_calls = CacheCalls("revocations", level=logging.ERROR)
 
 
 class RevocableToken(Protocol):
@@ -47,25 +48,20 @@ def write_tombstones(tokens: Iterable[RevocableToken]) -> None:
     timeout = int(left.total_seconds()) + 1 + introspection_settings.LEEWAY
     tombstones = {tombstone_key(token.digest, place): TOMBSTONE for token in tokens}
     try:
-        lost = caches[place.alias].set_many(tombstones, timeout=timeout)
-    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
-        raise _unavailable(error) from None
+        lost = _calls.make(place.alias, "set_many", tombstones, timeout=timeout)
+    except CacheUnavailable:
+        raise IntrospectionUnavailable(UNAVAILABLE) from None
     if lost:
-        raise _unavailable(None)
+        logger.error("the cache of revocations did not store every tombstone")
+        raise IntrospectionUnavailable(UNAVAILABLE)
 
 
 def is_revoked(identity: bytes) -> bool:
-    """Tell whether a token has a tombstone; raises IntrospectionUnavailable, and without REVOCATIONS it has none."""
+    """Return whether a token has a tombstone, False without REVOCATIONS; raises IntrospectionUnavailable."""
     place = introspection_settings.REVOCATIONS
     if place is None:
         return False
     try:
-        return caches[place.alias].get(tombstone_key(identity, place)) is not None
-    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
-        raise _unavailable(error) from None
-
-
-def _unavailable(error: Exception | None) -> IntrospectionUnavailable:
-    """Drop the cause: a cache's error may show the key or the password of its URL."""
-    logger.error("the cache of revocations does not answer: %s", type(error).__name__ if error else "keys not stored")
-    return IntrospectionUnavailable("the cache of revocations does not answer")
+        return _calls.make(place.alias, "get", tombstone_key(identity, place)) is not None
+    except CacheUnavailable:
+        raise IntrospectionUnavailable(UNAVAILABLE) from None

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 
-from django.core.cache import caches
+from django.core.cache import BaseCache
 
+from ..cache_calls import CacheCalls, CacheUnavailable
 from ..conf import introspection_settings
 from ..models import Client
 from ..protocol.errors import MissingCredentials, OAuthError, TooManyRequests
 from ..signals import token_scanning_suspected
 
-logger = logging.getLogger("django_introspection")
+_calls = CacheCalls("throttle counts")
 
 
 def after_failure(refusal: OAuthError, client_id: str, address: str) -> OAuthError:
@@ -48,13 +48,18 @@ def _count(*what: str) -> int:
     throttle = introspection_settings.THROTTLE
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
     key = f"introspection:throttle:{digest}:{int(time.time()) // throttle.PERIOD}"
-    try:
-        cache = caches[throttle.ALIAS]
+
+    def add_or_increment(cache: BaseCache) -> int:
         if cache.add(key, 1, timeout=throttle.PERIOD):
             return 1
-        return cache.incr(key)
-    except Exception as error:  # noqa: BLE001 - every cache has errors of its own, and none may change an answer
-        logger.warning("not counted, the cache does not answer: %s", type(error).__name__)
+        try:
+            return cache.incr(key)
+        except ValueError:  # it expired or was evicted between the two calls
+            return 0
+
+    try:
+        return _calls.use(throttle.ALIAS, add_or_increment)
+    except CacheUnavailable:
         return 0
 
 

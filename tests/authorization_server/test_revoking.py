@@ -12,7 +12,7 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import transaction
 
-from django_introspection import revocations, signals
+from django_introspection import cache_calls, revocations, signals
 from django_introspection.authorization_server import revoking
 from django_introspection.authorization_server.revoking import (
     revoke_client_tokens,
@@ -200,7 +200,10 @@ def test_the_tombstone_is_written_before_the_commit_and_again_after_it(tombstone
 
 @pytest.mark.requirement("7009-2.2.1-b")
 @pytest.mark.django_db(transaction=True)
-def test_without_the_cache_the_token_is_revoked_the_answer_503_and_the_next_try_mends_it(blocked: Path) -> None:
+def test_without_the_cache_the_token_is_revoked_the_answer_503_and_the_next_try_mends_it(
+    blocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_calls, "PAUSE", 0)
     machine = factories.RegistrationFactory()
     issued = factories.TokenFactory(client=machine.client)
 
