@@ -13,6 +13,7 @@ from ..conf import introspection_settings
 from ..keys import signing_keys
 from ..models import AccessTokenFormat, Client, Token
 from ..protocol.errors import InvalidTarget, TemporarilyUnavailable
+from ..protocol.identifiers import names_any_of
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MAX_JWT, encode_base64url, signing_input
 from ..protocol.opaque import digest
 
@@ -29,9 +30,8 @@ NOT_CLAIMS = frozenset(
 
 def should_be_jwt(client: Client, audience: Iterable[str]) -> bool:
     """Tell whether an access token is to be a JWT: the client's are, or those for one of its resources."""
-    known = introspection_settings.RESOURCES
-    takes_jwt = any(resource in known and known[resource].takes_jwt for resource in audience)
-    return takes_jwt or client.access_token_format == AccessTokenFormat.JWT
+    jwt_resources = [name for name, resource in introspection_settings.RESOURCES.items() if resource.takes_jwt]
+    return names_any_of(jwt_resources, audience) or client.access_token_format == AccessTokenFormat.JWT
 
 
 def can_sign_jwt() -> bool:

@@ -13,6 +13,7 @@ from ..conf import introspection_settings
 from ..models import Client, IntrospectionPolicy
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.identifiers import names_any_of
 from ..protocol.scope import format_scope
 from ..protocol.token_info import TokenInfo
 from .issuing import COMPUTED_MEMBERS
@@ -40,7 +41,7 @@ def may_see(info: TokenInfo, caller: Client) -> bool:
     if not info.is_access_token:
         return False
     if policy == IntrospectionPolicy.AUDIENCE:
-        return not set(caller.resources).isdisjoint(info.audiences)
+        return names_any_of(caller.resources, info.audiences)
     return policy == IntrospectionPolicy.ANY
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..conf import introspection_settings
 from ..models import Client, Token
 from ..protocol.errors import InvalidScope, InvalidTarget
-from ..protocol.identifiers import resource_problem
+from ..protocol.identifiers import normal_resource, resource_problem
 from ..protocol.scope import parse_scope
 from .clients import INTROSPECTION_SCOPE
 
@@ -63,7 +63,10 @@ def _without_introspection(allowed: Scope) -> Scope:
 
 def _known(resources: list[str]) -> list[str]:
     known = introspection_settings.RESOURCES
-    return [resource for resource in resources if resource in known] if known else resources
+    if not known:
+        return resources
+    spellings = {normal_resource(resource): resource for resource in known}
+    return [spellings[name] for resource in resources if (name := normal_resource(resource)) in spellings]
 
 
 def _among(allowed: list[str], requested: list[str]) -> list[str]:
@@ -71,9 +74,11 @@ def _among(allowed: list[str], requested: list[str]) -> list[str]:
         raise InvalidTarget(f"No more than {MAX_RESOURCES} resources can be asked for at once.")
     if any(resource_problem(resource) for resource in requested):
         raise InvalidTarget("A resource is an absolute URI without fragment.")
-    if not set(allowed).issuperset(requested):
-        raise InvalidTarget("This client may not ask for this resource.")
-    return list(dict.fromkeys(requested))
+    spellings = {normal_resource(resource): resource for resource in reversed(allowed)}
+    chosen = [spellings.get(normal_resource(resource)) for resource in requested]
+    if None in chosen:
+        raise InvalidTarget("This client may not request this resource.")
+    return list(dict.fromkeys(resource for resource in chosen if resource is not None))
 
 
 def _implied(allowed: list[str], scope: Scope, *, asked: bool) -> list[str]:
@@ -130,6 +135,6 @@ def _issuer_audience(scope: Scope, requested: list[str]) -> list[str]:
         raise InvalidScope("This server has no issuer identifier, so it takes no access tokens itself.")
     if len(scope) > 1:
         raise InvalidScope(f"The scope {INTROSPECTION_SCOPE} is asked for alone.")
-    if any(resource != issuer for resource in requested):
+    if any(normal_resource(resource) != normal_resource(issuer) for resource in requested):
         raise InvalidTarget(f"A token with the scope {INTROSPECTION_SCOPE} is for this server alone.")
     return [issuer]

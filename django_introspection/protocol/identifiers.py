@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 MAX_RESOURCE = 2000
 """Characters of a resource identifier: it stands in every answer about its tokens."""
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -39,6 +42,30 @@ def resource_problem(resource: str) -> str | None:
     if "#" in resource:
         return "a resource has no fragment"
     return None
+
+
+@lru_cache(maxsize=1024)
+def normal_resource(identifier: str) -> str:
+    """Return the one spelling of a resource identifier (RFC 3986 §6.2.2.1, §6.2.3).
+
+    Of an https or http URL, scheme and host are in lower case, a default port is left out, and so is the path of the
+    root, `/`. Any other identifier, and any other path, is compared character by character.
+    """
+    parts = split_uri(identifier)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return identifier
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    rest = identifier.partition("//")[2][len(parts.netloc) :]
+    return f"{parts.scheme}://{host}{port}{'' if rest == '/' else rest}"
+
+
+def names_any_of(resources: Collection[str], audiences: Iterable[str]) -> bool:
+    """Return whether one of some audiences is one of some resources, however each is spelled."""
+    audiences = tuple(audiences)
+    if any(audience in resources for audience in audiences):
+        return True
+    return not {normal_resource(each) for each in resources}.isdisjoint(map(normal_resource, audiences))
 
 
 def is_loopback(host: str) -> bool:

@@ -21,6 +21,7 @@ from ..conf import introspection_settings
 from ..outbound.steps import Steps, arun, run
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.explanation import explain
+from ..protocol.identifiers import names_any_of
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 from .proof import Proof
@@ -142,7 +143,7 @@ def rejection_reason(
         return Reason.NOT_YET_VALID
     if backend.issuer is not None and info.iss not in (None, backend.issuer):
         return Reason.WRONG_ISSUER
-    if backend.audience and backend.audience.isdisjoint(info.audiences):
+    if backend.audience and not names_any_of(backend.audience, info.audiences):
         return Reason.WRONG_AUDIENCE
     return None
 

@@ -199,3 +199,24 @@ def test_no_more_than_twenty_resources_are_taken(db: None, count: int) -> None:
 
 def test_a_resource_longer_than_two_thousand_characters_is_refused(machine: Any) -> None:
     assert_refused(ask(machine, resource=f"{ORDERS}/{'x' * 2000}"), 400, "invalid_target")
+
+
+ROOT = "https://root.example.com"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("registered", [ROOT, f"{ROOT}/"])
+@pytest.mark.parametrize("requested", [ROOT, f"{ROOT}/", "HTTPS://Root.Example.com:443"])
+@pytest.mark.parametrize("known", [None, ROOT, f"{ROOT}/"])
+def test_a_resource_may_be_spelled_in_several_ways(
+    settings: Any, registered: str, requested: str, known: str | None
+) -> None:
+    if known is not None:
+        settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "RESOURCES": {known: {"SCOPES": ["read"]}}}
+    shop = factories.RegistrationFactory(scope="read", allowed_resources=[registered])
+    api = factories.RegistrationFactory(resources=[requested])
+
+    token = ask(shop, resource=requested, scope="read").json()["access_token"]
+
+    members = endpoints.introspect(token, auth=api).json()
+    assert members["aud"] == [known or registered]

@@ -323,7 +323,7 @@ def test_a_client_with_no_other_scope_gets_introspection_by_default(db: None) ->
         ({"scope": "introspection orders:read"}, "invalid_scope"),
         ({"scope": "introspection", "resource": AUDIENCE}, "invalid_target"),
         ({"scope": "introspection", "resource": [ISSUER, AUDIENCE]}, "invalid_target"),
-        ({"scope": "introspection", "resource": f"{ISSUER}/"}, "invalid_target"),
+        ({"scope": "introspection", "resource": f"{ISSUER}/other"}, "invalid_target"),
     ],
 )
 def test_the_introspection_scope_mixes_with_no_other_scope_or_resource(

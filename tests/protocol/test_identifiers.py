@@ -6,6 +6,8 @@ from django_introspection.protocol.identifiers import (
     endpoint_problem,
     is_loopback,
     issuer_problem,
+    names_any_of,
+    normal_resource,
     on_host_of,
     path_of,
     resource_problem,
@@ -94,3 +96,55 @@ def test_an_endpoint_is_on_the_host_of_the_issuer() -> None:
 )
 def test_the_path_of_an_issuer_has_no_slashes_around_it(issuer: str, path: str) -> None:
     assert path_of(issuer) == path
+
+
+ROOT = "https://api.example.com"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "normal"),
+    [
+        (f"{ROOT}/", ROOT),
+        ("HTTPS://API.Example.COM", ROOT),
+        (f"{ROOT}:443/", ROOT),
+        ("http://api.example.com:80/orders", "http://api.example.com/orders"),
+        ("http://api.example.com:443", "http://api.example.com:443"),
+        ("https://[2001:DB8::1]:443/", "https://[2001:db8::1]"),
+        (f"{ROOT}:8443/", f"{ROOT}:8443"),
+    ],
+)
+def test_spellings_of_one_resource_have_one_normal_form(spelling: str, normal: str) -> None:
+    assert normal_resource(spelling) == normal_resource(normal) == normal
+    assert names_any_of([normal], [spelling])
+    assert names_any_of([spelling], ["urn:other", normal])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        f"{ROOT}/orders/",
+        f"{ROOT}/Orders",
+        f"{ROOT}/orders?",
+        f"{ROOT}//",
+        f"{ROOT}/?",
+        f"{ROOT}:8443/orders",
+        "http://api.example.com/orders",
+        "https://api.example.com.evil.example/orders",
+        "https://user@api.example.com/orders",
+        "urn:example:orders",
+        "orders",
+        "",
+        "https://",
+        "https:orders",
+        "https://api.example.com:port/orders",
+        "https://api .example.com/",
+    ],
+)
+def test_what_differs_in_more_than_spelling_is_another_resource(other: str) -> None:
+    assert normal_resource(other) == other
+    assert not names_any_of([ROOT, f"{ROOT}/orders"], [other])
+
+
+def test_no_audience_names_no_resource() -> None:
+    assert not names_any_of([ROOT], [])
+    assert not names_any_of([], [ROOT])
