@@ -49,7 +49,7 @@ class JWTBackend(TokenBackend):
         self.timeout = options.seconds("timeout", 5)
         self._connection = take_connection(options)
         self._transport = self._connection.transport
-        self._typed = options.flag("require_at_jwt", True)
+        self._strict = options.flag("require_at_jwt", True)
         self._take_issuer(options)
         self._take_algorithms(options)
         self._take_next(options)
@@ -105,7 +105,7 @@ class JWTBackend(TokenBackend):
         if jwt.alg not in self._algorithms or not (yield from self._is_signed(jwt)):
             expected = f"a key of the issuer and alg {quoted(sorted(self._algorithms))}"
             return Inactive(Reason.BAD_SIGNATURE, expected, f"kid {quoted([jwt.kid])}, alg {quoted([jwt.alg])}")
-        answer = read_access_token(jwt, typed=self._typed)
+        answer = read_access_token(jwt, strict=self._strict)
         if answer and introspection_settings.REVOCATIONS is not None and (yield from _is_revoked(token)):
             return Inactive(Reason.REVOKED)
         return answer

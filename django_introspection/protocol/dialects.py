@@ -20,8 +20,8 @@ _CLIENT = ("client_id", "azp", "cid", "appid")
 """RFC 7662 §2.2; OpenID Connect Core §2; Okta; Microsoft Entra ID, version 1."""
 _NAMES = ("username", "preferred_username", "upn", "unique_name")
 """RFC 7662 §2.2; OpenID Connect Core §5.1; Microsoft Entra ID, version 1."""
-_KINDS = ("token_use", "typ", "token_type")
-"""Hydra and Cognito; Keycloak; RFC 7662 §2.2."""
+_KINDS = ("token_use", "typ", "token_type", "tokenName", "purpose")
+"""Hydra and Cognito; Keycloak; RFC 7662 §2.2; ForgeRock; Curity."""
 _OTHER_KINDS = frozenset(
     {
         *("refresh_token", "refresh", "offline", "offline_token", "id", "id_token", "logout", "logout_token"),

@@ -18,6 +18,7 @@ from django_introspection import aintrospect, introspect, revocations, token_bac
 from django_introspection.backends import jwt
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.outbound import jwks
+from django_introspection.protocol.access_token import REQUIRED_CLAIMS
 from django_introspection.protocol.jwt import token_identity
 from tests import jose
 from tests.backends.issuers import JWKS, OAUTH, access_token, claims, jwt_settings, public, publish
@@ -248,6 +249,51 @@ def test_access_tokens_without_their_type_are_taken_where_that_is_said(
     assert introspect(access_token(server.origin, **form))
 
 
+@pytest.mark.requirement("9068-2.2-a")
+@pytest.mark.parametrize("name", sorted(REQUIRED_CLAIMS - {"iss", "exp", "aud"}))
+def test_every_claim_of_the_standard_is_required_unless_its_type_is_not(
+    name: str, server: MisbehavingServer, settings: Any
+) -> None:
+    token = access_token(server.origin, **{name: None})
+
+    assert introspect(token) is None
+    configure(settings, server, require_at_jwt=False)
+    assert introspect(token)
+
+
+def test_a_typed_access_token_needs_no_other_mark(server: MisbehavingServer, settings: Any) -> None:
+    configure(settings, server, require_at_jwt=False)
+
+    assert introspect(access_token(server.origin, nonce="n", scope=None, client_id=None))
+
+
+MARKS: dict[str, dict[str, Any]] = {
+    "Keycloak": {"typ": "Bearer", "azp": "app"},
+    "Cognito": {"token_use": "access"},
+    "Okta": {"scp": ["orders:read"], "cid": "app"},
+    "Entra ID, a person": {"scp": "orders:read", "azp": "app"},
+    "Entra ID, a machine": {"azp": "app", "azpacr": "1", "roles": ["orders.read"]},
+    "Entra ID 1, a machine": {"appid": "app", "appidacr": "1"},
+    "Auth0": {"permissions": ["orders:read"], "azp": "app"},
+    "ForgeRock": {"tokenName": "access_token"},
+    "Curity": {"purpose": "access_token"},
+}
+
+
+@pytest.mark.parametrize("marks", MARKS.values(), ids=MARKS)
+def test_an_access_token_is_recognised_by_the_claims_of_its_server(
+    marks: dict[str, Any], server: MisbehavingServer, settings: Any
+) -> None:
+    configure(settings, server, require_at_jwt=False)
+    form: dict[str, Any] = {"header": {"typ": "JWT"}, "scope": None, "client_id": None}
+
+    info = introspect(access_token(server.origin, **form, **marks))
+
+    assert info
+    assert info.client_id in ("app", None)
+    assert introspect(access_token(server.origin, **form, azp="app", roles=["orders.read"])) is None
+
+
 OTHER_KINDS: dict[str, dict[str, Any]] = {
     "ID token with nonce": {"nonce": "n"},
     "ID token with at_hash": {"at_hash": "x"},
@@ -255,6 +301,8 @@ OTHER_KINDS: dict[str, dict[str, Any]] = {
     "Keycloak ID token": {"typ": "ID"},
     "Keycloak refresh token": {"typ": "Refresh"},
     "Cognito ID token": {"token_use": "id"},
+    "ForgeRock ID token": {"tokenName": "id_token"},
+    "Curity refresh token": {"purpose": "refresh_token"},
     "logout token": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
     "introspection response": {"token_introspection": {"active": True}},
     "DPoP proof": {"htm": "GET", "htu": "https://api.example.com/"},
