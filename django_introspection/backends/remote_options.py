@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.core.checks import CheckMessage
@@ -20,8 +22,17 @@ from ..outbound.client_authentication import (
 )
 from ..outbound.discovery import Discovery
 from ..outbound.transport import Transport
-from ..protocol.identifiers import issuer_problem
+from ..protocol.identifiers import issuer_problem, split_uri
 from .options import Options
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header (RFC 9110 §5.1)."""
+_OUR_HEADERS = frozenset(
+    {
+        *("authorization", "proxy-authorization", "cookie", "accept", "accept-encoding"),
+        *("content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "te", "upgrade"),
+    }
+)
 
 
 class ServerConnection(NamedTuple):
@@ -46,14 +57,39 @@ class ServerConnection(NamedTuple):
 
 
 def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> ServerConnection:
-    """Take `verify` and `insecure_http`; `certificate` is that of this client. Raises InvalidBackend."""
+    """Take `verify`, `insecure_http`, `proxy` and `headers`; `certificate` is that of this client.
+
+    Raises InvalidBackend.
+    """
     verify, insecure_http = options.flag_or_string("verify", True), options.flag("insecure_http", False)
+    proxy, headers = _take_proxy(options), _take_headers(options)
     try:
-        transport = Transport(verify=verify, certificate=certificate)
+        transport = Transport(verify=verify, certificate=certificate, proxy=proxy, headers=headers)
     except (OSError, ValueError) as error:
         wrong = "client_certificate" if certificate and verify in (True, False) else "verify"
         raise options.invalid(wrong, "it cannot be read as a file of certificates") from error
     return ServerConnection(transport, verify, insecure_http)
+
+
+def _take_proxy(options: Options) -> str | None:
+    proxy = options.string("proxy")
+    if proxy is None:
+        return None
+    parts = split_uri(proxy)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise options.invalid("proxy", "must be the http or https URL of a proxy, without a path")
+    return proxy
+
+
+def _take_headers(options: Options) -> Mapping[str, str]:
+    """Take headers such as a public `Host`; those that carry credentials or describe the body are not among them."""
+    headers = options.aliases("headers")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or name.lower() in _OUR_HEADERS:
+            raise options.invalid("headers", f"must not set {name!a}")
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise options.invalid("headers", f"must have a value of visible ASCII characters for {name}")
+    return {("Host" if name.lower() == "host" else name): value for name, value in headers.items()}
 
 
 def require_discovery(options: Options, issuer: str | None, name: str, *, insecure_http: bool) -> None:

@@ -11,10 +11,11 @@ import httpcore2
 from .sync_transport import IDLE_SECONDS, MAX_CONNECTIONS, MAX_IDLE_CONNECTIONS
 
 
-def open_async_pool(ssl_context: ssl.SSLContext) -> httpcore2.AsyncConnectionPool:
+def open_async_pool(ssl_context: ssl.SSLContext, proxy: httpcore2.Proxy | None = None) -> httpcore2.AsyncConnectionPool:
     """Return a pool of connections for one event loop that leaks no socket when a call is cancelled or times out."""
     return httpcore2.AsyncConnectionPool(
         ssl_context=ssl_context,
+        proxy=proxy,
         max_connections=MAX_CONNECTIONS,
         max_keepalive_connections=MAX_IDLE_CONNECTIONS,
         keepalive_expiry=IDLE_SECONDS,

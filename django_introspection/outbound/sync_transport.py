@@ -32,13 +32,18 @@ def _at_most(timeout: float | None) -> float:
     return left if timeout is None else min(left, max(timeout, _SHORTEST))
 
 
-def open_pool(ssl_context: ssl.SSLContext, allows: Callable[[str], bool] | None = None) -> httpcore2.ConnectionPool:
+def open_pool(
+    ssl_context: ssl.SSLContext,
+    allows: Callable[[str], bool] | None = None,
+    proxy: httpcore2.Proxy | None = None,
+) -> httpcore2.ConnectionPool:
     """Return a pool of connections that must be used within `deadline()`.
 
     If `allows` is given, it decides which addresses of a host may be connected to.
     """
     return httpcore2.ConnectionPool(
         ssl_context=ssl_context,
+        proxy=proxy,
         max_connections=MAX_CONNECTIONS,
         max_keepalive_connections=MAX_IDLE_CONNECTIONS,
         keepalive_expiry=IDLE_SECONDS,

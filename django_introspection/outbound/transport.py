@@ -78,7 +78,8 @@ class Transport:
     Each call is bounded by `deadline()`, the sync one's name resolution excepted; connecting may take half of it. Proxy
     settings and netrc files of the environment are not read: a token goes to the configured host or nowhere. The sync
     calls connect only to addresses that `allows` says, where it is given. `certificate` is what the client shows in
-    the TLS handshake: a file, or one with the certificate and one with its key.
+    the TLS handshake: a file, or one with the certificate and one with its key. `proxy` is the URL of an HTTP proxy,
+    which may hold credentials. `headers` go with every request, and a `Host` among them replaces the usual one.
     """
 
     def __init__(
@@ -87,9 +88,13 @@ class Transport:
         verify: bool | str,
         certificate: Sequence[str] = (),
         allows: Callable[[str], bool] | None = None,
+        proxy: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.ssl_context = _ssl_context(verify, certificate)
-        self._pool = open_pool(self.ssl_context, allows)
+        self._proxy = None if proxy is None else _proxy(proxy)
+        self._headers = dict(headers or {})
+        self._pool = open_pool(self.ssl_context, allows, self._proxy)
         self._pools_of_loops: LoopLocal[_LoopPool] = LoopLocal()
 
     def send(self, request: Request) -> Step[Reply]:
@@ -115,6 +120,10 @@ class Transport:
     def close(self) -> None:
         """Close the connections of threads; those of an event loop are closed with it."""
         self._pool.close()
+
+    def headers_for(self, host: str) -> dict[str, str]:
+        """Return the headers that go with every request to a host."""
+        return {"Host": host, **self._headers}
 
     @sensitive_variables()
     def send_now(self, request: httpcore2.Request) -> Reply:
@@ -144,7 +153,7 @@ class Transport:
     async def _pool_of_loop(self) -> httpcore2.AsyncConnectionPool:
         kept = self._pools_of_loops.get()
         if kept is None:
-            kept = self._pools_of_loops.set(_LoopPool(open_async_pool(self.ssl_context)))
+            kept = self._pools_of_loops.set(_LoopPool(open_async_pool(self.ssl_context, self._proxy)))
             await kept.until_loop_closes()
         return kept.pool
 
@@ -183,7 +192,7 @@ class _Send(Step[Reply]):
         return httpcore2.Request(
             request.method,
             url,
-            headers=[("Host", host), *length, *request.headers.items()],
+            headers=[*self._transport.headers_for(host).items(), *length, *request.headers.items()],
             content=request.body,
             extensions={"timeout": {"connect": left / 2, "read": left, "write": left, "pool": left}},
         )
@@ -212,6 +221,15 @@ def _parse(url: str) -> tuple[httpcore2.URL, str]:
     parsed = httpx2.URL(url)
     target = httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
     return target, parsed.netloc.decode("ascii")
+
+
+@sensitive_variables()
+def _proxy(url: str) -> httpcore2.Proxy:
+    """Return a proxy; credentials in its URL become its `Proxy-Authorization` header."""
+    parsed = httpx2.URL(url)
+    bare = httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=b"/")
+    auth = (parsed.username, parsed.password) if parsed.userinfo else None
+    return httpcore2.Proxy(bare, auth=auth)
 
 
 def _append(body: bytearray, chunk: bytes) -> None:
