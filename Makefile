@@ -11,7 +11,7 @@ REDIS_URL ?= redis://127.0.0.1:6379/15
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale matrix
+.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale servers matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -71,6 +71,9 @@ bridges-postgresql: $(VENV)/.installed-services
 
 scale: $(VENV)/.installed-test $(VENV)/.installed-services
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
+
+servers: $(VENV)/.installed-test $(VENV)/.installed-servers
+	SERVERS=1 $(BIN)/python -m pytest tests/servers $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)

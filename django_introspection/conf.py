@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from .exceptions import InvalidSetting
 from .protocol.identifiers import issuer_problem, on_host_of, resource_problem
 from .protocol.jwt import SIGNING_ALGORITHMS
+from .protocol.paths import has_several_readings, merge_slashes
 from .protocol.presented import SCHEMES
 from .protocol.scope import parse_scope
 
@@ -181,6 +182,8 @@ class Settings:
         for path in paths:
             if path.backend not in self.BACKENDS:
                 raise _invalid(("PROTECTED_PATHS", path.prefix, "USING"), "an alias of BACKENDS is expected")
+        if len({path.prefix.strip("/").casefold() for path in paths}) < len(paths):
+            raise _invalid("PROTECTED_PATHS", "two keys are the same path: case and a final slash make no difference")
         return paths
 
     @property
@@ -326,6 +329,9 @@ def _resource(identifier: Any, entry: Any) -> Resource:
 def _protected_path(prefix: Any, entry: Any) -> ProtectedPath:
     if not isinstance(prefix, str) or not prefix.startswith("/"):
         raise _invalid("PROTECTED_PATHS", "each key is a path that begins with a slash")
+    prefix = merge_slashes(prefix)
+    if has_several_readings(prefix):
+        raise _invalid(("PROTECTED_PATHS", prefix), "a path must be decoded and have no dot segments")
     _refuse_unknown(("PROTECTED_PATHS", prefix), entry, {"SCOPE", "USING", "SCHEMES"})
     try:
         scopes = parse_scope(entry.get("SCOPE", ""))

@@ -2,89 +2,133 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse
 from rest_framework.exceptions import APIException
 
 from .conf import ProtectedPath, introspection_settings
-from .resource_server.denial import plain_response
+from .protocol.paths import TooManyReadings, merge_slashes, path_readings
+from .resource_server.denial import InvalidResourceRequest, plain_response
 from .resource_server.protection import Protection
+from .resource_server.url_readings import url_readings
 
 __all__ = ["ProtectedPaths"]
 
 
 class ProtectedPaths:
-    """Ask every request below a path of `TOKEN_INTROSPECTION["PROTECTED_PATHS"]` for a token; the longest path decides.
+    """Require a token for every request below a path of `TOKEN_INTROSPECTION["PROTECTED_PATHS"]`.
 
-    Belongs after AuthenticationMiddleware, which would set another user. Views find `request.token_info` and
-    `request.user`; refusals are those of `token_required`. Raises InvalidSetting when the server starts.
+    The most specific path decides, compared without regard to case. A request whose path other programs could read as
+    one with another protection is refused with 400. Must come after AuthenticationMiddleware, which would replace the
+    user. Views find `request.token_info` and `request.user`; refusals are those of `token_required`. Raises
+    InvalidSetting when the server starts.
     """
 
     sync_capable = async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        paths = sorted(
-            introspection_settings.PROTECTED_PATHS, key=lambda path: len(path.prefix.rstrip("/")), reverse=True
-        )
-        self._paths = [(_normal(path.prefix), path) for path in paths]
+        paths = map(_Path, introspection_settings.PROTECTED_PATHS)
+        self._paths = sorted(paths, key=lambda path: len(path.prefix), reverse=True)
         self._is_async = iscoroutinefunction(get_response)
+        self.process_view = self._aprocess_view if self._is_async else self._process_view
         if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Answer the request, or refuse it."""
+        """Return the response of the view, or a refusal."""
         if self._is_async:
             return self._acall(request)
-        if path := self._path_of(request):
-            try:
-                _protection_of(path).admit(request, path.scopes)
-            except APIException as denial:
-                return plain_response(denial)
-            _without_csrf(request)
-        return self.get_response(request)
+        return self._refusal(request, self._paths_of_request) or self.get_response(request)
 
     async def _acall(self, request: HttpRequest) -> Any:
-        if path := self._path_of(request):
-            try:
-                await _protection_of(path).aadmit(request, path.scopes)
-            except APIException as denial:
-                return plain_response(denial)
-            _without_csrf(request)
-        return await self.get_response(request)
+        return await self._arefusal(request, self._paths_of_request) or await self.get_response(request)
 
-    def _path_of(self, request: HttpRequest) -> ProtectedPath | None:
-        """Return what protects a request; what a server or a pattern might read as a protected path is one."""
-        readings = {_normal(reading) for reading in _readings(request.path_info)}
-        for prefix, path in self._paths:
-            if any(f"{reading}/".startswith(f"{prefix.rstrip('/')}/") for reading in readings):
-                return path
+    def _process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> JsonResponse | None:
+        """Look again once the view is known: Django calls this before the view."""
+        return self._refusal(request, self._paths_of_view, kwargs)
+
+    async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> JsonResponse | None:
+        return await self._arefusal(request, self._paths_of_view, kwargs)
+
+    def _refusal(self, request: HttpRequest, find: Callable[..., list[_Path]], *args: Any) -> JsonResponse | None:
+        try:
+            for path in find(request, *args):
+                path.protection.admit(request, path.scopes)
+                _without_csrf(request)
+        except APIException as denial:
+            return plain_response(denial)
         return None
 
+    async def _arefusal(
+        self, request: HttpRequest, find: Callable[..., list[_Path]], *args: Any
+    ) -> JsonResponse | None:
+        try:
+            for path in find(request, *args):
+                await path.protection.aadmit(request, path.scopes)
+                _without_csrf(request)
+        except APIException as denial:
+            return plain_response(denial)
+        return None
 
-def _protection_of(path: ProtectedPath) -> Protection:
-    return Protection(path.backend, schemes=path.schemes)
+    def _paths_of_request(self, request: HttpRequest) -> list[_Path]:
+        """Return the path that protects a request; raises InvalidResourceRequest if that depends on the reader."""
+        path = self._path_in_every_reading(request)
+        vars(request)["_introspection_path"] = (request.path_info, path)
+        return [path] if path else []
+
+    def _paths_of_view(self, request: HttpRequest, kwargs: Mapping[str, Any]) -> list[_Path]:
+        """Return the paths that protect the resolved view and that were not asked about yet.
+
+        Another middleware may have changed the path, and the view may have been found by a part of it.
+        """
+        judged, known = vars(request).get("_introspection_path", (None, None))
+        paths = []
+        if judged != request.path_info and (known := self._path_in_every_reading(request)):
+            paths.append(known)
+        for reading in url_readings(request, kwargs) if self._paths else ():
+            path = self._most_specific(reading)
+            if path and not (known and path.covers(known.prefix)):
+                paths.append(path)
+        return paths
+
+    def _path_in_every_reading(self, request: HttpRequest) -> _Path | None:
+        if not self._paths:
+            return None
+        found: set[_Path | None] = set()
+        try:
+            for reading in path_readings(request.path_info):
+                found.add(self._most_specific(reading))
+                if len(found) > 1:
+                    raise TooManyReadings("the path can be read in two ways")
+        except TooManyReadings:
+            known = next(filter(None, found), self._paths[-1])
+            announcement = known.protection.announcement.answering(request)
+            raise InvalidResourceRequest("The path of the request is ambiguous.", announcement=announcement) from None
+        return found.pop()
+
+    def _most_specific(self, path: str) -> _Path | None:
+        return next((each for each in self._paths if each.covers(path)), None)
 
 
-def _readings(path: str) -> set[str]:
-    """Return a path as it is, and as it is with what was encoded twice."""
-    decoded = unquote(path)
-    return {path, decoded, unquote(decoded), decoded.replace("\\", "/")}
+class _Path:
+    """One entry of PROTECTED_PATHS, ready to be compared."""
 
+    def __init__(self, entry: ProtectedPath) -> None:
+        self.prefix = merge_slashes(entry.prefix).rstrip("/")
+        self.scopes = entry.scopes
+        self.protection = Protection(entry.backend, schemes=entry.schemes)
+        # Compared as URL patterns with the flag `i` are: `casefold` does not know every pair of letters that they do.
+        name = re.escape(self.prefix.removeprefix("/"))
+        self._pattern = re.compile(rf"/*{name}(?:/|\Z)" if name else "", re.IGNORECASE)
 
-def _normal(path: str) -> str:
-    """Return a path without empty and dot segments and without what cannot be seen, in one case.
-
-    A pattern that ends in `$` takes a line break after it.
-    """
-    visible = re.sub(r"[\x00-\x20\x7f]", "", f"/{path}")
-    return posixpath.normpath(re.sub("/+", "/", visible)).casefold()
+    def covers(self, path: str) -> bool:
+        """Return whether a path is this one or below it."""
+        return self._pattern.match(path) is not None
 
 
 def _without_csrf(request: HttpRequest) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from .identifiers import split_uri
 from .jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, encode_base64url, parse_jwt
 from .opaque import digest
+from .paths import follow_dot_segments
 from .times import is_time
 
 MAX_AGE = 60
@@ -76,7 +77,7 @@ def normal_uri(uri: str) -> str | None:
     if parts is None or not parts.hostname or parts.scheme not in _PORTS or "@" in parts.netloc:
         return None
     port = parts.port or _PORTS[parts.scheme]
-    return f"{parts.scheme}://{parts.hostname}:{port}{_without_dot_segments(unquote(parts.path))}"
+    return f"{parts.scheme}://{parts.hostname}:{port}{follow_dot_segments(unquote(parts.path))}"
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
@@ -87,17 +88,3 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
         raise InvalidProof("jwk is no public key that is taken here")
     text = json.dumps(members, separators=(",", ":"), sort_keys=True)
     return encode_base64url(hashlib.sha256(text.encode()).digest())
-
-
-def _without_dot_segments(path: str) -> str:
-    """Return an absolute path in which every dot segment was followed (RFC 3986 §5.2.4)."""
-    kept: list[str] = []
-    segments = path.split("/")[1:]
-    for segment in segments:
-        if segment == "..":
-            del kept[-1:]
-        elif segment != ".":
-            kept.append(segment)
-    if segments[-1:] in ([".."], ["."]):
-        kept.append("")
-    return f"/{'/'.join(kept)}"

@@ -1,0 +1,309 @@
+"""Protected paths and every way to write a path: what the resolver runs is what is protected."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from types import ModuleType
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
+from django.conf.urls.i18n import i18n_patterns
+from django.core.handlers.asgi import ASGIRequest
+from django.http import JsonResponse
+from django.test import AsyncRequestFactory, RequestFactory, override_settings
+from django.test.client import AsyncClientHandler, ClientHandler
+from django.urls import include, path, re_path
+from rest_framework.routers import DefaultRouter
+from rest_framework.viewsets import ViewSet
+
+from tests.misbehaving.server import MisbehavingServer
+
+from .protected import TOKEN, assert_refused, challenge_of
+
+MINE = "django_introspection.middleware.ProtectedPaths"
+HEADER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def view(request: Any, **kwargs: Any) -> JsonResponse:
+    """Show what ran, and for whom: a request that nothing asked for a token has no `token_info`."""
+    return JsonResponse({"kwargs": kwargs, "sub": getattr(getattr(request, "token_info", None), "sub", None)})
+
+
+class Orders(ViewSet):
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+
+    def list(self, request: Any, format: str | None = None) -> Any:  # noqa: A002 - the name that DRF gives it
+        return view(request._request)
+
+
+router = DefaultRouter()
+router.register("orders", Orders, basename="order")
+
+urls = ModuleType("urls")
+urls.urlpatterns = [
+    re_path(r"^api/graphql", view),
+    re_path(r"^api/admin/wipe", view),
+    path("api/<str:kind>/<str:pk>", view),
+    path("internal/<path:rest>", view),
+    re_path(r"reports/daily\Z", view),
+    re_path(r"hooks/", include([path("sent", view)])),
+    re_path(r"(?i)^secrets/list$", view),
+    path("", include(router.urls)),
+    *i18n_patterns(path("account/", view), prefix_default_language=False),
+    re_path(r"^(?P<rest>open/.*)\Z", view),
+]
+PATHS: dict[str, Any] = {
+    "/api/": {"SCOPE": "read"},
+    "/api/admin/": {"SCOPE": "admin"},
+    "/internal": {},
+    "/reports/": {},
+    "/hooks/": {},
+    "/secrets/": {},
+    "/orders/": {},
+    "/account/": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def remote(authorization_server: MisbehavingServer, settings: Any) -> MisbehavingServer:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": PATHS}
+    settings.MIDDLEWARE = ["django.middleware.locale.LocaleMiddleware", MINE]
+    settings.ROOT_URLCONF = urls
+    settings.LANGUAGE_CODE = "en"
+    authorization_server.behave("active", sub="42", scope="read")
+    return authorization_server
+
+
+def get(path_info: str, **headers: str) -> Any:
+    """Send a path as a WSGI server hands it over: decoded once."""
+    request = RequestFactory().get("/", headers=headers, PATH_INFO=path_info.encode().decode("latin-1"))
+    handler = ClientHandler()
+    handler.load_middleware()
+    return handler.get_response(request)
+
+
+def aget(path_info: str, **headers: str) -> Any:
+    """Send a path as an ASGI server hands it over."""
+    request = AsyncRequestFactory().get("/", headers=headers)
+    request.path_info = path_info
+    handler = AsyncClientHandler()
+    handler.load_middleware(is_async=True)
+    return async_to_sync(handler.get_response_async)(request)
+
+
+both = pytest.mark.parametrize("ask", [get, aget])
+
+READ_BY_ALL_AS_PROTECTED = [
+    "/api/graphql",
+    "/api//graphql",
+    "//api/graphql",
+    "/api/../api/graphql",
+    "/api/./graphql",
+    "/API/graphql",
+    "/api/%2e/graphql",
+    "/internal/a%2fb",
+    "/secrets/l\N{LATIN SMALL LETTER DOTLESS I}st",
+    "/SECRET\N{LATIN SMALL LETTER LONG S}/list",
+]
+
+
+@both
+@pytest.mark.parametrize("path_info", READ_BY_ALL_AS_PROTECTED)
+def test_a_path_that_every_reader_takes_for_a_protected_one_needs_its_token(ask: Any, path_info: str) -> None:
+    assert_refused(ask(path_info), 401, None)
+
+
+AMBIGUOUS = [
+    "/api/graphql/../../x",
+    "/api/graphql/%2e%2e/%2e%2e/x",
+    "/api/graphql/%252e%252e/%252e%252e/x",
+    "/api/../5",
+    "/internal/a/../../x",
+    "/internal/..\\x",
+    "/api/admin/wipe/../../x",
+    "/api//admin/wipe",
+    "/./api/graphql",
+    "/open/../api/graphql",
+    "/open/..%2fapi/graphql",
+    "/open/%2e%2e/api/graphql",
+    "/open/.%2e%5capi",
+    "/open/..;/api/graphql",
+    "/api;v=1/graphql",
+    "/%61pi/graphql",
+    "/api%2fgraphql",
+    "/api%252fgraphql",
+    "/%25252561pi/graphql",
+    "/api\\graphql",
+    "/api\n",
+    "/api%0a",
+    "/api\0/graphql",
+    "/api\x85",
+    "/ api/graphql",
+    "/api /graphql",
+    "/api\t/graphql",
+    "/api?x",
+    "/api%3fx",
+    "/api#x",
+    "/open/" + "%252525253b;x\\/ /./" * 300,
+]
+
+
+@both
+@pytest.mark.parametrize("path_info", AMBIGUOUS, ids=lambda path_info: repr(path_info[:40]))
+@pytest.mark.parametrize("headers", [{}, HEADER], ids=["without token", "with token"])
+def test_a_path_that_two_readers_protect_differently_is_malformed(
+    ask: Any, path_info: str, headers: dict[str, str], remote: MisbehavingServer
+) -> None:
+    assert_refused(ask(path_info, **headers), 400, "invalid_request")
+    assert remote.requests == []
+
+
+@both
+@pytest.mark.parametrize(
+    "path_info",
+    ["/open/a b", "/open//x", "/open/../open/x", "/open/100%", "/open/a%2fb", "/open/;x", "/open/apis", "/open/api/",
+     "/open/https://example.com/?q=1#top", "/open/a\\b", "/open/caf\N{LATIN SMALL LETTER E WITH ACUTE}"],
+)  # fmt: skip
+def test_an_open_path_stays_open_however_it_is_written(ask: Any, path_info: str) -> None:
+    response = ask(path_info)
+
+    assert response.status_code == 200
+    assert b'"sub": null' in response.content
+
+
+@both
+@pytest.mark.parametrize(
+    "path_info",
+    [
+        pytest.param("/x/reports/daily", id="expression without a start"),
+        pytest.param("/reports-of/reports/daily", id="expression without a start, after a similar name"),
+        pytest.param("/x/hooks/sent", id="include without a start"),
+        pytest.param("/orders.json", id="format suffix"),
+        pytest.param("/orders.json/", id="format suffix and slash"),
+        pytest.param("/de/account/", id="language prefix"),
+        pytest.param("/account/", id="no language prefix"),
+    ],
+)
+def test_a_view_that_a_part_of_the_path_names_needs_the_token_as_well(ask: Any, path_info: str) -> None:
+    assert_refused(ask(path_info), 401, None)
+    assert b'"sub": "42"' in ask(path_info, **HEADER).content
+
+
+@both
+def test_the_end_of_a_path_that_its_pattern_does_not_read_opens_nothing(ask: Any, settings: Any) -> None:
+    protected = {"/api/graphql": {"SCOPE": "read"}, "/api/": {"SCOPE": "other"}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": protected}
+
+    refused = ask("/api/graphqlX", **HEADER)
+
+    assert_refused(refused, 403, "insufficient_scope")
+    assert challenge_of(refused)[1]["scope"] == "other"
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": {"/api/graphql": {}}}
+    assert_refused(ask("/api/graphqlX"), 401, None)
+
+
+@both
+def test_no_path_is_taken_for_a_wider_one(ask: Any, remote: MisbehavingServer) -> None:
+    """A token for /api/ opens nothing below /api/admin/, in whatever words it is asked."""
+    for path_info in (
+        "/api/admin/wipe",
+        "/api/admin/wipeX",
+        "/API/ADMIN/wipe",
+        "/api/admin//wipe",
+        "/x/api/admin/wipe",
+    ):
+        assert ask(path_info, **HEADER).status_code in (403, 404), path_info
+    remote.behave("active", sub="42", scope="admin")
+    assert ask("/api/admin/wipe", **HEADER).status_code == 200
+    assert_refused(ask("/api/graphql", **HEADER), 403, "insufficient_scope")
+
+
+@both
+def test_a_path_that_a_later_middleware_rewrites_is_the_one_that_counts(ask: Any, settings: Any) -> None:
+    settings.MIDDLEWARE = [MINE, f"{__name__}.below_open"]
+
+    assert_refused(ask("/open/api/graphql"), 401, None)
+    assert_refused(ask("/open/api/graphql/../../x"), 400, "invalid_request")
+    assert ask("/open/api/graphql", **HEADER).status_code == 200
+
+
+def below_open(get_response: Any) -> Any:
+    """Rewrite paths as a middleware does that takes a version or a tenant out of them."""
+
+    def middleware(request: Any) -> Any:
+        request.path_info = request.path_info.removeprefix("/open")
+        return get_response(request)
+
+    async def amiddleware(request: Any) -> Any:
+        request.path_info = request.path_info.removeprefix("/open")
+        return await get_response(request)
+
+    return markcoroutinefunction(amiddleware) if iscoroutinefunction(get_response) else middleware
+
+
+below_open.async_capable = True  # type: ignore[attr-defined]  # how Django is told
+
+
+@both
+def test_the_url_conf_of_a_request_is_the_one_that_is_read(ask: Any, settings: Any) -> None:
+    settings.MIDDLEWARE = [MINE, f"{__name__}.other_urls"]
+
+    assert_refused(ask("/x/reports/monthly"), 401, None)
+
+
+others = ModuleType("others")
+others.urlpatterns = [re_path("reports/monthly", view)]
+
+
+def other_urls(get_response: Any) -> Any:
+    def middleware(request: Any) -> Any:
+        request.urlconf = others
+        return get_response(request)
+
+    return middleware
+
+
+@both
+def test_below_a_script_name_the_rest_of_the_path_counts(ask: Any) -> None:
+    with override_settings(FORCE_SCRIPT_NAME="/api"):
+        assert ask("/open/x").status_code == 200
+        assert_refused(ask("/api/graphql"), 401, None)
+    with override_settings(FORCE_SCRIPT_NAME="/shop"):
+        assert_refused(ask("/api/graphql"), 401, None)
+
+
+def test_an_asgi_server_that_names_a_root_path_protects_what_the_resolver_gets() -> None:
+    scope = {**AsyncRequestFactory()._base_scope(), "method": "GET", "path": "/shop/api/graphql", "root_path": "/shop"}
+    handler = AsyncClientHandler()
+    handler.load_middleware(is_async=True)
+
+    response = async_to_sync(handler.get_response_async)(ASGIRequest(scope, BytesIO()))
+
+    assert_refused(response, 401, None)
+
+
+def test_bytes_that_are_no_utf8_are_read_as_the_resolver_reads_them() -> None:
+    request = RequestFactory().get("/", PATH_INFO="/internal/\xff\xfe")
+    handler = ClientHandler()
+    handler.load_middleware()
+
+    assert request.path_info == "/internal/%FF%FE"
+    assert_refused(handler.get_response(request), 401, None)
+
+
+@pytest.mark.parametrize("prefix", ["/api/../x/", "/api/./", "/caf%C3%A9/", "/api\\x", "/api\n", "/api;x", "/api?x"])
+def test_a_protected_path_is_written_in_the_one_way_that_everybody_reads_alike(prefix: str, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": {prefix: {}}}
+
+    with pytest.raises(Exception, match="PROTECTED_PATHS"):
+        get("/")
+
+
+def test_one_path_is_protected_in_one_way(settings: Any) -> None:
+    twice = {"/api/": {"SCOPE": "read"}, "/API": {}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": twice}
+
+    with pytest.raises(Exception, match="PROTECTED_PATHS"):
+        get("/")
