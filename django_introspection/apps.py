@@ -15,10 +15,14 @@ class IntrospectionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, connect log and counters, and describe the endpoints where somebody wants to know."""
+        """Register the checks, connect log and counters, and describe the endpoints if drf-spectacular is installed."""
         from . import checks, counters, security_log
+        from .authorization_server import checks as authorization_server_checks
+        from .resource_server import checks as resource_server_checks
 
         checks.register()
+        authorization_server_checks.register()
+        resource_server_checks.register()
         security_log.connect()
         counters.connect()
         if apps.is_installed("drf_spectacular"):

@@ -2,50 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
 from django.core import checks
+
+from .exceptions import InvalidSetting
+from .setting_values import NAME
 
 TAG = "introspection"
 
+_SETTINGS = "See the page Settings (docs/settings.rst)"
+_CACHES = "See Caches on the page Settings (docs/settings.rst)"
+_VIEWS = "See the page Protecting views (docs/protecting-views.rst)"
+_SCOPES = "See the page Permissions (docs/permissions.rst)"
+
 HINTS = {
-    "E001": "Remove it or mend its spelling; the documentation lists every setting.",
-    "E002": "The documentation lists every setting with the values that it takes.",
-    "E003": "The documentation lists every option of each backend.",
+    "E001": f"Remove it or correct its spelling. {_SETTINGS}.",
+    "E002": f"Give it a valid value. {_SETTINGS}.",
+    "E003": f"Correct the entry. {_SETTINGS}, section Backends.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
-    "E005": "Make a key with the command introspection_key; the documentation lists what SIGNING_KEYS takes.",
-    "E006": "Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share.",
+    "E005": f"Make a key with the command introspection_key. {_SETTINGS}, section Signing keys.",
+    "E006": f"Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share. {_CACHES}.",
     "E010": "Add 'django_introspection.middleware.ProtectedPaths' to MIDDLEWARE, after AuthenticationMiddleware.",
     "E011": "Move ProtectedPaths below AuthenticationMiddleware, which would set the user of the session instead.",
-    "E012": "The documentation of users lists the resolvers with what they take.",
-    "E013": "Give it a list of scopes, or a dictionary of lists by method or action.",
-    "E014": "Name 'header', and 'body' where forms may hold the token.",
-    "E025": "Name 'Bearer', 'DPoP' or both.",
+    "E012": "Correct the entry. See the page Users (docs/users.rst).",
+    "E013": f"Set it to a list of scopes, or a dictionary of lists by method or action. {_SCOPES}.",
+    "E014": f"Name 'header', and 'body' if forms may contain the token. {_VIEWS}.",
+    "E025": f"Name 'Bearer', 'DPoP' or both. {_VIEWS}.",
     "E026": "Install the extra jwt, which verifies the proofs.",
     "E027": "Give the backend an 'audience' that is the https URL of this API, or set TOKEN_INTROSPECTION['ORIGINS'].",
-    "E030": "The documentation lists the sources of clients that there are.",
+    "E030": f"Name existing classes. {_SETTINGS}, entry CLIENT_SOURCES.",
     "E031": "Let the database router keep these tables in one database: one statement reads both.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
-    "W003": "Name a cache that every process of both sides shares, such as Redis.",
-    "W005": "Name this API as it stands in the audience of its tokens.",
+    "W003": f"Use a cache that every process of both sides shares, such as Redis. {_CACHES}.",
+    "W005": "Set it to the identifier that this API has in the audience of its tokens.",
     "W006": "Use https; plain http to a loopback address needs no option.",
-    "W007": "Name a cache that every process shares, such as Redis.",
-    "W008": "Leave it at 0 where a revoked token must die at once.",
+    "W007": f"Use a cache that every process shares, such as Redis. {_CACHES}.",
+    "W008": "Leave it at 0 if a revoked token must stop working at once.",
     "W010": "Give it the policy 'audience' and the resources it serves, unless it is a gateway in front of every API.",
-    "W011": "Put IntrospectionAuthentication first: the first authenticator alone has its challenge in a 401.",
+    "W011": "Put IntrospectionAuthentication first: only the first authenticator has its challenge in a 401.",
     "W012": "Keep one of them; for tokens of several servers, one that asks a routing backend.",
     "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
     "W014": "Name the resource by an https URL without fragment and query.",
-    "W015": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
+    "W015": "Map by 'identity', which contains the issuer, or give each server a field of its own.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
-    "W040": "Name a cache that every process shares, such as Redis, or the overview shows what one process counted.",
+    "W040": f"Use a cache that every process shares, such as Redis, or the overview counts one process. {_CACHES}.",
 }
 
-
-def error(number: str, text: str) -> checks.Error:
-    """Return an error of the table."""
-    return checks.Error(text, hint=HINTS[number], id=f"{TAG}.{number}")
+Messages = list[checks.CheckMessage]
 
 
-def warning(number: str, text: str) -> checks.Warning:
-    """Return a warning of the table."""
-    return checks.Warning(text, hint=HINTS[number], id=f"{TAG}.{number}")
+def error(number: str, text: str, obj: Any = NAME) -> checks.Error:
+    """Return an error of the table; `obj` is the place in the project, by default the settings."""
+    return checks.Error(text, hint=HINTS[number], obj=obj, id=f"{TAG}.{number}")
+
+
+def warning(number: str, text: str, obj: Any = NAME) -> checks.Warning:
+    """Return a warning of the table; `obj` is the place in the project, by default the settings."""
+    return checks.Warning(text, hint=HINTS[number], obj=obj, id=f"{TAG}.{number}")
+
+
+def of_valid_settings(check: Callable[..., Iterator[checks.CheckMessage]]) -> Callable[..., Messages]:
+    """Make a system check of a generator: it ends at an invalid setting, which E002 or E003 reports."""
+
+    @wraps(check)
+    def checked(**kwargs: Any) -> Messages:
+        messages: Messages = []
+        with suppress(InvalidSetting):
+            for message in check(**kwargs):
+                messages.append(message)
+        return messages
+
+    return checked

@@ -10,8 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from rest_framework.exceptions import APIException
 
-from .conf import are_schemes
-from .protocol.presented import BEARER, SCHEMES
+from .protocol.presented import BEARER, SCHEMES, are_schemes
 from .protocol.scope import parse_scope
 from .resource_server.denial import DEFAULT_REALM, plain_response
 from .resource_server.protection import Protection

@@ -11,11 +11,14 @@ from typing import Any
 from django.core.signals import setting_changed
 from django.views.decorators.debug import sensitive_variables
 
-from .conf import NAME, introspection_settings, key_problem
+from .conf import introspection_settings
 from .exceptions import InvalidSetting
 from .jose import KeyProblem, SigningKey, is_signed_by, read_signing_key, repeated_kid
-from .protocol.jwt import UnverifiedJWT
+from .protocol.jwt import SIGNING_ALGORITHMS, UnverifiedJWT
 from .protocol.strict_json import parse_json_object
+from .setting_values import NAME, invalid_setting, one_of, unknown_keys
+
+KEY_SOURCES = ("KEY", "FILE", "ENV")
 
 
 @lru_cache(maxsize=1)
@@ -25,28 +28,43 @@ def signing_keys() -> tuple[SigningKey, ...]:
 
 
 def signed_here(jwt: UnverifiedJWT) -> bool:
-    """Tell whether one of our keys made the signature of a JWT."""
+    """Return whether one of our keys made the signature of a JWT."""
     return is_signed_by((key.verification_key for key in signing_keys()), jwt)
 
 
-def read_keys(entries: Iterable[Mapping[str, Any]]) -> tuple[SigningKey, ...]:
+def read_keys(entries: Iterable[Any]) -> tuple[SigningKey, ...]:
     """Read the keys of some entries of SIGNING_KEYS; raises InvalidSetting."""
     keys = []
     for number, entry in enumerate(entries):
         try:
             keys.append(read_key(entry))
         except KeyProblem as problem:
-            raise InvalidSetting(f"{NAME}['SIGNING_KEYS'][{number}]: {problem}") from None
+            raise InvalidSetting(f"{NAME}['SIGNING_KEYS'][{number}] cannot be used: {problem}.") from None
     if repeated_kid(keys):
-        raise InvalidSetting(f"{NAME}['SIGNING_KEYS']: two keys have the same KID")
+        raise invalid_setting("SIGNING_KEYS", problem="must not have two keys with the same KID")
     return tuple(keys)
 
 
-def read_key(entry: Mapping[str, Any]) -> SigningKey:
-    """Read the private key that an entry like those of SIGNING_KEYS means; raises KeyProblem."""
-    if problem := key_problem(entry):
+def read_key(entry: Any) -> SigningKey:
+    """Read the private key of an entry like those of SIGNING_KEYS; raises KeyProblem."""
+    if problem := entry_problem(entry):
         raise KeyProblem(problem)
     return read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG"))
+
+
+def entry_problem(entry: Any) -> str | None:
+    """Return what is wrong with an entry that says where a private key is, None if it is valid."""
+    if not isinstance(entry, Mapping):
+        return "the entry must be a dictionary"
+    if unknown := entry.keys() - {*KEY_SOURCES, "KID", "ALG"}:
+        return f"the entry {unknown_keys(unknown, (*KEY_SOURCES, 'KID', 'ALG'))}"
+    if len(entry.keys() & set(KEY_SOURCES)) != 1:
+        return f"the entry must have one of {', '.join(map(repr, KEY_SOURCES))}"
+    if not isinstance(entry.get("KID", "-"), str) or not entry.get("KID", "-"):
+        return "'KID' must be a string that is not empty"
+    if entry.get("ALG", SIGNING_ALGORITHMS[0]) not in SIGNING_ALGORITHMS:
+        return f"'ALG' {one_of(SIGNING_ALGORITHMS)}"
+    return None
 
 
 @sensitive_variables()

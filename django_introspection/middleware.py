@@ -10,11 +10,12 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, JsonResponse
 from rest_framework.exceptions import APIException
 
-from .conf import ProtectedPath, introspection_settings
+from .conf import introspection_settings
 from .protocol.paths import TooManyReadings, merge_slashes, path_readings
 from .resource_server.denial import InvalidResourceRequest, plain_response
 from .resource_server.protection import Protection
 from .resource_server.url_readings import url_readings
+from .setting_values import ProtectedPath
 
 __all__ = ["ProtectedPaths"]
 

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from .cache_calls import CacheCalls, CacheUnavailable
-from .conf import Revocations, introspection_settings
+from .conf import introspection_settings
 from .protocol.errors import IntrospectionUnavailable
+from .setting_values import Revocations
 
 logger = logging.getLogger("django_introspection")
 

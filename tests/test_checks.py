@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import modify_settings, override_settings
 
+from django_introspection.authorization_server.checks import check_policies
 from django_introspection.check_messages import HINTS, TAG
-from django_introspection.checks import check_policies
 from django_introspection.models import Client
 from tests.authorization_server.helpers import without_table
 from tests.factories import RegistrationFactory
@@ -128,7 +128,7 @@ def test_a_client_that_is_told_about_every_token_is_named_in_deployment_where_th
     with django_assert_num_queries(0):
         assert check_policies(databases=None) == check_policies(databases=["another"]) == []
     assert database_messages(None) == []
-    assert database_messages(["default"]) == ["the client 'any' is told about every access token"]
+    assert database_messages(["default"]) == ["The client 'any' may read every access token."]
     assert checks.run_checks(tags=[TAG], databases=["default"]) == []
 
 
@@ -170,7 +170,7 @@ def test_plain_http_to_another_machine_is_an_error() -> None:
     (message,) = messages({"ISSUER": ISSUER, **remote_settings("http://auth.example.com/introspect")})
 
     assert message.id == "introspection.E003"
-    assert "['introspection_url']: plain http is only for loopback addresses" in message.msg
+    assert "['introspection_url'] must be an https URL; plain http is only for loopback addresses." in message.msg
 
 
 HOSTILE: dict[str, Any] = {
@@ -218,7 +218,7 @@ HOSTILE: dict[str, Any] = {
     "members list": {"MEMBERS": [SECRET]},
     "members no function": {"MEMBERS": "django_introspection.conf.DAY"},
     "throttle string": {"THROTTLE": SECRET},
-    "throttle unknown entry": {"THROTTLE": {SECRET: 1}},
+    "throttle unknown entry": {"THROTTLE": {"PERIODS": SECRET}},
     "throttle wrong entry": {"THROTTLE": {"PERIOD": SECRET}},
     "throttle no such cache": {"THROTTLE": {"ALIAS": SECRET}},
     "proxies string": {"TRUSTED_PROXIES": "10.0.0.0/8"},

@@ -20,6 +20,8 @@ ROOMS = {
     "signals": "words",
     "exceptions": "words",
     "conf": "settings",
+    "setting_values": "settings",
+    "cache_properties": "settings",
     "check_messages": "settings",
     "cache_calls": "cache calls",
     "revocations": "revocations",
@@ -86,8 +88,8 @@ ALLOWED: dict[str, set[str]] = {
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
     "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},
     "security log": {"protocol", "words"},
-    "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
-    "apps": {"checks", "security log", "counters", "contrib", "bridges"},
+    "checks": FOUNDATION | {"keys", "backends"},
+    "apps": {"checks", "authorization server", "resource server", "security log", "counters", "contrib", "bridges"},
     "counters": FOUNDATION,
     # the token debugger shows what both sides make of a token, the overview what was counted
     "admin": FOUNDATION
@@ -107,7 +109,6 @@ ALLOWED: dict[str, set[str]] = {
 LATE = {
     ("models.managers", "authorization_server.issuing"): "register() and issue() are doors to the side that issues",
     ("backends", "backends.database"): "the name is public; the models are needed by who uses it",
-    ("checks", "authorization_server.client_sources"): "a pure resource server is checked too, and has no models",
     ("", "resource_server.acceptance"): "introspect() judges like a protected view, which a pure issuer never loads",
 }
 """Declared exceptions: importer, imported, why. Only inside functions or for the type checker."""

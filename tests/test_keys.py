@@ -146,7 +146,7 @@ def test_a_key_that_cannot_sign_is_an_error_that_names_the_place_and_not_the_key
         signing_keys()
 
     text = str(caught.value)
-    assert text.startswith("TOKEN_INTROSPECTION['SIGNING_KEYS'][1]: ")
+    assert text.startswith("TOKEN_INTROSPECTION['SIGNING_KEYS'][1] cannot be used: ")
     key = entry["KEY"]
     secrets = [key, *key.splitlines()] if isinstance(key, str) else [str(value) for value in key.values()]
     assert not [value for value in secrets if len(value) > 8 and value in text]
@@ -164,18 +164,20 @@ def test_a_weak_rsa_key_is_refused_in_either_form(with_keys: Any, weak: Any, for
     jwk = RSAKey.binding.export_private_key(weak)
     with_keys({"KEY": text if form == "PEM" else {"kty": "RSA", **jwk}})
 
-    with pytest.raises(InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\]: an RSA key has 2048 to 8192 bits"):
+    with pytest.raises(
+        InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\] cannot be used: an RSA key has 2048 to 8192 bits"
+    ):
         signing_keys()
 
 
 @pytest.mark.requirement("7517-4.5-a")
 def test_two_keys_of_one_name_are_refused(with_keys: Any) -> None:
     with_keys({"KEY": jose.pem("ES256"), "KID": "a"}, {"KEY": jose.pem("EdDSA"), "KID": "a"})
-    with pytest.raises(InvalidSetting, match="two keys have the same KID"):
+    with pytest.raises(InvalidSetting, match="must not have two keys with the same KID"):
         signing_keys()
 
     with_keys({"KEY": jose.pem("ES256")}, {"KEY": jose.private("ES256")})
-    with pytest.raises(InvalidSetting, match="two keys have the same KID"):
+    with pytest.raises(InvalidSetting, match="must not have two keys with the same KID"):
         signing_keys()
 
 
@@ -250,7 +252,7 @@ def test_without_the_extra_it_is_named_and_nothing_is_offered_that_needs_it(
     monkeypatch.setitem(sys.modules, "joserfc", None)
 
     with_keys({"KEY": jose.pem("ES256")})
-    with pytest.raises(InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\]: the extra jwt is not installed"):
+    with pytest.raises(InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\] cannot be used: the extra jwt is not installed"):
         signing_keys()
     with pytest.raises(CommandError, match="the extra jwt is not installed"):
         call_command("introspection_key", "generate")

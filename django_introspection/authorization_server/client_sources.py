@@ -20,11 +20,12 @@ from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from ..conf import NAME, introspection_settings
+from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..models import AuthMethod, Client
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.credentials import AssertionCredentials, SecretCredentials
+from ..setting_values import NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ def _source(number: int, path: str) -> ClientSource:
     try:
         source_class = import_string(path)
     except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
-        raise InvalidSetting(f"{place}: cannot be imported: {type(error).__name__}") from error
+        raise InvalidSetting(f"{place} cannot be imported ({type(error).__name__}).") from error
     if not (isinstance(source_class, type) and issubclass(source_class, ClientSource)) or isabstract(source_class):
-        raise InvalidSetting(f"{place}: not a ClientSource")
+        raise InvalidSetting(f"{place} must be the dotted path of a ClientSource.")
     return source_class()
 
 

@@ -10,9 +10,9 @@ from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
 from ..check_messages import warning
-from ..conf import NAME
 from ..exceptions import InvalidBackend
 from ..protocol.answer import Answer
+from ..setting_values import NAME
 from .diagnosis import Finding, ask
 from .options import CacheOptions, Options
 
@@ -40,7 +40,9 @@ class TokenBackend(ABC):
     def __init__(self, alias: str, options: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
         if cache is not None and not self.supports_cache:
-            raise InvalidBackend(f"{NAME}['BACKENDS'][{alias!r}]['CACHE']: {type(self).__name__} keeps no answers")
+            raise InvalidBackend(
+                f"{NAME}['BACKENDS'][{alias!r}]['CACHE'] must not be set: {type(self).__name__} keeps no answers."
+            )
         self.cache_options = None if cache is None else CacheOptions.read(alias, cache)
         taken = Options(alias, options)
         self.place = taken.place
@@ -74,7 +76,7 @@ class TokenBackend(ABC):
         """Return what the system checks should say of this backend where it is deployed."""
         if self.audience:
             return []
-        return [warning("W005", f"{self.place}['audience']: a token that was meant for another API is good here")]
+        return [warning("W005", f"{self.place}['audience'] is not set: tokens for other APIs are accepted.")]
 
     def diagnose(self) -> Iterable[Finding]:
         """Try for real whether it works, and yield what is found: for the command introspection_doctor.

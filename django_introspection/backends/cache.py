@@ -23,14 +23,16 @@ from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
 from .. import revocations
+from ..cache_properties import is_private_cache
 from ..check_messages import warning
-from ..conf import NAME, introspection_settings, is_private_cache
+from ..conf import introspection_settings
 from ..outbound.steps import Blocking, Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest
 from ..protocol.presented import Presented
+from ..setting_values import NAME
 from .entry import Kept, decode, encode, is_younger
 from .options import CacheOptions
 
@@ -162,10 +164,12 @@ class AnswerCache:
         messages: list[CheckMessage] = []
         place = f"{NAME}['BACKENDS'][{alias!r}]['CACHE']"
         if is_private_cache(self.options.ALIAS):
-            messages.append(warning("W007", f"{place}['ALIAS']: no other process sees this cache"))
+            messages.append(warning("W007", f"{place}['ALIAS'] names a cache that no other process sees."))
         if self.options.LOCAL_MAX_AGE and introspection_settings.REVOCATIONS is not None:
             seconds = self.options.LOCAL_MAX_AGE
-            messages.append(warning("W008", f"{place}['LOCAL_MAX_AGE']: a revoked token is good for {seconds} s more"))
+            messages.append(
+                warning("W008", f"{place}['LOCAL_MAX_AGE'] keeps a revoked token active for {seconds} seconds.")
+            )
         return messages
 
     def _call(self, method: str, *arguments: Any) -> Step[Any]:

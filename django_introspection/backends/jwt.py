@@ -20,6 +20,7 @@ from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.explanation import quoted
 from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
 from ..protocol.presented import Presented
+from ..setting_values import BACKEND_ALIAS
 from .base import TokenBackend
 from .diagnosis import Finding
 from .options import Options
@@ -43,9 +44,9 @@ class JWTBackend(TokenBackend):
     def configure(self, options: Options) -> None:
         """Take the issuer, where its keys are, and what of its JWTs is taken."""
         if not jose.is_installed():
-            raise InvalidBackend(f"{self.place}: it needs the extra jwt: pip install 'django-introspection[jwt]'")
+            raise InvalidBackend(f"{self.place} needs the extra jwt: pip install 'django-introspection[jwt]'")
         if not self.audience:
-            raise options.invalid("audience", "it is required")
+            raise options.invalid("audience", "is required")
         self.timeout = options.seconds("timeout", 5)
         self._connection = take_connection(options)
         self._transport = self._connection.transport
@@ -134,16 +135,16 @@ class JWTBackend(TokenBackend):
     def _take_algorithms(self, options: Options) -> None:
         self._algorithms = options.strings("algorithms") or frozenset(SIGNING_ALGORITHMS)
         if not self._algorithms.issubset(SIGNING_ALGORITHMS):
-            raise options.invalid("algorithms", f"some of {', '.join(SIGNING_ALGORITHMS)} are expected")
+            raise options.invalid("algorithms", f"must be a list of {', '.join(SIGNING_ALGORITHMS)}")
 
     def _take_next(self, options: Options) -> None:
         self.then_ask = options.string("then_ask")
         if self.then_ask is None:
             return
         if self.then_ask not in introspection_settings.BACKENDS:
-            raise options.invalid("then_ask", "there is no such alias")
+            raise options.invalid("then_ask", BACKEND_ALIAS)
         if not token_backends.kind(self.then_ask).is_remote:
-            raise options.invalid("then_ask", "a backend that asks another server is expected")
+            raise options.invalid("then_ask", "must be the alias of a backend that asks another server")
 
 
 def _is_revoked(token: Presented) -> Steps[bool]:

@@ -8,16 +8,16 @@ from typing import Any
 
 from django.conf import settings
 
-from ..conf import NAME
 from ..exceptions import InvalidBackend
 from ..protocol.identifiers import endpoint_problem
+from ..setting_values import BOOLEAN, CACHE_ALIAS, NAME, is_whole_number, one_of, unknown_keys
 
 _HOUR = 60 * 60
 _DAY = 24 * _HOUR
 
 
 class Options:
-    """Take the OPTIONS of a backend one by one; what nobody took is unknown and refused.
+    """Take the OPTIONS of a backend one by one; an option that is left over does not exist and is refused.
 
     Messages name the place and never hold a value, which may be a secret.
     """
@@ -25,21 +25,22 @@ class Options:
     def __init__(self, alias: str, values: Mapping[str, Any]) -> None:
         self.place = f"{NAME}['BACKENDS'][{alias!r}]['OPTIONS']"
         if not isinstance(values, Mapping):
-            raise InvalidBackend(f"{self.place}: a dictionary is expected")
+            raise InvalidBackend(f"{self.place} must be a dictionary.")
         self._values = dict(values)
+        self._known: list[str] = []
 
     def string(self, name: str, default: str | None = None) -> str | None:
         """Take a string that is not empty."""
-        value = self._values.pop(name, default)
+        value = self._take(name, default)
         if value is not None and (not isinstance(value, str) or not value):
-            raise self.invalid(name, "a string is expected")
+            raise self.invalid(name, "must be a string that is not empty")
         return value
 
     def required(self, name: str) -> str:
         """Take a string that must be there."""
         value = self.string(name)
         if value is None:
-            raise self.invalid(name, "it is required")
+            raise self.invalid(name, "is required")
         return value
 
     def url(self, name: str, *, insecure_http: bool) -> str | None:
@@ -52,79 +53,82 @@ class Options:
     def choice(self, name: str, choices: Iterable[str]) -> str:
         """Take one of some strings, the first by default."""
         allowed = list(choices)
-        value = self._values.pop(name, allowed[0])
+        value = self._take(name, allowed[0])
         if value not in allowed:
-            raise self.invalid(name, f"one of {', '.join(allowed)} is expected")
+            raise self.invalid(name, one_of(allowed))
         return str(value)
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         """Take a dictionary that must be there."""
-        value = self._values.pop(name, None)
+        value = self._take(name, None)
         if not isinstance(value, Mapping):
-            raise self.invalid(name, "a dictionary is expected")
+            raise self.invalid(name, "must be a dictionary")
         return value
 
     def aliases(self, name: str) -> Mapping[str, str]:
         """Take a dictionary of aliases by strings that are not empty."""
-        values = self._values.pop(name, {})
+        values = self._take(name, {})
         if not isinstance(values, Mapping) or not all(map(_is_text, [*values, *values.values()])):
-            raise self.invalid(name, "a dictionary of aliases by strings is expected")
+            raise self.invalid(name, "must be a dictionary of strings by strings")
         return dict(values)
 
     def paths(self, name: str) -> tuple[str, ...]:
         """Take one path, or one of a certificate and one of its key."""
-        value = self._values.pop(name, ())
+        value = self._take(name, ())
         paths = (value,) if isinstance(value, str) else value
         if not isinstance(paths, (list, tuple)) or not all(map(_is_text, paths)) or len(paths) > 2:
-            raise self.invalid(name, "a path, or the paths of a certificate and its key, are expected")
+            raise self.invalid(name, "must be a path, or the paths of a certificate and its key")
         return tuple(paths)
 
     def strings(self, name: str) -> frozenset[str]:
         """Take a string or a list of strings."""
-        value = self._values.pop(name, ())
+        value = self._take(name, ())
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, (list, tuple, set, frozenset)) or not all(map(_is_text, values)):
-            raise self.invalid(name, "a string or a list of strings is expected")
+            raise self.invalid(name, "must be a string or a list of strings")
         return frozenset(values)
 
     def names(self, name: str) -> tuple[str, ...]:
         """Take a string, or a list of different strings whose order counts."""
-        value = self._values.pop(name, ())
+        value = self._take(name, ())
         names = (value,) if isinstance(value, str) else value
         if not isinstance(names, (list, tuple)) or not all(map(_is_text, names)) or len(set(names)) != len(names):
-            raise self.invalid(name, "a string or a list of different strings is expected")
+            raise self.invalid(name, "must be a string or a list of different strings")
         return tuple(names)
 
     def seconds(self, name: str, default: float) -> float:
         """Take a positive number of seconds, an hour at most: no call waits longer, and no timer overflows."""
-        value = self._values.pop(name, default)
+        value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _HOUR:
-            raise self.invalid(name, f"a positive number of seconds, {_HOUR} or fewer, is expected")
+            raise self.invalid(name, f"must be a positive number of seconds, at most {_HOUR}")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
         """Take True or False."""
-        value = self._values.pop(name, default)
+        value = self._take(name, default)
         if not isinstance(value, bool):
-            raise self.invalid(name, "True or False is expected")
+            raise self.invalid(name, BOOLEAN)
         return value
 
     def flag_or_string(self, name: str, default: bool) -> bool | str:
         """Take True, False or a string that is not empty."""
-        value = self._values.pop(name, default)
+        value = self._take(name, default)
         if not isinstance(value, (bool, str)) or value == "":
-            raise self.invalid(name, "True, False or a path is expected")
+            raise self.invalid(name, "must be True, False or a path")
         return value
 
     def finish(self) -> None:
-        """Refuse what is left."""
+        """Raise InvalidBackend if an option was not taken."""
         if self._values:
-            unknown = ", ".join(sorted(map(repr, self._values)))
-            raise InvalidBackend(f"{self.place}: unknown: {unknown}")
+            raise InvalidBackend(f"{self.place} {unknown_keys(self._values, self._known)}.")
 
     def invalid(self, name: str, problem: str) -> InvalidBackend:
-        """Return the error for one option."""
-        return InvalidBackend(f"{self.place}[{name!r}]: {problem}")
+        """Return the error for one option; `problem` says what it must be."""
+        return InvalidBackend(f"{self.place}[{name!r}] {problem}.")
+
+    def _take(self, name: str, default: Any = None) -> Any:
+        self._known.append(name)
+        return self._values.pop(name, default)
 
 
 def _is_text(value: Any) -> bool:
@@ -149,15 +153,17 @@ class CacheOptions:
         """Read the CACHE of an alias; raises InvalidBackend that names the place."""
         place = f"{NAME}['BACKENDS'][{alias!r}]['CACHE']"
         names = [each.name for each in fields(cls)]
-        if not isinstance(values, Mapping) or values.keys() - set(names):
-            raise InvalidBackend(f"{place}: a dictionary with these keys is expected: {', '.join(names)}")
+        if not isinstance(values, Mapping):
+            raise InvalidBackend(f"{place} must be a dictionary.")
+        if values.keys() - set(names):
+            raise InvalidBackend(f"{place} {unknown_keys(values.keys() - set(names), names)}.")
         options = cls(**values)
         if options.ALIAS not in list(settings.CACHES):
-            raise InvalidBackend(f"{place}['ALIAS']: an alias of CACHES is expected")
+            raise InvalidBackend(f"{place}['ALIAS'] {CACHE_ALIAS}.")
         for name in names[1:]:
             seconds, least = getattr(options, name), 1 if name == "MAX_AGE" else 0
-            if not isinstance(seconds, int) or isinstance(seconds, bool) or not least <= seconds <= _DAY:
-                raise InvalidBackend(f"{place}[{name!r}]: whole seconds from {least} to {_DAY} are expected")
+            if not is_whole_number(seconds, least=least) or seconds > _DAY:
+                raise InvalidBackend(f"{place}[{name!r}] must be a whole number of seconds from {least} to {_DAY}.")
         if options.LOCAL_MAX_AGE > options.MAX_AGE:
-            raise InvalidBackend(f"{place}['LOCAL_MAX_AGE']: no more than MAX_AGE is expected")
+            raise InvalidBackend(f"{place}['LOCAL_MAX_AGE'] must not be more than MAX_AGE.")
         return options

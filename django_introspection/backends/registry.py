@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from inspect import isabstract
 from threading import RLock
 from typing import Any
@@ -11,11 +12,16 @@ from typing import Any
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from ..conf import NAME, introspection_settings
-from ..exceptions import InvalidBackend, UnknownBackend
+from ..conf import introspection_settings
+from ..exceptions import InvalidBackend, InvalidSetting, UnknownBackend
+from ..setting_values import NAME, did_you_mean, unknown_keys
 from .base import TokenBackend
 
-ALIAS_KEYS = frozenset({"BACKEND", "OPTIONS", "CACHE", "USER"})
+ALIAS_KEYS = ("BACKEND", "OPTIONS", "CACHE", "USER")
+OWN_BACKENDS = tuple(
+    f"django_introspection.backends.{name}"
+    for name in ("DatabaseBackend", "RemoteBackend", "JWTBackend", "RoutingBackend")
+)
 
 
 class TokenBackends:
@@ -47,13 +53,29 @@ class TokenBackends:
         """Return the class of a backend, without making one; raises InvalidBackend that names the place."""
         place = f"{NAME}['BACKENDS'][{alias!r}]"
         if alias not in introspection_settings.BACKENDS:
-            raise UnknownBackend(f"{place}: there is no such alias")
+            raise UnknownBackend(f"{place} does not exist{did_you_mean(alias, introspection_settings.BACKENDS)}.")
         entry = introspection_settings.BACKENDS[alias]
         if not isinstance(entry, dict) or "BACKEND" not in entry:
-            raise InvalidBackend(f"{place}: a dictionary with 'BACKEND' is expected")
-        if unknown := sorted(map(repr, entry.keys() - ALIAS_KEYS)):
-            raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
+            raise InvalidBackend(f"{place} must be a dictionary with 'BACKEND'.")
+        if unknown := entry.keys() - set(ALIAS_KEYS):
+            raise InvalidBackend(f"{place} {unknown_keys(unknown, ALIAS_KEYS)}.")
         return _backend_class(place, entry["BACKEND"])
+
+    def problem(self, alias: str) -> InvalidSetting | None:
+        """Return the error that making a backend raises, None if its settings are valid."""
+        try:
+            self.create(alias).close()
+        except InvalidSetting as invalid:
+            return invalid
+        return None
+
+    def made(self) -> Iterator[TokenBackend]:
+        """Yield a backend of each alias with valid settings, apart from those in use, and close it again."""
+        for alias in self:
+            with suppress(InvalidSetting):  # `problem` returns it
+                backend = self.create(alias)
+                backend.close()
+                yield backend
 
     def close(self) -> None:
         """Close every backend and forget it."""
@@ -73,9 +95,12 @@ def _backend_class(place: str, path: Any) -> type[TokenBackend]:
     try:
         backend_class = import_string(path)
     except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
-        raise InvalidBackend(f"{place}['BACKEND']: cannot be imported: {type(error).__name__}") from error
+        raise InvalidBackend(
+            f"{place}['BACKEND'] cannot be imported ({type(error).__name__}){did_you_mean(path, OWN_BACKENDS)}."
+            f" The backends of this package are {', '.join(OWN_BACKENDS)}."
+        ) from error
     if not (isinstance(backend_class, type) and issubclass(backend_class, TokenBackend)) or isabstract(backend_class):
-        raise InvalidBackend(f"{place}['BACKEND']: not a TokenBackend")
+        raise InvalidBackend(f"{place}['BACKEND'] must be the dotted path of a TokenBackend.")
     return backend_class
 
 

@@ -50,9 +50,11 @@ class ServerConnection(NamedTuple):
         """Return warnings about a certificate that is not verified, and about plain http (RFC 7662 §4)."""
         messages: list[CheckMessage] = []
         if self.verify is False:
-            messages.append(warning("W001", f"{place}['verify']: anyone on the way can answer for the server"))
+            messages.append(
+                warning("W001", f"{place}['verify'] is False: anyone on the way can answer for the server.")
+            )
         if self.insecure_http:
-            messages.append(warning("W006", f"{place}['insecure_http']: {over_http}"))
+            messages.append(warning("W006", f"{place}['insecure_http'] is True: {over_http}."))
         return messages
 
 
@@ -67,7 +69,7 @@ def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> S
         transport = Transport(verify=verify, certificate=certificate, proxy=proxy, headers=headers)
     except (OSError, ValueError) as error:
         wrong = "client_certificate" if certificate and verify in (True, False) else "verify"
-        raise options.invalid(wrong, "it cannot be read as a file of certificates") from error
+        raise options.invalid(wrong, "must be the path of a file of certificates that can be read") from error
     return ServerConnection(transport, verify, insecure_http)
 
 
@@ -95,7 +97,7 @@ def _take_headers(options: Options) -> Mapping[str, str]:
 def require_discovery(options: Options, issuer: str | None, name: str, *, insecure_http: bool) -> None:
     """Raise InvalidBackend if an address is left to the metadata of an issuer, and no usable issuer is named."""
     if issuer is None:
-        raise options.invalid(name, "it is required, or the issuer whose metadata names it")
+        raise options.invalid(name, "is required, unless the option 'issuer' names an issuer whose metadata has it")
     if problem := issuer_problem(issuer, insecure_http=insecure_http):
         raise options.invalid("issuer", problem)
 
@@ -105,7 +107,7 @@ def take_authentication(
 ) -> ClientAuthentication:
     """Take what a method needs from the OPTIONS of a backend; raises InvalidBackend."""
     if client_id is None:
-        raise options.invalid("client_id", "it is required")
+        raise options.invalid("client_id", "is required")
     if method == "client_secret_basic":
         return SecretBasic(client_id, options.required("client_secret"))
     if method == "client_secret_post":
@@ -113,7 +115,7 @@ def take_authentication(
     if method == "tls_client_auth":
         return TLSClient(client_id)
     if issuer is None:
-        raise options.invalid("issuer", "it is required: an assertion is for an issuer")
+        raise options.invalid("issuer", "is required: it is the audience of the assertions")
     return PrivateKeyJWT(client_id, _take_key(options), issuer)
 
 
@@ -122,7 +124,7 @@ def take_bearer_token(options: Options) -> BearerToken:
     """Take a fixed access token; raises InvalidBackend."""
     token = options.required("bearer_token")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise options.invalid("bearer_token", "visible ASCII characters are expected")
+        raise options.invalid("bearer_token", "must be a string of visible ASCII characters")
     return BearerToken(token)
 
 
@@ -131,4 +133,4 @@ def _take_key(options: Options) -> SigningKey:
     try:
         return read_key(entry)
     except KeyProblem as problem:
-        raise options.invalid("private_key", str(problem)) from None
+        raise options.invalid("private_key", f"cannot be used: {problem}") from None

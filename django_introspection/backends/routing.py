@@ -12,6 +12,7 @@ from ..outbound.steps import arun, run
 from ..protocol.answer import Answer
 from ..protocol.jwt import claimed_issuer, has_jose_header
 from ..protocol.presented import Presented
+from ..setting_values import did_you_mean
 from .base import TokenBackend
 from .diagnosis import Finding
 from .options import Options
@@ -30,7 +31,7 @@ class RoutingBackend(TokenBackend):
     def configure(self, options: Options) -> None:
         """Take the aliases to choose from; raises InvalidBackend for those that cannot be chosen."""
         if self.audience:
-            raise options.invalid("audience", "it belongs to the backends that are chosen from")
+            raise options.invalid("audience", "must be set on the backends that are chosen from, not here")
         self._issuers = options.aliases("issuers")
         prefixes = options.aliases("prefixes")
         self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
@@ -43,13 +44,13 @@ class RoutingBackend(TokenBackend):
             self._check_aliases(options, name, aliases)
         remote = [token_backends.kind(alias).is_remote for alias in self._default]
         if any(remote[:-1]):
-            raise options.invalid("default", "one alias of a remote backend at most is expected, as the last")
+            raise options.invalid("default", "must have at most one alias of a remote backend, as its last")
         self._local_default = tuple(
             alias for alias, is_remote in zip(self._default, remote, strict=True) if not is_remote
         )
         self._all = tuple(dict.fromkeys([*self._issuers.values(), *prefixes.values(), *self._default]))
         if not self._all:
-            raise options.invalid("default", "no backend is named to choose from")
+            raise options.invalid("default", "is required, unless 'issuers' or 'prefixes' name backends")
 
     @sensitive_variables("token")
     def route(self, token: str) -> Sequence[TokenBackend]:
@@ -103,9 +104,10 @@ class RoutingBackend(TokenBackend):
     def _check_aliases(self, options: Options, name: str, aliases: Iterable[str]) -> None:
         for alias in aliases:
             if alias not in introspection_settings.BACKENDS:
-                raise options.invalid(name, f"there is no alias {alias!r}")
+                close = did_you_mean(alias, introspection_settings.BACKENDS)
+                raise options.invalid(name, f"must name aliases of BACKENDS; {alias!r} is none{close}")
             if issubclass(token_backends.kind(alias), RoutingBackend):
-                raise options.invalid(name, f"{alias!r} only chooses itself, and a circle could come of it")
+                raise options.invalid(name, f"must not name {alias!r}, which is a routing backend itself")
 
 
 def _unchanged(answer: Answer, backend: TokenBackend) -> Answer:

@@ -116,7 +116,7 @@ def validate_resources(value: Any) -> None:
         raise ValidationError(_("Enter a list of absolute URIs."))
     for resource in value:
         if problem := resource_problem(resource):
-            raise ValidationError(_("%(resource)s: %(problem)s."), params={"resource": resource, "problem": problem})
+            raise ValidationError(_("%(resource)s %(problem)s."), params={"resource": resource, "problem": problem})
 
 
 def validate_jwks(value: Any) -> None:
@@ -134,4 +134,4 @@ def validate_jwks(value: Any) -> None:
 def validate_jwks_uri(value: str) -> None:
     """Refuse what is not an https URL (plain http for loopback addresses, which JWKS_HOSTS has to name)."""
     if problem := endpoint_problem(value):
-        raise ValidationError("%(problem)s.", params={"problem": problem})
+        raise ValidationError("The URL %(problem)s.", params={"problem": problem})

@@ -39,7 +39,7 @@ class Discovery:
         if not isinstance(url, str):
             raise InvalidResponse(f"the metadata of the issuer has no {name}")
         if problem := endpoint_problem(url, insecure_http=self._insecure_http):
-            raise InvalidResponse(f"the {name} of the issuer: {problem}")
+            raise InvalidResponse(f"the {name} of the issuer {problem}")
         return url
 
     def _renew(self) -> Steps[Mapping[str, Any]]:

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 from django.core.signals import setting_changed
 
-from ..conf import NAME, introspection_settings
+from ..conf import introspection_settings
 from ..jose import VerificationKey, read_key_set
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.identifiers import endpoint_problem, is_loopback, is_public
 from ..protocol.strict_json import parse_json_object
+from ..setting_values import NAME
 from .deadline import deadline
 from .single_flight import SingleFlight
 from .steps import Steps, run

@@ -14,33 +14,33 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def issuer_problem(issuer: str, *, insecure_http: bool = False) -> str | None:
-    """Say what is wrong with an issuer identifier, None where nothing is (RFC 8414 §2)."""
+    """Return what an issuer identifier must be and is not, None if it is valid (RFC 8414 §2)."""
     if "?" in issuer or "#" in issuer:
-        return "an issuer has no query and no fragment"
+        return "must not have a query or a fragment"
     return endpoint_problem(issuer, insecure_http=insecure_http)
 
 
 def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
-    """Say what is wrong with a URL that tokens or secrets are sent to, None where nothing is (RFC 7662 §4)."""
+    """Return what a URL that tokens or secrets are sent to must be and is not, None if it is valid (RFC 7662 §4)."""
     parts = split_uri(url)
     if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
-        return "it must be an absolute https URL"
+        return "must be an https URL"
     if "@" in parts.netloc:
-        return "credentials do not belong in a URL"
+        return "must not contain credentials"
     if parts.scheme == "http" and not insecure_http and not is_loopback(parts.hostname):
-        return "plain http is only for loopback addresses"
+        return "must be an https URL; plain http is only for loopback addresses"
     return None
 
 
 def resource_problem(resource: str) -> str | None:
-    """Say what is wrong with a resource identifier, None where nothing is (RFC 8707 §2)."""
+    """Return what a resource identifier must be and is not, None if it is valid (RFC 8707 §2)."""
     if len(resource) > MAX_RESOURCE:
-        return f"a resource has {MAX_RESOURCE} characters at most"
+        return f"must have at most {MAX_RESOURCE} characters"
     parts = split_uri(resource)
     if parts is None or not parts.scheme or not (parts.netloc or parts.path):
-        return "a resource is an absolute URI"
+        return "must be an absolute URI"
     if "#" in resource:
-        return "a resource has no fragment"
+        return "must not have a fragment"
     return None
 
 
@@ -101,6 +101,11 @@ def on_host_of(issuer: str, path: str) -> str:
     """Return a path as a URL on the issuer's host; the Host of a request is never asked."""
     parts = urlsplit(issuer)
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def is_origin(value: str) -> bool:
+    """Return whether a value is an https URL of a host alone, without path (plain http for loopback addresses)."""
+    return issuer_problem(value) is None and value == on_host_of(value, "")
 
 
 def path_of(issuer: str) -> str:

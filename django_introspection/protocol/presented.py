@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 BEARER, DPOP = "Bearer", "DPoP"
 SCHEMES = (BEARER, DPOP)
 """Ways to present a token in the `Authorization` header (RFC 6750 §2.1, RFC 9449 §7.1)."""
+
+
+def are_schemes(value: Any) -> bool:
+    """Return whether a value is a list of schemes: at least one, and each of them once."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return all(scheme in SCHEMES for scheme in value) and len(set(value)) == len(value)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -21,9 +21,9 @@ def parse_scope(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value.split(" ")))
 
 
-def is_scope_token(value: str) -> bool:
-    """Return whether a string is one scope token."""
-    return _TOKEN.fullmatch(value) is not None
+def is_scope_token(value: object) -> bool:
+    """Return whether a value is a string of exactly one scope token."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def format_scope(tokens: Iterable[str]) -> str:

@@ -14,9 +14,11 @@ class ResourceServerConfig(AppConfig):
     verbose_name = _("Token introspection (resource server)")
 
     def ready(self) -> None:
-        """Register the checks, and describe the authentication where drf-spectacular is installed."""
+        """Register the checks, and describe the authentication if drf-spectacular is installed."""
         from .. import checks
+        from . import checks as resource_server_checks
 
         checks.register()
+        resource_server_checks.register()
         if apps.is_installed("drf_spectacular"):
             from ..contrib import spectacular  # noqa: F401

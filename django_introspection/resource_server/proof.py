@@ -15,13 +15,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
-from ..conf import NAME, introspection_settings
+from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..jose import EXTRA_MISSING, KeyProblem, is_installed, read_verification_key
 from ..protocol.dpop import MAX_AGE, InvalidProof, check_claims, normal_uri, read_proof, thumbprint
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import on_host_of
 from ..protocol.jwt import UnverifiedJWT, encode_base64url
+from ..setting_values import NAME
 from .metadata import resources_of
 
 NONCE_WINDOW = 300
@@ -85,7 +86,9 @@ def uris_of(request: HttpRequest, backend: TokenBackend) -> frozenset[str]:
     if not is_installed():
         raise InvalidSetting(f"DPoP: {EXTRA_MISSING}")
     if not (origins := origins_of(backend)):
-        raise InvalidSetting(f"{NAME}['ORIGINS']: DPoP needs to know at which origin clients reach this API")
+        raise InvalidSetting(
+            f"{NAME}['ORIGINS'] must be set: DPoP needs to know the origin at which clients reach this API."
+        )
     path = escape_uri_path(request.path)
     return frozenset(filter(None, (normal_uri(origin + path) for origin in origins)))
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver, get_urlconf
 
-from ..conf import NAME, introspection_settings
-from ..exceptions import InvalidSetting
+from ..conf import introspection_settings, setting_problem
+from ..setting_values import NAME
 from .extraction import HEADER
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
@@ -63,10 +63,7 @@ def is_ours(authenticator: type) -> bool:
 
 def protected_places() -> list[ProtectedPlace]:
     """Return every place that takes tokens, each once: authenticators, decorated views and protected paths."""
-    try:
-        paths = introspection_settings.PROTECTED_PATHS
-    except InvalidSetting:  # E002 says so
-        paths = ()
+    paths = () if setting_problem("PROTECTED_PATHS") else introspection_settings.PROTECTED_PATHS
     middleware = [
         ProtectedPlace(f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes)
         for path in paths
@@ -83,15 +80,22 @@ def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
 @lru_cache(maxsize=8)
 def _routed_places(urlconf: str) -> list[ProtectedPlace]:
     found = [
-        ProtectedPlace(each.__qualname__, each.backend, each.bearer_methods, each.schemes)
+        ProtectedPlace(dotted_name(each), each.backend, each.bearer_methods, each.schemes)
         for view in routed_views()
         for each in filter(is_ours, view.authenticators)
     ]
-    for callback in _callbacks():
-        if protection := getattr(callback, "introspection_protection", None):
-            name = getattr(callback, "__qualname__", type(callback).__name__)
-            found.append(ProtectedPlace(name, protection.backend, protection.bearer_methods, protection.schemes))
+    found += [
+        ProtectedPlace(dotted_name(callback), protection.backend, protection.bearer_methods, protection.schemes)
+        for callback in _callbacks()
+        if (protection := getattr(callback, "introspection_protection", None))
+    ]
     return list({repr(place): place for place in found}.values())
+
+
+def dotted_name(part: Any) -> str:
+    """Return the dotted path by which messages name a class or a function of the project."""
+    named = part if hasattr(part, "__qualname__") else type(part)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _callbacks() -> list[Any]:

@@ -15,11 +15,11 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from ..backends.base import TokenBackend
-from ..conf import NAME
 from ..exceptions import InvalidBackend
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
+from ..setting_values import NAME, unknown_keys
 
 
 class TokenUser:
@@ -130,21 +130,23 @@ _resolvers: WeakKeyDictionary[TokenBackend, Resolver] = WeakKeyDictionary()
 def _resolver(place: str, entry: Any) -> Resolver:
     entry = {"RESOLVER": entry} if isinstance(entry, str) else entry
     if not isinstance(entry, Mapping) or not isinstance(entry.get("RESOLVER"), str):
-        raise InvalidBackend(f"{place}: a dotted path, or a dictionary with 'RESOLVER' is expected")
-    if unknown := sorted(map(repr, entry.keys() - {"RESOLVER", "OPTIONS"})):
-        raise InvalidBackend(f"{place}: unknown: {', '.join(unknown)}")
+        raise InvalidBackend(f"{place} must be a dotted path, or a dictionary with 'RESOLVER'.")
+    if unknown := entry.keys() - {"RESOLVER", "OPTIONS"}:
+        raise InvalidBackend(f"{place} {unknown_keys(unknown, ('RESOLVER', 'OPTIONS'))}.")
     try:
         resolver: Any = import_string(entry["RESOLVER"])
         if isinstance(resolver, type):
             resolver = resolver(**entry.get("OPTIONS", {}))
         elif "OPTIONS" in entry:
-            raise InvalidBackend(f"{place}['OPTIONS']: the resolver is a function, which takes none")
+            raise InvalidBackend(f"{place}['OPTIONS'] must not be set: the resolver is a function.")
     except ImportError as error:
-        raise InvalidBackend(f"{place}: cannot be imported") from error
+        raise InvalidBackend(f"{place} cannot be imported.") from error
     except (TypeError, ValueError) as error:
-        raise InvalidBackend(f"{place}['OPTIONS']: {error}") from error
+        raise InvalidBackend(f"{place}['OPTIONS'] cannot be used: {error}.") from error
     if not callable(resolver) or iscoroutinefunction(resolver):
-        raise InvalidBackend(f"{place}: a function, or a class of functions, is expected; no coroutine")
+        raise InvalidBackend(
+            f"{place} must be a function or a class whose objects can be called, and not a coroutine function."
+        )
     return resolver  # type: ignore[no-any-return]  # called with what the type says, whatever it is
 
 

@@ -107,7 +107,7 @@ def main() -> None:
     from django.conf import settings
 
     race = Race(**json.loads(sys.stdin.readline()))
-    settings.TOKEN_INTROSPECTION["REFRESH_GRACE"] = race.grace
+    settings.TOKEN_INTROSPECTION["REFRESH_GRACE"] = race.grace  # before the first read
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(run(race)))

@@ -68,7 +68,7 @@ def partner(secret: str = "secret") -> str:
 
 
 def test_our_own_tables_are_the_source_by_default(settings: Any) -> None:
-    del settings.TOKEN_INTROSPECTION["CLIENT_SOURCES"]
+    settings.TOKEN_INTROSPECTION = {}
 
     assert [type(source) for source in client_sources()] == [DatabaseClients]
 
@@ -78,7 +78,10 @@ def test_each_source_is_made_once(settings: Any) -> None:
 
 
 def test_a_source_that_is_none_says_where() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"TOKEN_INTROSPECTION\['CLIENT_SOURCES'\]\[0\]: not a ClientSource"):
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=r"TOKEN_INTROSPECTION\['CLIENT_SOURCES'\]\[0\] must be the dotted path of a ClientSource",
+    ):
         client_sources_of(["django_introspection.models.Client"])
 
 

@@ -366,7 +366,7 @@ def test_a_wrong_value_is_an_invalid_setting_that_names_its_place(
 
     with pytest.raises(InvalidSetting) as caught:
         _ = introspection_settings.THROTTLE
-    assert str(caught.value).startswith(f"TOKEN_INTROSPECTION{place}: ")
+    assert str(caught.value).startswith(f"TOKEN_INTROSPECTION{place} ")
 
 
 def test_what_is_not_set_has_its_default(settings: Any) -> None:

@@ -95,7 +95,7 @@ def test_an_unknown_alias_is_a_key_error_and_an_error_of_the_project() -> None:
     assert isinstance(raised.value, (ImproperlyConfigured, KeyError))
     assert isinstance(raised.value, ImproperlyConfigured)
     assert isinstance(raised.value, KeyError)
-    assert str(raised.value) == "TOKEN_INTROSPECTION['BACKENDS']['partner']: there is no such alias"
+    assert str(raised.value) == "TOKEN_INTROSPECTION['BACKENDS']['partner'] does not exist."
     with pytest.raises(UnknownBackend):
         introspect(TOKEN, using="partner")
 
@@ -138,8 +138,11 @@ def test_a_backend_of_the_project_protects_a_view(settings: Any) -> None:
         ([], ""),
         ({}, ""),
         ({"OPTIONS": {"client_secret": SECRET}}, ""),
-        ({"BACKEND": OWN, "OPTION": {"client_secret": SECRET}}, ": unknown: 'OPTION'"),
-        ({"BACKEND": OWN, 1: 2, "z": SECRET}, ": unknown: 'z', 1"),
+        (
+            {"BACKEND": OWN, "OPTION": {"client_secret": SECRET}},
+            " has unknown keys: 'OPTION' (did you mean 'OPTIONS'?).",
+        ),
+        ({"BACKEND": OWN, 1: 2, "z": SECRET}, " has unknown keys: 'z', 1."),
         ({"BACKEND": "no.such.Backend"}, "['BACKEND']"),
         ({"BACKEND": "django_introspection.backends.NoSuchBackend"}, "['BACKEND']"),
         ({"BACKEND": "nodots"}, "['BACKEND']"),
@@ -152,7 +155,10 @@ def test_a_backend_of_the_project_protects_a_view(settings: Any) -> None:
         ({"BACKEND": "django_introspection.backends.TokenBackend"}, "['BACKEND']"),
         ({"BACKEND": OWN, "OPTIONS": None}, "['OPTIONS']"),
         ({"BACKEND": OWN, "OPTIONS": [SECRET]}, "['OPTIONS']"),
-        ({"BACKEND": OWN, "OPTIONS": {"color": SECRET}}, "['OPTIONS']: unknown: 'color'"),
+        (
+            {"BACKEND": OWN, "OPTIONS": {"color": SECRET}},
+            "['OPTIONS'] has unknown keys: 'color' (did you mean 'colour'?).",
+        ),
         ({"BACKEND": OWN, "OPTIONS": {"audience": 1}}, "['OPTIONS']['audience']"),
     ],
 )
@@ -211,7 +217,7 @@ def test_a_wrong_option_is_refused_and_the_message_never_holds_a_value(
     with pytest.raises(InvalidBackend) as raised:
         token_backends["default"]
 
-    assert str(raised.value).startswith(f"TOKEN_INTROSPECTION['BACKENDS']['default']['OPTIONS']['{named}']: ")
+    assert str(raised.value).startswith(f"TOKEN_INTROSPECTION['BACKENDS']['default']['OPTIONS']['{named}'] ")
     assert SECRET not in str(raised.value)
 
 
@@ -221,7 +227,7 @@ def test_what_a_remote_server_needs_must_be_there(name: str, settings: Any) -> N
     del values["BACKENDS"]["default"]["OPTIONS"][name]
     settings.TOKEN_INTROSPECTION = values
 
-    with pytest.raises(InvalidBackend, match=rf"\['{name}'\]: it is required"):
+    with pytest.raises(InvalidBackend, match=rf"\['{name}'\] is required"):
         token_backends["default"]
 
 

@@ -102,7 +102,7 @@ def test_a_resource_server_that_serves_nothing_is_refused() -> None:
 
 
 def test_wrong_metadata_is_said_with_its_name_in_one_line() -> None:
-    with pytest.raises(CommandError, match=r"^client_id: .*resources: no-uri: a resource is an absolute URI\.$"):
+    with pytest.raises(CommandError, match=r"^client_id: .*resources: no-uri must be an absolute URI\.$"):
         run("create", "--client-id", "a b", "--resource", "no-uri")
 
 

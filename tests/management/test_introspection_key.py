@@ -82,5 +82,7 @@ def test_the_keys_of_the_setting_are_listed_without_their_private_halves(setting
 def test_a_key_that_cannot_be_used_fails_the_list(settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "SIGNING_KEYS": [{"ENV": "NO_SUCH_VARIABLE"}]}
 
-    with pytest.raises(CommandError, match=r"\['SIGNING_KEYS'\]\[0\]: the variable named by 'ENV' is not set"):
+    with pytest.raises(
+        CommandError, match=r"\['SIGNING_KEYS'\]\[0\] cannot be used: the variable named by 'ENV' is not set"
+    ):
         command_output("list")

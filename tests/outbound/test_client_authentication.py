@@ -309,19 +309,19 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"client_id": None}, "['client_id']: it is required"),
-        ({"client_secret": None}, "['client_secret']: it is required"),
-        ({"auth_method": "none"}, "['auth_method']: one of"),
-        ({"auth_method": "bearer"}, "['bearer_token']: it is required"),
+        ({"client_id": None}, "['client_id'] is required"),
+        ({"client_secret": None}, "['client_secret'] is required"),
+        ({"auth_method": "none"}, "['auth_method'] must be one of"),
+        ({"auth_method": "bearer"}, "['bearer_token'] is required"),
         (
             {"auth_method": "bearer", "client_secret": None, "bearer_token": "a b"},
-            "['bearer_token']: visible ASCII",
+            "['bearer_token'] must be a string of visible ASCII",
         ),
-        ({"auth_method": "bearer", "bearer_token": "ours"}, "unknown: 'client_secret'"),
-        ({"auth_method": "private_key_jwt", "client_secret": None}, "['issuer']: it is required"),
+        ({"auth_method": "bearer", "bearer_token": "ours"}, "has unknown keys: 'client_secret'"),
+        ({"auth_method": "private_key_jwt", "client_secret": None}, "['issuer'] is required"),
         (
             {"auth_method": "private_key_jwt", "client_secret": None, "issuer": "https://a.example"},
-            "['private_key']: a dictionary",
+            "['private_key'] must be a dictionary",
         ),
         (
             {
@@ -330,15 +330,18 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
                 "issuer": "https://a.example",
                 "private_key": {"ENV": "NO_SUCH_VARIABLE"},
             },
-            "['private_key']: the variable",
+            "['private_key'] cannot be used: the variable",
         ),
         (
             {"auth_method": "tls_client_auth", "client_secret": None, "client_certificate": "/none"},
             "client_certificate",
         ),
-        ({"client_certificate": 7}, "['client_certificate']: a path"),
-        ({"auth_method": "client_credentials"}, "['token_url']: it is required"),
-        ({"auth_method": "client_credentials", "token_url": "http://a.example/token"}, "['token_url']: plain http"),
+        ({"client_certificate": 7}, "['client_certificate'] must be a path"),
+        ({"auth_method": "client_credentials"}, "['token_url'] is required"),
+        (
+            {"auth_method": "client_credentials", "token_url": "http://a.example/token"},
+            "['token_url'] must be an https URL; plain http",
+        ),
     ],
     ids=str,
 )

@@ -142,9 +142,9 @@ def test_the_last_good_document_serves_while_it_cannot_be_renewed(
 @pytest.mark.parametrize(
     ("issuer", "said"),
     [
-        (None, "['introspection_url']: it is required"),
-        ("http://auth.example.com", "['issuer']: plain http"),
-        ("https://auth.example.com?x", "['issuer']: an issuer has no query"),
+        (None, "['introspection_url'] is required"),
+        ("http://auth.example.com", "['issuer'] must be an https URL; plain http"),
+        ("https://auth.example.com?x", "['issuer'] must not have a query"),
     ],
 )
 def test_nothing_to_discover_from_is_an_error_of_the_settings(issuer: Any, said: str, settings: Any) -> None:

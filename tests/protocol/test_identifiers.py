@@ -29,15 +29,15 @@ def test_an_issuer_is_an_https_url(issuer: str) -> None:
 
 @pytest.mark.parametrize("issuer", ["https://a.example?tenant=1", "https://a.example#top", "https://a.example/?"])
 def test_an_issuer_has_no_query_and_no_fragment(issuer: str) -> None:
-    assert issuer_problem(issuer) == "an issuer has no query and no fragment"
+    assert issuer_problem(issuer) == "must not have a query or a fragment"
 
 
 @pytest.mark.parametrize(
     "url", ["", "auth.example.com", "/oauth", "ftp://a.example", "https://", "https:///path", *NO_URI]
 )
 def test_a_place_to_send_tokens_to_is_an_absolute_url(url: str) -> None:
-    assert endpoint_problem(url) == "it must be an absolute https URL"
-    assert issuer_problem(url) == "it must be an absolute https URL"
+    assert endpoint_problem(url) == "must be an https URL"
+    assert issuer_problem(url) == "must be an https URL"
 
 
 @pytest.mark.parametrize("url", ["https://[::1", "https://a:99999/", "https://a:b/"])
@@ -48,13 +48,16 @@ def test_a_broken_url_is_a_problem_and_not_an_exception(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://user:secret@a.example", "https://user@a.example", "https://@a.example"])
 def test_credentials_do_not_belong_in_a_url(url: str) -> None:
-    assert endpoint_problem(url) == "credentials do not belong in a URL"
+    assert endpoint_problem(url) == "must not contain credentials"
 
 
 @pytest.mark.parametrize("host", ["auth.example.com", "10.0.0.1", "localhost.example.com", "127.0.0.1.example.com"])
 def test_plain_http_leaves_this_machine_only_where_it_is_said_explicitly(host: str) -> None:
-    assert endpoint_problem(f"http://{host}/introspect") == "plain http is only for loopback addresses"
-    assert issuer_problem(f"http://{host}") == "plain http is only for loopback addresses"
+    assert (
+        endpoint_problem(f"http://{host}/introspect")
+        == "must be an https URL; plain http is only for loopback addresses"
+    )
+    assert issuer_problem(f"http://{host}") == "must be an https URL; plain http is only for loopback addresses"
     assert endpoint_problem(f"http://{host}/introspect", insecure_http=True) is None
 
 
@@ -76,12 +79,12 @@ def test_a_resource_is_an_absolute_uri(resource: str) -> None:
 
 @pytest.mark.parametrize("resource", ["", "orders", "/orders", "//api.example.com", "https:", *NO_URI])
 def test_what_is_no_absolute_uri_is_no_resource(resource: str) -> None:
-    assert resource_problem(resource) == "a resource is an absolute URI"
+    assert resource_problem(resource) == "must be an absolute URI"
 
 
 @pytest.mark.parametrize("resource", ["https://api.example.com/orders#list", "https://api.example.com/#"])
 def test_a_resource_has_no_fragment(resource: str) -> None:
-    assert resource_problem(resource) == "a resource has no fragment"
+    assert resource_problem(resource) == "must not have a fragment"
 
 
 def test_an_endpoint_is_on_the_host_of_the_issuer() -> None:

@@ -191,7 +191,7 @@ def test_a_cache_that_would_take_a_proof_once_in_each_process_is_found(settings:
             found = checks.run_checks(tags=[TAG], include_deployment_checks=True)
         return [message.msg for message in found if message.id == f"{TAG}.E006"]
 
-    assert said() == ["TOKEN_INTROSPECTION['REPLAY_CACHE']: each process would take the same DPoP proof once"]
+    assert said() == ["TOKEN_INTROSPECTION['REPLAY_CACHE']: each process would accept the same DPoP proof once."]
     assert said(REPLAY_CACHE="shared") == []
 
 

@@ -69,7 +69,7 @@ class AllauthClients(ClientSource):
         """Look for clients in another database than their policies (E031)."""
         if {router.db_for_write(oidc.Client), router.db_for_write(oidc.Token)} == {router.db_for_write(Client)}:
             return []
-        return [error("E031", "the tables of allauth.idp.oidc are in another database than those of this app")]
+        return [error("E031", "Its tables are in another database than those of this app.", "allauth.idp.oidc")]
 
 
 def _methods() -> tuple[str, ...]:

@@ -76,7 +76,7 @@ class OAuthToolkitClients(ClientSource):
         theirs = {router.db_for_write(model) for model in (get_application_model(), get_access_token_model())}
         if theirs == {router.db_for_write(Client)}:
             return []
-        return [error("E031", "the tables of oauth2_provider are in another database than those of this app")]
+        return [error("E031", "Its tables are in another database than those of this app.", "oauth2_provider")]
 
 
 def _application(client_id: str) -> Any:

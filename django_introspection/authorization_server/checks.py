@@ -1,0 +1,85 @@
+"""The system checks of an authorization server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.core import checks
+from django.db import Error as DatabaseError
+from django.db import router, transaction
+
+from .. import jose
+from ..cache_properties import is_private_cache
+from ..check_messages import TAG, Messages, error, of_valid_settings, warning
+from ..conf import introspection_settings, setting_problem
+from ..exceptions import InvalidSetting
+from ..setting_values import NAME
+from .client_sources import client_sources
+
+
+def register() -> None:
+    """Register the checks of an authorization server; a second call changes nothing."""
+    checks.register(check_client_sources, TAG)
+    for deploy_check in (check_issuer, check_assertions, check_client_policy, check_counters):
+        checks.register(deploy_check, TAG, deploy=True)
+    checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
+
+
+@of_valid_settings
+def check_issuer(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for an authorization server without a name (W002)."""
+    if introspection_settings.ISSUER is None:
+        yield warning("W002", f"{NAME}['ISSUER'] is not set.")
+
+
+def check_client_sources(**_: Any) -> Messages:
+    """Look for a source of clients that cannot be used (E030), and run the checks of each one."""
+    if setting_problem("CLIENT_SOURCES"):
+        return []
+    try:
+        return [message for source in client_sources() for message in source.check()]
+    except InvalidSetting as invalid:
+        return [error("E030", str(invalid))]
+
+
+@of_valid_settings
+def check_client_policy(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for clients that may read every token although no row names them (W030)."""
+    if introspection_settings.CLIENT_POLICY == "any":
+        yield warning("W030", f"{NAME}['CLIENT_POLICY'] lets every client of another source read every access token.")
+
+
+@of_valid_settings
+def check_assertions(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for a cache in which each process would accept the same assertion once (E006)."""
+    alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
+    if issuer is not None and jose.is_installed() and is_private_cache(alias):
+        yield error("E006", f"{NAME}['REPLAY_CACHE']: each process would accept the same client assertion once.")
+
+
+@of_valid_settings
+def check_counters(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for counters in a cache that no other process sees (W040)."""
+    place = introspection_settings.COUNTERS
+    if place is not None and is_private_cache(place.alias):
+        yield warning("W040", f"{NAME}['COUNTERS']['ALIAS'] names a cache that no other process sees.")
+
+
+def check_policies(databases: Collection[str] | None = None, **_: Any) -> Messages:
+    """Look for clients that may read every token (W010), if the database may be asked."""
+    model = apps.get_model("introspection", "Client")
+    alias = router.db_for_read(model)
+    if not databases or alias not in databases:
+        return []
+    unlimited = model._default_manager.using(alias).filter(is_active=True, introspection_policy="any")
+    try:
+        with transaction.atomic(using=alias):  # a failed statement must not spoil a transaction around this
+            client_ids = list(unlimited.order_by("pk").values_list("client_id", flat=True))
+    except DatabaseError:  # not migrated yet, or not there
+        return []
+    return [
+        warning("W010", f"The client {client_id!r} may read every access token.", "introspection.Client")
+        for client_id in client_ids
+    ]

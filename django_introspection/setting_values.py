@@ -1,0 +1,179 @@
+"""The settings that are dictionaries, as typed values, and the errors that name the place of a wrong value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from .exceptions import InvalidSetting
+from .protocol.identifiers import resource_problem
+from .protocol.paths import has_several_readings, merge_slashes
+from .protocol.presented import SCHEMES, are_schemes
+from .protocol.scope import is_scope_token, parse_scope
+
+NAME = "TOKEN_INTROSPECTION"
+TOKEN_FORMATS = ("opaque", "jwt")
+MAX_PREFIX = 100
+"""Characters before the 64 of an identity: some caches take keys of 250, with a prefix of their own."""
+BOOLEAN = "must be True or False"
+CACHE_ALIAS = "must be an alias of CACHES"
+BACKEND_ALIAS = "must be an alias of BACKENDS"
+
+
+class Resource(NamedTuple):
+    """A resource that clients may request: its scopes, whether its tokens are JWTs, and its name for people."""
+
+    scopes: frozenset[str]
+    is_default: bool
+    takes_jwt: bool
+    name: str | None = None
+
+    @classmethod
+    def read(cls, identifier: Any, entry: Any) -> Resource:
+        """Read one entry of RESOURCES; raises InvalidSetting."""
+        if not isinstance(identifier, str) or resource_problem(identifier):
+            raise invalid_setting("RESOURCES", problem="must have absolute URIs without fragment as keys")
+        place = ("RESOURCES", identifier)
+        check_keys(entry, ("SCOPES", "DEFAULT", "FORMAT", "NAME"), *place)
+        scopes, is_default, name = entry.get("SCOPES", ()), entry.get("DEFAULT", False), entry.get("NAME")
+        if not isinstance(scopes, (list, tuple)) or not all(map(is_scope_token, scopes)):
+            raise invalid_setting(*place, "SCOPES", problem="must be a list of scope tokens")
+        if not isinstance(is_default, bool):
+            raise invalid_setting(*place, "DEFAULT", problem=BOOLEAN)
+        if entry.get("FORMAT", TOKEN_FORMATS[0]) not in TOKEN_FORMATS:
+            raise invalid_setting(*place, "FORMAT", problem=one_of(TOKEN_FORMATS))
+        if name is not None and (not isinstance(name, str) or not name):
+            raise invalid_setting(*place, "NAME", problem="must be a string that is not empty")
+        return cls(frozenset(scopes), is_default, entry.get("FORMAT") == "jwt", name)
+
+
+class ProtectedPath(NamedTuple):
+    """What the middleware requires of every request below a path."""
+
+    prefix: str
+    scopes: tuple[str, ...]
+    backend: str
+    schemes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, prefix: Any, entry: Any, aliases: Iterable[str]) -> ProtectedPath:
+        """Read one entry of PROTECTED_PATHS, which names one of the aliases of BACKENDS; raises InvalidSetting."""
+        if not isinstance(prefix, str) or not prefix.startswith("/"):
+            raise invalid_setting("PROTECTED_PATHS", problem="must have paths that begin with a slash as keys")
+        prefix = merge_slashes(prefix)
+        place = ("PROTECTED_PATHS", prefix)
+        if has_several_readings(prefix):
+            raise invalid_setting(*place, problem="must be a decoded path without dot segments")
+        check_keys(entry, ("SCOPE", "USING", "SCHEMES"), *place)
+        backend, schemes = entry.get("USING", "default"), entry.get("SCHEMES", SCHEMES[:1])
+        try:
+            scopes = parse_scope(entry.get("SCOPE", ""))
+        except (TypeError, ValueError):
+            problem = "must be a string of scope tokens with one space between them"
+            raise invalid_setting(*place, "SCOPE", problem=problem) from None
+        if not isinstance(backend, str) or backend not in aliases:
+            raise invalid_setting(*place, "USING", problem=BACKEND_ALIAS)
+        if not are_schemes(schemes):
+            raise invalid_setting(*place, "SCHEMES", problem=f"must be a list of {' and '.join(SCHEMES)}")
+        return cls(prefix, scopes, backend, tuple(schemes))
+
+
+class Revocations(NamedTuple):
+    """The cache that holds tombstones, by alias, and the prefix of their keys."""
+
+    alias: str
+    prefix: str
+
+    @classmethod
+    def read(cls, entry: Any) -> Revocations:
+        """Read REVOCATIONS; raises InvalidSetting."""
+        check_keys(entry, ("ALIAS", "PREFIX"), "REVOCATIONS")
+        prefix = entry.get("PREFIX", "introspection:revoked:")
+        if not isinstance(prefix, str) or not prefix.isascii() or not prefix.isprintable() or " " in prefix:
+            raise invalid_setting("REVOCATIONS", "PREFIX", problem="must be a string of visible ASCII characters")
+        if len(prefix) > MAX_PREFIX:
+            raise invalid_setting("REVOCATIONS", "PREFIX", problem=f"must have at most {MAX_PREFIX} characters")
+        return cls(cache_alias(entry.get("ALIAS", "default"), "REVOCATIONS", "ALIAS"), prefix)
+
+
+class Counters(NamedTuple):
+    """The cache that counts by day, by alias."""
+
+    alias: str
+
+    @classmethod
+    def read(cls, entry: Any) -> Counters:
+        """Read COUNTERS; raises InvalidSetting."""
+        check_keys(entry, ("ALIAS",), "COUNTERS")
+        return cls(cache_alias(entry.get("ALIAS", "default"), "COUNTERS", "ALIAS"))
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What is counted in the cache ALIAS, in windows of PERIOD seconds."""
+
+    FAILURES: int = 20
+    PERIOD: int = 60
+    ALIAS: str = "default"
+    INACTIVE_SIGNAL: int = 1000
+    INACTIVE_LIMIT: int | None = None
+
+    @classmethod
+    def read(cls, entry: Any) -> Throttle:
+        """Read THROTTLE; raises InvalidSetting."""
+        check_keys(entry, [each.name for each in fields(cls)], "THROTTLE")
+        throttle = cls(**entry)
+        for name in ("FAILURES", "PERIOD", "INACTIVE_SIGNAL"):
+            if not is_whole_number(getattr(throttle, name), least=1):
+                raise invalid_setting("THROTTLE", name, problem="must be a whole number, 1 or more")
+        limit = throttle.INACTIVE_LIMIT
+        if limit is not None and not is_whole_number(limit, least=1):
+            raise invalid_setting("THROTTLE", "INACTIVE_LIMIT", problem="must be None or a whole number, 1 or more")
+        cache_alias(throttle.ALIAS, "THROTTLE", "ALIAS")
+        return throttle
+
+
+def invalid_setting(*keys: str, problem: str) -> InvalidSetting:
+    """Return the error for the setting at these keys; `problem` says what it must be and never holds its value."""
+    return InvalidSetting(f"{NAME}{''.join(f'[{key!r}]' for key in keys)} {problem}.")
+
+
+def check_keys(entry: Any, known: Iterable[str], *place: str) -> None:
+    """Raise InvalidSetting unless an entry is a dictionary that has no other keys than the known ones."""
+    if not isinstance(entry, Mapping):
+        raise invalid_setting(*place, problem="must be a dictionary")
+    if unknown := entry.keys() - set(known):
+        raise invalid_setting(*place, problem=unknown_keys(unknown, known))
+
+
+def unknown_keys(unknown: Iterable[Any], known: Iterable[str]) -> str:
+    """Return the problem of keys that do not exist, each with the known key that its author may have meant."""
+    named = ", ".join(f"{key!r}{did_you_mean(key, known)}" for key in sorted(unknown, key=repr))
+    return f"has unknown keys: {named}"
+
+
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
+    """Return the known name that is like a wrong one, as a question in brackets; an empty string if none is."""
+    close = get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def one_of(choices: Iterable[str]) -> str:
+    """Return the problem of a value that is not among some strings."""
+    return f"must be one of {', '.join(map(repr, choices))}"
+
+
+def cache_alias(alias: Any, *place: str) -> str:
+    """Return an alias of CACHES; raises InvalidSetting for anything else."""
+    if not isinstance(alias, str) or alias not in settings.CACHES:
+        raise invalid_setting(*place, problem=CACHE_ALIAS)
+    return alias
+
+
+def is_whole_number(value: Any, *, least: int) -> bool:
+    """Return whether a value is an integer that is not too small; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
