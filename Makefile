@@ -7,6 +7,9 @@ PYTEST = $(BIN)/python -m pytest -n auto
 POSTGRESQL_URL ?= postgresql://introspection:introspection@127.0.0.1:5432/introspection
 MARIADB_URL ?= mysql://introspection:introspection@127.0.0.1:3306/introspection
 REDIS_URL ?= redis://127.0.0.1:6379/15
+# Compiled modules are kept, whatever the environment says: each worker and each child would compile them anew.
+export PYTHONDONTWRITEBYTECODE =
+export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 # What no database and no cache has a part in is not run again with servers.
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
@@ -44,7 +47,7 @@ docs: $(VENV)/.installed-docs
 # With servers, other implementations and a browser: what they need is said in docs/development.rst.
 
 coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
-	PEERS=1 $(PYTEST) --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
+	PEERS=1 PROPERTIES=thorough $(PYTEST) --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
 	$(MAKE) --no-print-directory bridges ARGS="--cov --cov-append --cov-report="
 	$(BIN)/coverage report --fail-under=97
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'

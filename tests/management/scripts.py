@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from django.core.management import ManagementUtility
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +68,20 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def run_here(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line without redirections in this process, on the database of the test, as `manage.py` would."""
+    program, *arguments = shlex.split(line)
+    utility = ManagementUtility([program, *arguments])
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with redirect_stdout(out), redirect_stderr(err), mock.patch("django.core.management.base.connections"):
+        try:
+            utility.fetch_command(arguments[0]).run_from_argv(utility.argv)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return subprocess.CompletedProcess(line, code, out.getvalue(), err.getvalue())
 
 
 def succeeded(finished: subprocess.CompletedProcess[str]) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
@@ -34,6 +35,7 @@ from .scripts import Project
 
 RESOURCE_ONLY = "tests.projects.resource_only.settings"
 CACHING = "tests.projects.resource_only.caching"
+NOON = 1_800_014_400
 INACTIVE = b'{"active": false}'
 
 Found = list[tuple[str, str]]
@@ -74,7 +76,7 @@ def answering(*headers: str) -> MisbehavingServer:
 
 
 def test_a_server_that_works_is_asked_about_tokens_of_the_right_shape(settings: Any) -> None:
-    with answering(f"Date: {formatdate(usegmt=True)}") as server:
+    with time_machine.travel(NOON, tick=False), answering(f"Date: {formatdate(NOON, usegmt=True)}") as server:
         found = diagnose(settings, server.settings())
         tokens = {request.form["token"][0] for request in server.requests}
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -15,7 +17,7 @@ from django.core.management import call_command
 from django_introspection.management.base import ScriptCommand
 from django_introspection.protocol import opaque
 
-from .scripts import ROOT, Project, succeeded
+from .scripts import ROOT, Project, run_here, succeeded
 
 COMMANDS = [
     "introspection_client",
@@ -46,10 +48,14 @@ def examples(command: str) -> tuple[str, ...]:
     return made.examples
 
 
-def run_examples(project: Project, command: str, **variables: str) -> None:
+def run_examples(project: Project, database_url: str, command: str) -> None:
+    """Run every example; the first, and those with a redirection, as processes, which take a second each."""
     assert examples(command)
-    for example in examples(command):
-        succeeded(project.run(example, **variables))
+    for number, example in enumerate(examples(command)):
+        if number and not {"<", ">"} & set(example):
+            succeeded(run_here(example))
+        else:
+            succeeded(project.run(example, DATABASE_URL=database_url))
 
 
 def scalar(project: Project, sql: str) -> int:
@@ -78,18 +84,28 @@ def test_the_help_of_a_sub_command_shows_its_own_examples(capsys: pytest.Capture
     assert "introspection_client create" not in text
 
 
-def test_every_example_runs(project: Project) -> None:
-    (project.directory / "billing-secret.txt").write_text(f"{SECRET}\n")
-    succeeded(project.run("manage.py createsuperuser --no-input --username ada --email ada@example.com"))
+def test_every_example_runs(tmp_path: Path, database_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BILLING_SECRET", SECRET)
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": project.environment()["CACHE_DIR"],
+        }
+    }
+    (tmp_path / "billing-secret.txt").write_text(f"{SECRET}\n")
+    call_command("createsuperuser", "--no-input", username="ada", email="ada@example.com", verbosity=0)
 
-    run_examples(project, "introspection_client", BILLING_SECRET=SECRET)
+    run_examples(project, database_url, "introspection_client")
     issue = f"manage.py introspection_token issue --client shop --audience {ORDERS} --json"
-    token = json.loads(succeeded(project.run(issue)))["access_token"]
-    (project.directory / "token.txt").write_text(token)
-    run_examples(project, "introspection_token", TOKEN=token)
-    run_examples(project, "introspection_key")
-    run_examples(project, "introspection_purge")
-    run_examples(project, "introspection_doctor")
+    token = json.loads(succeeded(run_here(issue)))["access_token"]
+    (tmp_path / "token.txt").write_text(token)
+    monkeypatch.setenv("TOKEN", token)
+    run_examples(project, database_url, "introspection_token")
+    run_examples(project, database_url, "introspection_key")
+    run_examples(project, database_url, "introspection_purge")
+    run_examples(project, database_url, "introspection_doctor")
 
 
 def test_the_documentation_shows_the_examples_and_no_other() -> None:
@@ -109,15 +125,27 @@ def test_the_documentation_shows_the_examples_and_no_other() -> None:
         ("introspection_client list --js", 2, "unrecognized arguments"),
         ("introspection_purge --older-than 7w", 2, "a duration like 90s, 15m, 12h or 7d is expected"),
         ("introspection_purge --batch 0", 2, "a whole number, 1 or more, is expected"),
-        ("introspection_token inspect --token-file - </dev/null", 1, "--token-file: it is empty"),
         ("introspection_token inspect --token-file no-such-file", 1, "--token-file: it cannot be read"),
         ("introspection_token inspect --token-env HOME --using elsewhere", 1, "there is no such alias"),
         ("introspection_token inspect --token-env HOME --json", 4, "The token is not active: unknown"),
     ],
 )
-def test_how_a_command_ends_says_what_happened(project: Project, line: str, code: int, reason: str) -> None:
-    finished = project.run(f"manage.py {line}")
+def test_how_a_command_ends_says_what_happened(db: None, line: str, code: int, reason: str) -> None:
+    assert_ends(run_here(f"manage.py {line}"), code, reason)
 
+
+@pytest.mark.parametrize(
+    ("line", "code", "reason"),
+    [
+        ("introspection_token inspect --token-file - </dev/null", 1, "--token-file: it is empty"),
+        ("introspection_token inspect --token-env HOME --json", 4, "The token is not active: unknown"),
+    ],
+)
+def test_how_a_process_ends_says_what_happened(project: Project, line: str, code: int, reason: str) -> None:
+    assert_ends(project.run(f"manage.py {line}"), code, reason)
+
+
+def assert_ends(finished: subprocess.CompletedProcess[str], code: int, reason: str) -> None:
     assert finished.returncode == code
     assert reason in finished.stderr
     if code != 2:

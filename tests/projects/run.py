@@ -1,4 +1,4 @@
-"""Run a module in a process of its own, under the settings of another project."""
+"""Run a module or a file of tests in a process of its own, under the settings of another project."""
 
 from __future__ import annotations
 
@@ -18,3 +18,18 @@ def run_module(module: str, settings: str, *arguments: str, **environment: str) 
     if finished.returncode:
         raise AssertionError(f"{module} under {settings}:\n{finished.stdout}\n{finished.stderr}")
     return finished.stdout
+
+
+def run_tests(path: str, settings: str, *, expected: str) -> None:
+    """Run a file of tests with pytest-django and no other plugin: to import the others takes longer than the tests."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_django.plugin", "-p", "no:cacheprovider"]
+    finished = subprocess.run(
+        [*command, "--create-db", f"--ds={settings}", path],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert expected in finished.stdout
