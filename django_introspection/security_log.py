@@ -33,10 +33,9 @@ def _token_revoked(tokens: list[Any], client: Any, who: str = "", **_: Any) -> N
     logger.info("tokens revoked tokens=%s by=%s", ",".join(map(str, tokens)), by)
 
 
-def _token_debugged(operator: Any, token: Any, alias: str, caller: Any, outcome: str, **_: Any) -> None:
-    asked_for = caller.client_id if caller else None
-    line = "token debugged operator=%a token=%s backend=%s caller=%s: %s"
-    logger.info(line, operator.get_username(), token, alias, asked_for, outcome)
+def _token_debugged(operator: Any, token: Any, alias: str, caller: str | None, outcome: str, **_: Any) -> None:
+    line = "token debugged operator=%a token=%s backend=%s caller=%a: %s"
+    logger.info(line, operator.get_username(), token, alias, caller, outcome)
 
 
 def _refresh_token_reused(grant_id: Any, client: Any, **_: Any) -> None:

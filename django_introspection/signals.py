@@ -5,8 +5,8 @@ Every receiver gets keyword arguments only:
 - `token_issued`: `token` (the row), `client`
 - `token_introspected`: `answer`, `caller` (the client that asked)
 - `token_revoked`: `tokens` (a list of their UUIDs), `client` (who asked, or None), `who` (in words, may be empty)
-- `token_debugged`: `operator` (a user), `token` (its UUID, None where it is not ours), `alias` (of the backend),
-  `caller` (a client or None), `outcome` (in words)
+- `token_debugged`: `operator` (a user), `token` (its UUID, None if it is not ours), `alias` (of the backend), `caller`
+  (the client ID of a caller of the endpoint, or None), `outcome` (in words)
 - `refresh_token_reused`: `grant_id` (a UUID), `client` (the one that held the grant)
 - `token_scanning_suspected`: `caller` (a client), `count` (its inactive answers in one period)
 - `token_answered`: `backend` (an alias), `answer`, `source` ("server", "cache", "local" for the memory of the process,

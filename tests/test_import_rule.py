@@ -58,6 +58,8 @@ ROOMS = {
     "management.caches": "doctor",
     "management.commands.introspection_doctor": "doctor",
     "resource_server.management": "doctor",
+    "management.commands.introspection_token": "token inspection",
+    "resource_server.management.commands.introspection_token": "token inspection",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -96,10 +98,11 @@ ALLOWED: dict[str, set[str]] = {
     | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
     "command base": FOUNDATION,
     "doctor": FOUNDATION | {"command base", "jose", "backends", "revocations"},  # a pure resource server has it as well
+    "token inspection": FOUNDATION | {"command base", "resource server"},  # so has this
     "commands": FOUNDATION
     | {
         *("command base", "jose", "keys", "models", "backends", "database backend"),
-        *("authorization server", "resource server"),  # an operator asks as either side does
+        "authorization server",  # an operator asks as a caller of the endpoint does
     },
     "urls": {"authorization server", "resource server"},
     "front door": {"protocol", "backends"},
@@ -109,6 +112,10 @@ ALLOWED: dict[str, set[str]] = {
 LATE = {
     ("models.managers", "authorization_server.issuing"): "register() and issue() are doors to the side that issues",
     ("backends", "backends.database"): "the name is public; the models are needed by who uses it",
+    (
+        "management.commands.introspection_token",
+        "management.own_tokens",
+    ): "a pure resource server has no tokens of its own",
     ("", "resource_server.acceptance"): "introspect() judges like a protected view, which a pure issuer never loads",
 }
 """Declared exceptions: importer, imported, why. Only inside functions or for the type checker."""

@@ -1,4 +1,4 @@
-"""What each answer means to an operator, and what to do about it."""
+"""What each verdict means to an operator, and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..authorization_server.client_sources import CLIENT_INACTIVE, Rejection
 from ..keys import signed_here, signing_keys
 from ..protocol import opaque
 from ..protocol.answer import Reason
@@ -14,7 +15,7 @@ from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, pars
 
 
 class Advice(NamedTuple):
-    """Why, and what to do; both in words."""
+    """Why a token was rejected, and what to do; both are sentences."""
 
     why: Any
     do: Any
@@ -22,116 +23,150 @@ class Advice(NamedTuple):
 
 REASONS = {
     Reason.MALFORMED: Advice(
-        _("This cannot be a token of this source."), _("Compare it with what the client sends: a part may be missing.")
+        _("This value cannot be a token of this backend."),
+        _("Compare it with what the client sends: a part may be missing."),
     ),
     Reason.UNKNOWN: Advice(
-        _("The source does not know this value."),
-        _("It may be another server's or another environment's, or it expired and was purged. Get a new one."),
+        _("The backend does not know this value."),
+        _("It may belong to another server or environment, or it expired and was purged. Get a new token."),
     ),
     Reason.EXPIRED: Advice(
-        _("Its life is over."),
+        _("The token has expired."),
         _(
-            "The client has to get a new one, by its refresh token where it has one. If this comes early, "
+            "The client must get a new token, with its refresh token if it has one. If tokens expire too early, "
             "compare the clocks of the machines, and the lifetime of the client with ACCESS_TOKEN_LIFETIME."
         ),
     ),
     Reason.NOT_YET_VALID: Advice(
-        _("Its life has not begun."),
-        _("Wait until its “not before”. If it should be good now, compare the clocks of the machines."),
+        _("The token is not valid yet."),
+        _("Wait until its “not before”. If it should be valid now, compare the clocks of the machines."),
     ),
     Reason.REVOKED: Advice(
-        _("It was revoked."), _("The client has to get a new one. If a refresh token was used twice, find out by whom.")
+        _("The token was revoked."),
+        _("The client must get a new token. If a refresh token was used twice, find out which program used it."),
     ),
     Reason.USER_INACTIVE: Advice(
-        _("The user that it was issued for is disabled."),
-        _("Enable the user: a token that has not expired is good again."),
+        _("The user that the token was issued for is disabled."),
+        _("Enable the user: a token that has not expired becomes active again."),
     ),
     Reason.USER_UNKNOWN: Advice(
-        _("The token is good, and no user of this project is the one that it names."),
-        _("Make that user, or look at claim, field and create in the entry USER of this backend."),
+        _("The token is active, but no user of this project is the one that it names."),
+        _("Create that user, or check claim, field and create in the entry USER of this backend."),
     ),
     Reason.USER_PRIVILEGED: Advice(
-        _("The token is good, and the user that it names is staff or superuser here."),
+        _("The token is active, but the user that it names is staff or superuser here."),
         _("Another server cannot name such a user. If it should, set allow_staff in the entry USER of this backend."),
     ),
     Reason.CLIENT_INACTIVE: Advice(
-        _("The client that it was issued to is disabled."),
-        _("Enable the client: a token that has not expired is good again."),
+        _("The client that the token was issued to is disabled."),
+        _("Enable the client: a token that has not expired becomes active again."),
     ),
     Reason.CALLER_POLICY: Advice(
-        _("The token is good, but this caller may not be told of it."),
+        _("The token is active, but the policy of this caller does not include it."),
         _(
-            "Look at “may introspect” and “resources served” of the caller, and at the audience of the token: "
-            "one of the resources must be in it. A refresh token is described to its own client alone."
+            "Check “may introspect” and “resources served” of the caller, and the audience of the token: it must "
+            "contain one of these resources. A refresh token is described only to its own client."
         ),
     ),
     Reason.WRONG_ISSUER: Advice(
-        _("It names another issuer than this backend believes."),
+        _("The token names another issuer than the one that this backend expects."),
         _("Ask the backend of that issuer, or correct the option issuer of this one."),
     ),
     Reason.BAD_SIGNATURE: Advice(
-        _("No key of the issuer made its signature."),
+        _("The signature was not made by a key of the issuer."),
         _(
-            "It was altered, or signed with a key that the issuer does not publish, or by an algorithm that this "
-            "backend does not take. If the issuer has just changed its keys, they are fetched again within a minute."
+            "The token was altered, or it was signed with a key that the issuer does not publish, or by an algorithm "
+            "that this backend does not accept. If the issuer has just changed its keys, they are fetched again "
+            "within a minute."
         ),
     ),
     Reason.WRONG_AUDIENCE: Advice(
-        _("It is for other resources than this resource server."),
-        _("The client has to ask for a token with this resource; or correct the option audience of the backend."),
+        _("The token is for other resources than this resource server."),
+        _(
+            "The client must ask for a token with this resource, or the option audience of the backend must be "
+            "corrected. If the server names no audience in its tokens, set audience_required to False."
+        ),
     ),
     Reason.NOT_AN_ACCESS_TOKEN: Advice(
-        _("It is a refresh token, an ID token or one that does not say what it is; only access tokens open a view."),
+        _("This is a refresh token, an ID token or one that does not name its kind. Views accept access tokens only."),
         _(
-            "Send the access token. If the authorization server never says token_type and has nothing but "
-            "access tokens, set require_token_type to False."
+            "Send the access token. If the authorization server never sends token_type and has only access tokens, "
+            "set require_token_type to False."
         ),
     ),
     Reason.BOUND_TO_A_KEY: Advice(
-        _("It is bound to a key or certificate (cnf), and worth nothing to who only holds the token."),
-        _("It must be presented with its proof; this resource server takes plain bearer tokens alone."),
+        _("The token is bound to a key or certificate (cnf), so holding the token is not enough."),
+        _(
+            "Send it by the DPoP scheme with a proof of that key, to a view whose schemes include DPoP. "
+            "This page sends no proof: such a view may accept the token."
+        ),
     ),
     Reason.NOT_BOUND_TO_A_KEY: Advice(
-        _("It is a plain bearer token, and was sent by the DPoP scheme."),
-        _("Send it as Bearer where the view takes that, or get a token that is bound to the key of the proof."),
+        _("This is a plain bearer token, and it was sent by the DPoP scheme."),
+        _("Send it as Bearer to a view that accepts this, or get a token that is bound to the key of the proof."),
     ),
     Reason.ANOTHER_KEY: Advice(
-        _("It is bound to another key than the one that made the proof, or to something else as well."),
-        _("The client has to make the proof with the key that it got the token with."),
+        _("The token is bound to another key than the one that made the proof, or to something else as well."),
+        _("The client must make the proof with the key that it used when it got the token."),
     ),
     Reason.INACTIVE: Advice(
-        _("The authorization server says that it is not active, and does not say why."),
-        _("Ask those who run it; they can see the reason. It may also not let this resource server see the token."),
+        _("The authorization server reports that the token is inactive, and gives no reason."),
+        _("Ask its operators, who can see the reason. The server may also hide the token from this resource server."),
+    ),
+    Reason.INSUFFICIENT_SCOPE: Advice(
+        _("The token is accepted, but it lacks a scope that the view needs: the view answers 403."),
+        _("The client must ask for a token with this scope, and be allowed to have it."),
     ),
 }
 
-UNAVAILABLE = Advice(
-    _("It could not be found out. Views answer 503 in this case."),
-    _(
-        "Look at the address, the credentials and the certificate in the options of this backend, and whether "
-        "that server can be reached from this machine; the log says more."
-    ),
+NOT_ROUTED = Advice(
+    _("No backend was asked: this backend chooses by issuer or prefix, and names none for this token."),
+    _("Add the issuer of the JWT to the option issuers, or correct the option default."),
 )
-MAY_NOT_ASK = Advice(
+MAY_NOT_INTROSPECT = Advice(
     _("This caller may not introspect at all: the endpoint answers 403."), _("Change its “may introspect”.")
 )
-CANNOT_AUTHENTICATE = Advice(
-    _("This caller is disabled and cannot authenticate: the endpoint answers 401."), _("Enable the client.")
+_UNAVAILABLE = Advice(
+    _("The token could not be checked. Views answer 503 in this case."),
+    _(
+        "Check the address, the credentials and the certificate in the options of this backend, and whether "
+        "that server can be reached from this machine; the log has more details."
+    ),
 )
-MEMBERS_FAILED = Advice(
+_ENDPOINT_UNAVAILABLE = Advice(
     _("The endpoint answers 503."),
-    _("The function of the setting MEMBERS fails for this token; the log names the line."),
+    _("Check the backend that the endpoint asks and the function of the setting MEMBERS; the log names the line."),
 )
 
 
 def advice(reason: Reason) -> Advice:
-    """Return what is to be said of a reason, the reason itself where nothing is."""
-    return REASONS.get(reason) or Advice(reason, _("Look at the settings of this backend."))
+    """Return the advice about a reason."""
+    return REASONS[reason]
+
+
+def unavailable(failure: Exception) -> Advice:
+    """Return the advice about a backend that could not be asked; the text of the failure holds no value."""
+    return _with_failure(_UNAVAILABLE, failure)
+
+
+def unavailable_at_endpoint(failure: Exception) -> Advice:
+    """Return the advice about an endpoint that cannot answer; the text of the failure holds no value."""
+    return _with_failure(_ENDPOINT_UNAVAILABLE, failure)
+
+
+def not_authenticated(rejection: Rejection) -> Advice:
+    """Return the advice about a caller that its source does not authenticate."""
+    if rejection is CLIENT_INACTIVE:
+        return Advice(
+            _("This caller is disabled and cannot authenticate: the endpoint answers 401."), _("Enable the client.")
+        )
+    why = str(_("The source of this caller does not authenticate it (%(reason)s): the endpoint answers 401."))
+    return Advice(why % {"reason": rejection.reason}, _("Correct the client where it is registered."))
 
 
 @sensitive_variables("token")
 def malformed_advice(token: str) -> Advice:
-    """Say what is wrong with a value that cannot be a token, without showing any of it."""
+    """Return what is wrong with a value that cannot be a token of our tables, without showing any of it."""
     if token.startswith(opaque.CLIENT_SECRET):
         return Advice(
             _("This is a client secret, not a token."),
@@ -145,6 +180,10 @@ def malformed_advice(token: str) -> Advice:
     if looks_like_jwt(token):
         return _jwt_advice(token)
     return REASONS[Reason.MALFORMED]
+
+
+def _with_failure(given: Advice, failure: Exception) -> Advice:
+    return Advice(f"{given.why} ({failure})", given.do) if str(failure) else given
 
 
 @sensitive_variables("token", "jwt")
@@ -165,7 +204,7 @@ def _jwt_advice(token: str) -> Advice:
     return Advice(
         str(_("The signature of this JWT is not by a key of this server (its keys: %(known)s).")) % {"known": known},
         _(
-            "It may be another server's: look at the members that it claims, and ask the backend of that issuer. "
-            "If this server did sign it, its key was taken out of SIGNING_KEYS too early, or the token was changed."
+            "The token may belong to another server: look at its issuer, and ask the backend of that issuer. "
+            "If this server signed it, its key was removed from SIGNING_KEYS too early, or the token was changed."
         ),
     )

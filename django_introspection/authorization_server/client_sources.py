@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import isabstract
@@ -67,6 +68,13 @@ class ClientSource(ABC):
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Find the client of a secret; raises OAuthError where that cannot be found out now."""
 
+    @abstractmethod
+    def by_id(self, client_id: str) -> ClientResult:
+        """Find the client that calls with this identifier once it is authenticated: for the question of an operator.
+
+        Raises DatabaseError or IntrospectionUnavailable.
+        """
+
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Find the client that signed an assertion."""
         return UNKNOWN_CLIENT
@@ -86,6 +94,24 @@ class ClientSource(ABC):
 def client_sources() -> list[ClientSource]:
     """Return the sources of CLIENT_SOURCES in their order; raises InvalidSetting for one that is none."""
     return [_source(number, path) for number, path in enumerate(introspection_settings.CLIENT_SOURCES)]
+
+
+def client_by_id(client_id: str) -> ClientResult:
+    """Return the client that the endpoints would accept with this identifier and valid credentials.
+
+    Raises DatabaseError or IntrospectionUnavailable.
+    """
+    return first_known(source.by_id(client_id) for source in client_sources())
+
+
+def first_known(results: Iterable[ClientResult]) -> ClientResult:
+    """Return the client of the first source that has one, otherwise the first rejection of a known client."""
+    rejections = []
+    for result in results:
+        if isinstance(result, Client):
+            return result
+        rejections.append(result)
+    return next((rejection for rejection in rejections if not rejection.is_unknown), UNKNOWN_CLIENT)
 
 
 @lru_cache

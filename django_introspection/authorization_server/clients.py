@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..backends.database import describe_token, find
 from ..conf import introspection_settings
-from ..models import Client, ClientSecret
+from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.challenge import challenge
@@ -40,7 +40,15 @@ from ..protocol.opaque import digest
 from ..signals import client_authentication_failed
 from .addresses import client_address
 from .assertions import authenticate_by_assertion
-from .client_sources import CLIENT_INACTIVE, UNKNOWN_CLIENT, ClientResult, ClientSource, Rejection, client_sources
+from .client_sources import (
+    CLIENT_INACTIVE,
+    UNKNOWN_CLIENT,
+    ClientResult,
+    ClientSource,
+    Rejection,
+    client_sources,
+    first_known,
+)
 from .deferred_work import defer_until_sent
 from .throttles import after_failure
 
@@ -124,8 +132,7 @@ def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> Cli
     for source, rejection in rejections.items():
         if rejection.is_unknown:
             source.verify_dummy_secret(request, credentials)
-    known = (rejection for rejection in rejections.values() if not rejection.is_unknown)
-    return next(known, UNKNOWN_CLIENT)
+    return first_known(rejections.values())
 
 
 @sensitive_variables("credentials")
@@ -193,6 +200,15 @@ class DatabaseClients(ClientSource):
         if found.last_used_at is None or found.last_used_at < now() - LAST_USE_EVERY:
             defer_until_sent(request, partial(_note_use, found))
         return found.client
+
+    def by_id(self, client_id: str) -> ClientResult:
+        """Look with one statement; a row that only gives a policy to a client of another source is none of ours."""
+        client = Client.objects.filter(client_id=client_id).first()
+        if client is None or client.client_id != client_id:  # a collation may see fewer differences than we do
+            return UNKNOWN_CLIENT
+        if client.token_endpoint_auth_method == AuthMethod.ELSEWHERE:
+            return UNKNOWN_CLIENT
+        return client if client.is_active else CLIENT_INACTIVE
 
     @sensitive_variables("credentials")
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NOT_BOUND_TO_A_KEY = "not bound to a key"
     ANOTHER_KEY = "not bound to this key alone"
     INACTIVE = "the authorization server says inactive"
+    INSUFFICIENT_SCOPE = "insufficient scope"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,9 @@ def explain(
     return Inactive(reason)
 
 
-def missing_scope(info: TokenInfo, required: Iterable[str]) -> str:
-    """Return what to say about a token that lacks some of the required scopes."""
-    return f"insufficient scope; expected {quoted(required)}; found {quoted(sorted(info.scopes))}"
+def insufficient_scope(info: TokenInfo, required: Iterable[str]) -> Inactive:
+    """Return the rejection of a token that lacks some of the required scopes (RFC 6750 §3.1)."""
+    return Inactive(Reason.INSUFFICIENT_SCOPE, f"scope {quoted(required)}", f"scope {quoted(sorted(info.scopes))}")
 
 
 def quoted(values: Iterable[Any]) -> str:

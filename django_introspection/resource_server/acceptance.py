@@ -46,6 +46,10 @@ class Verdict(NamedTuple):
     answer: Answer
     accepted: Answer | Identity
 
+    def __str__(self) -> str:
+        asked = "user" if self.alias is None else f"backend {self.alias}"
+        return f"{asked}: {self.accepted.reason if isinstance(self.accepted, Inactive) else 'accepted'}"
+
 
 Trace = list[Verdict]
 """The verdicts in the order in which they were reached: the last one decides."""

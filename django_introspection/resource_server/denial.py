@@ -17,7 +17,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ..protocol.challenge import challenge
-from ..protocol.explanation import missing_scope
+from ..protocol.explanation import insufficient_scope
 from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.presented import BEARER, DPOP
 from ..protocol.token_info import TokenInfo
@@ -178,8 +178,8 @@ class ScopeDenial:
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(announcement=announcement)
         if isinstance(request.auth, TokenInfo):
-            lacking = missing_scope(request.auth, self.missing or ())
-            log_refusal("access token refused view=%s: %s", type(self._view).__name__, lacking)
+            rejection = insufficient_scope(request.auth, self.missing or ())
+            log_refusal("access token refused view=%s: %s", type(self._view).__name__, rejection)
         answering = announcement.answering(request._request)
         raise InsufficientScope(message, announcement=answering, scope=" ".join(self.missing or ()))
 

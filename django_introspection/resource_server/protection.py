@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from ..protocol.answer import Inactive
 from ..protocol.dpop import InvalidProof
 from ..protocol.errors import IntrospectionUnavailable
-from ..protocol.explanation import missing_scope
+from ..protocol.explanation import insufficient_scope
 from ..protocol.opaque import digest
 from ..protocol.presented import BEARER, DPOP, SentToken
 from .acceptance import Identity, aauthenticate_token, authenticate_token
@@ -97,7 +97,9 @@ class Protection:
     def _let_in(self, request: HttpRequest, identity: Identity, scopes: Iterable[str]) -> None:
         required = tuple(scopes)
         if not identity.info.scopes.issuperset(required):
-            log_refusal("access token refused backend=%s: %s", self.backend, missing_scope(identity.info, required))
+            log_refusal(
+                "access token refused backend=%s: %s", self.backend, insufficient_scope(identity.info, required)
+            )
             raise InsufficientScope(announcement=self.announcement.answering(request), scope=" ".join(required))
 
         async def auser() -> Any:

@@ -22,7 +22,7 @@ LIST = "/admin/introspection/token/"
 DEBUGGER = f"{LIST}debugger/"
 
 
-def told(response: Any) -> str:
+def text_of(response: Any) -> str:
     """The text of a page without its markup."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
 
@@ -36,7 +36,7 @@ def issued(machine: Any, user: Any) -> Any:
     return factories.TokenFactory(client=machine.client, user=user, refresh=True)
 
 
-def test_every_reason_says_what_to_do() -> None:
+def test_every_reason_comes_with_what_to_do() -> None:
     assert REASONS.keys() == set(Reason)
     assert all(advice.why and advice.do for advice in REASONS.values())
 
@@ -45,27 +45,27 @@ def test_an_active_token_is_taken_and_its_members_are_shown(browser: Browser, is
     answer = debug(browser, issued.access_token)
 
     assert answer.status_code == 200
-    assert answer.context["here"].taken
-    assert "Active: a view takes this token." in told(answer)
+    assert answer.context["here"].accepted
+    assert "Active: a view accepts this token." in text_of(answer)
     assert f"{LIST}{issued.token.pk}/change/" in answer.content.decode()
-    assert ("scope", "orders:read") in answer.context["members"]
-    assert re.search(r"exp \d+ \(.+ UTC\)", told(answer))
-    assert f'["{AUDIENCE}"]' in told(answer)
+    assert ("scope", "orders:read") in answer.context["here"].members
+    assert re.search(r"exp \d+ \(.+ UTC\)", text_of(answer))
+    assert f'["{AUDIENCE}"]' in text_of(answer)
 
 
 def test_the_caller_gets_the_members_of_its_policy(browser: Browser, issued: Any) -> None:
     caller = factories.ResourceServerFactory(visible_members=["scope", "exp"]).client
     answer = debug(browser, issued.access_token, caller=caller.client_id)
 
-    assert {name for name, _ in answer.context["told"].members} == {"active", "scope", "exp"}
-    assert f"What {caller.client_name} is told" in told(answer)
+    assert {name for name, _ in answer.context["endpoint"].members} == {"active", "scope", "exp"}
+    assert f"What our introspection endpoint answers “{caller.client_id}”" in text_of(answer)
 
 
 @pytest.mark.parametrize(
     ("change", "reason", "advice"),
     [
         ({"introspection_policy": "none"}, "caller may not introspect", "answers 403"),
-        ({"is_active": False}, "caller disabled", "Enable the client"),
+        ({"is_active": False}, "client inactive", "Enable the client"),
         ({"introspection_policy": "own"}, "not for this caller", "may introspect"),
         ({"resources": []}, "not for this caller", "resources served"),
     ],
@@ -76,9 +76,9 @@ def test_a_caller_that_is_told_nothing_is_told_why_to_the_operator(
     Client.objects.filter(pk=resource_server.client.pk).update(**change)
     answer = debug(browser, issued.access_token, caller=resource_server.client.client_id)
 
-    assert answer.context["here"].taken
-    assert answer.context["told"].reason == reason
-    assert advice in told(answer)
+    assert answer.context["here"].accepted
+    assert answer.context["endpoint"].reason == reason
+    assert advice in text_of(answer)
 
 
 def test_a_revoked_token_says_by_whom_and_when(browser: Browser, issued: Any, superuser: Any) -> None:
@@ -86,7 +86,7 @@ def test_a_revoked_token_says_by_whom_and_when(browser: Browser, issued: Any, su
     answer = debug(browser, issued.access_token)
 
     assert answer.context["here"].reason == "revoked"
-    assert re.search(r"It was revoked: .+ UTC, by operator root\.", told(answer))
+    assert re.search(r"It was revoked: .+ UTC, by operator root\.", text_of(answer))
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_token_that_is_refused_says_why(browser: Browser, issued: Any, change:
     Token.objects.filter(pk=issued.token.pk).update(**change)
     answer = debug(browser, issued.access_token)
 
-    assert (answer.context["here"].taken, answer.context["here"].reason) == (False, reason)
-    assert str(REASONS[Reason(reason)].do) in told(answer)
+    assert (answer.context["here"].accepted, answer.context["here"].reason) == (False, reason)
+    assert str(REASONS[Reason(reason)].do) in text_of(answer)
 
 
 def test_a_disabled_owner_and_a_disabled_client_are_named(browser: Browser, issued: Any, user: Any) -> None:
@@ -120,12 +120,12 @@ def test_a_refresh_token_opens_no_view(browser: Browser, issued: Any) -> None:
 
 def test_what_is_no_token_is_told_apart(browser: Browser, issued: Any, machine: Any) -> None:
     said = {
-        "unknown": told(debug(browser, "of-another-server")),
-        "cut off": told(debug(browser, issued.access_token[:-3])),
-        "client secret": told(debug(browser, machine.secret)),
-        "JWT": told(debug(browser, "a.b.c")),
-        "not by a key": told(debug(browser, "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.AA")),
-        "ID token": told(debug(browser, "eyJhbGciOiJSUzI1NiJ9.e30.AA")),
+        "unknown": text_of(debug(browser, "of-another-server")),
+        "cut off": text_of(debug(browser, issued.access_token[:-3])),
+        "client secret": text_of(debug(browser, machine.secret)),
+        "JWT": text_of(debug(browser, "a.b.c")),
+        "not by a key": text_of(debug(browser, "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.AA")),
+        "ID token": text_of(debug(browser, "eyJhbGciOiJSUzI1NiJ9.e30.AA")),
     }
 
     assert not [name for name, text in said.items() if name not in text]
@@ -139,8 +139,8 @@ def test_a_jwt_is_told_apart_by_its_signature(settings: Any, browser: Browser) -
     header, claims = jose.read(value)
     forged = jose.sign(header, claims, jose.key("ES256", "another"))
 
-    assert debug(browser, value).context["here"].taken
-    assert "not by a key of this server (its keys: our-key)" in told(debug(browser, forged))
+    assert debug(browser, value).context["here"].accepted
+    assert "not by a key of this server (its keys: our-key)" in text_of(debug(browser, forged))
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_a_jwt_is_told_apart_by_its_signature(settings: Any, browser: Browser) -
     ],
 )
 def test_a_token_is_found_in_what_was_copied_around_it(browser: Browser, issued: Any, pasted: str) -> None:
-    assert debug(browser, pasted.format(issued.access_token)).context["here"].taken
+    assert debug(browser, pasted.format(issued.access_token)).context["here"].accepted
 
 
 def test_a_token_that_was_wrapped_into_lines_is_put_together(browser: Browser, issued: Any) -> None:
     value = issued.access_token
 
-    assert debug(browser, f"{value[:20]}\r\n  {value[20:40]}\n{value[40:]}").context["here"].taken
+    assert debug(browser, f"{value[:20]}\r\n  {value[20:40]}\n{value[40:]}").context["here"].accepted
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_token_that_was_wrapped_into_lines_is_put_together(browser: Browser, i
     ],
 )
 def test_what_holds_no_token_is_said_at_the_field(browser: Browser, pasted: str, problem: str) -> None:
-    assert problem in told(debug(browser, pasted))
+    assert problem in text_of(debug(browser, pasted))
 
 
 @pytest.mark.parametrize("length", [MAX_BODY, 3_000_000])
@@ -187,7 +187,7 @@ def test_a_huge_text_gets_an_answer_that_helps(browser: Browser, length: int) ->
     answer = debug(browser, "x" * length)
 
     assert answer.status_code == 413
-    assert "Paste the token alone." in told(answer)
+    assert "Paste the token alone." in text_of(answer)
 
 
 def test_an_unknown_caller_or_backend_is_said_at_the_field(browser: Browser, issued: Any) -> None:
@@ -210,20 +210,20 @@ def test_a_remote_server_that_cannot_be_reached_is_no_verdict_on_the_token(
     answer = debug(browser, issued.access_token, caller=resource_server.client.client_id)
 
     assert answer.context["here"].reason == "unavailable"
-    assert answer.context["told"].taken
-    assert "can be reached from this machine" in told(answer)
+    assert answer.context["endpoint"].accepted
+    assert "can be reached from this machine" in text_of(answer)
 
 
 def test_a_backend_whose_settings_are_wrong_is_named(settings: Any, browser: Browser, issued: Any) -> None:
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {"BACKEND": "nowhere.Backend"}}}
 
-    assert "TOKEN_INTROSPECTION['BACKENDS']['default']['BACKEND']" in told(debug(browser, issued.access_token))
+    assert "TOKEN_INTROSPECTION['BACKENDS']['default']['BACKEND']" in text_of(debug(browser, issued.access_token))
 
 
 def test_a_hook_that_fails_is_said_to_fail(settings: Any, browser: Browser, issued: Any, machine: Any) -> None:
     settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "MEMBERS": "tests.admin.test_token_debugger.failing"}
 
-    assert "MEMBERS" in told(debug(browser, issued.access_token, caller=machine.client.client_id))
+    assert "MEMBERS" in text_of(debug(browser, issued.access_token, caller=machine.client.client_id))
 
 
 def failing(*_: Any) -> Any:
@@ -251,8 +251,8 @@ def test_the_security_log_says_who_asked_about_which_token(browser: Browser, iss
 
     lines = [record.getMessage() for record in caplog.records if "debugged" in record.getMessage()]
     assert lines == [
-        f"token debugged operator='root' token={issued.token.pk} backend=default caller={caller.client_id}: "
-        "active; told not for this caller",
+        f"token debugged operator='root' token={issued.token.pk} backend=default caller='{caller.client_id}': "
+        "active; endpoint: not for this caller",
         "token debugged operator='root' token=None backend=default caller=None: unknown",
     ]
 
@@ -282,10 +282,10 @@ def test_debugging_needs_its_permission_and_says_so(
     staff = staff_browser(*codenames)
 
     assert (staff.get(DEBUGGER).status_code, debug(staff, issued.access_token).status_code) == (status, status)
-    assert status == 200 or "introspection.view_token" in told(staff.get(DEBUGGER))
+    assert status == 200 or "introspection.view_token" in text_of(staff.get(DEBUGGER))
 
 
 def test_who_revoked_is_known_for_clients_and_reuse(browser: Browser, issued: Any, machine: Any) -> None:
     revoke_token(issued.token, by=machine.client)
 
-    assert f"by client {machine.client.client_id}" in told(debug(browser, issued.access_token))
+    assert f"by client {machine.client.client_id}" in text_of(debug(browser, issued.access_token))

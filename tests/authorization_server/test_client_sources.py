@@ -9,10 +9,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from django_introspection.authorization_server.client_sources import (
+    CLIENT_INACTIVE,
     UNKNOWN_CLIENT,
     ClientResult,
     ClientSource,
     Rejection,
+    client_by_id,
     client_sources,
 )
 from django_introspection.authorization_server.clients import DatabaseClients
@@ -42,6 +44,9 @@ class Partners(ClientSource):
             return Client(client_id="partner", introspection_policy="any")
         return self.rejection
 
+    def by_id(self, client_id: str) -> ClientResult:
+        return Client(client_id="partner", introspection_policy="any") if client_id == "partner" else self.rejection
+
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         return Client(client_id="partner") if credentials.client_id == "partner" else super().by_assertion(credentials)
 
@@ -65,6 +70,28 @@ def _sources(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
 
 def partner(secret: str = "secret") -> str:
     return endpoints.basic("partner", secret)
+
+
+@pytest.mark.parametrize("client_id", ["partner", "orders-api", "disabled", "nobody", "PARTNER"])
+def test_a_client_is_found_without_its_secret_in_the_source_that_authenticates_it(client_id: str) -> None:
+    for name, active in (("orders-api", True), ("disabled", False)):
+        factories.RegistrationFactory(client_id=name, is_active=active)
+
+    found = client_by_id(client_id)
+
+    if client_id == "disabled":
+        assert found is CLIENT_INACTIVE
+    elif client_id in ("partner", "orders-api"):
+        assert isinstance(found, Client)
+        assert found.client_id == client_id
+    else:
+        assert found is UNKNOWN_CLIENT
+
+
+def test_a_source_that_knows_the_client_and_rejects_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Partners, "rejection", Rejection("not usable"))
+
+    assert client_by_id("someone") == Rejection("not usable")
 
 
 def test_our_own_tables_are_the_source_by_default(settings: Any) -> None:

@@ -57,13 +57,13 @@ def test_the_debugger_is_used_by_the_keyboard_alone(page: Any, examine: Examine)
         if page.evaluate("document.activeElement.name") == "token":
             break
     page.keyboard.insert_text(f"  Bearer {issued.access_token[:30]}\n{issued.access_token[30:]}\n")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(3):  # backend, scope, caller
+        page.keyboard.press("Tab")
     page.keyboard.type(caller.client_id)
     page.keyboard.press("Enter")
-    page.get_by_text("Active: a view takes this token.").wait_for()
+    page.get_by_text("Active: a view accepts this token.").wait_for()
 
-    assert page.get_by_text("What Orders API is told").is_visible()
+    assert page.get_by_text("What our introspection endpoint answers").is_visible()
     assert issued.access_token not in page.content()
     assert page.get_by_label("Token:", exact=True).input_value() == ""
     assert issued.access_token not in page.url
@@ -81,7 +81,7 @@ def test_the_debugger_says_why_a_token_is_refused(page: Any, examine: Examine) -
     issued = factories.TokenFactory()
     api = factories.ResourceServerFactory(resources=["urn:invoices"], client_name="Invoices API").client
     debug(page, issued.access_token, api.client_id)
-    page.get_by_text("Refused: not for this caller").wait_for()
+    page.get_by_text("Rejected: not for this caller").wait_for()
     examine("debugger-policy")
     revoke_token(issued.token, by=issued.token.client)
     debug(page, issued.access_token)
@@ -89,7 +89,7 @@ def test_the_debugger_says_why_a_token_is_refused(page: Any, examine: Examine) -
     examine("debugger-revoked")
     Token.objects.update(revoked_at=None, expires_at=1)
     debug(page, issued.access_token)
-    page.get_by_text("Refused: expired").wait_for()
+    page.get_by_text("Rejected: expired").wait_for()
     examine("debugger-expired")
 
 

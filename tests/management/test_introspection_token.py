@@ -183,17 +183,45 @@ def test_an_active_token_is_told_with_every_member(issued: Any, inspect: Any) ->
 def test_a_token_that_is_not_active_is_told_with_the_reason(issued: Any, inspect: Any) -> None:
     revoke("--token-id", str(issued.token.pk))
 
-    assert inspect(issued.access_token) == ({"active": False, "reason": "revoked"}, 4)
-    assert inspect(issued.refresh_token) == ({"active": False, "reason": "not an access token"}, 4)
+    assert inspect(issued.access_token) == (
+        {"active": False, "reason": "revoked", "asked": ["backend default: revoked"]},
+        4,
+    )
+    refused, code = inspect(issued.refresh_token)
+    assert (refused["reason"], refused["expected"], code) == ("not an access token", "token_type 'Bearer' or 'DPoP'", 4)
 
 
-def test_a_backend_is_asked_as_a_view_asks_it(machine: Any, inspect: Any) -> None:
+def test_a_rejection_names_what_was_expected_and_what_was_found(machine: Any, inspect: Any) -> None:
     elsewhere = factories.TokenFactory(client=machine.client, audience=["urn:elsewhere"])
 
     assert inspect(elsewhere.access_token, "--using", "default") == (
-        {"active": False, "reason": "wrong audience"},
+        {
+            "active": False,
+            "reason": "wrong audience",
+            "expected": f"aud '{AUDIENCE}'",
+            "found": "aud 'urn:elsewhere'",
+            "asked": ["backend default: wrong audience"],
+        },
         4,
     )
+
+
+def test_the_scope_of_a_view_is_checked_if_it_is_named(issued: Any, inspect: Any) -> None:
+    assert inspect(issued.access_token, "--scope", "orders:read")[1] == 0
+
+    refused, code = inspect(issued.access_token, "--scope", "orders:read orders:write")
+
+    assert code == 4
+    assert (refused["reason"], refused["expected"], refused["found"]) == (
+        "insufficient scope",
+        "scope 'orders:read', 'orders:write'",
+        "scope 'orders:read'",
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--scope", '"'], ["--scope", "a", "--caller", "orders-api"]], ids=str)
+def test_a_scope_that_means_nothing_is_refused(issued: Any, inspect: Any, arguments: list[str]) -> None:
+    assert inspect(issued.access_token, *arguments) == (None, 1)
 
 
 def test_a_server_that_does_not_answer_is_exit_code_3(settings: Any, inspect: Any) -> None:

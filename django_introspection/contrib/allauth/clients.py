@@ -39,13 +39,18 @@ class AllauthClients(ClientSource):
     @sensitive_variables("credentials")
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement; which methods there are is allauth's INTROSPECTION_AUTH_METHODS."""
-        row = _client(credentials.client_id)
-        if row is None or row.type != oidc.Client.Type.CONFIDENTIAL or credentials.method not in _methods():
+        row = _confidential_client(credentials.client_id)
+        if row is None or credentials.method not in _methods():
             return UNKNOWN_CLIENT
         stored = row.secret if is_hashed(row.secret) else ""
         if not self._secrets.is_right(credentials.client_secret, stored, address=client_address(request)):
             return Rejection("wrong secret")
         return client_with_policy(row, row.id)
+
+    def by_id(self, client_id: str) -> ClientResult:
+        """Look with one statement."""
+        row = _confidential_client(client_id)
+        return UNKNOWN_CLIENT if row is None else client_with_policy(row, row.id)
 
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
@@ -76,8 +81,9 @@ def _methods() -> tuple[str, ...]:
     return tuple(getattr(app_settings, "INTROSPECTION_AUTH_METHODS", ("client_secret_basic", "client_secret_post")))
 
 
-def _client(client_id: str) -> Any:
+def _confidential_client(client_id: str) -> Any:
     rows = oidc.Client.objects.using(router.db_for_write(oidc.Client)).filter(pk=client_id)
     found = with_policy(rows, "pk").first()
-    # a collation may see fewer differences than we do
-    return found if found is not None and found.id == client_id else None
+    if found is None or found.id != client_id:  # a collation may see fewer differences than we do
+        return None
+    return found if found.type == oidc.Client.Type.CONFIDENTIAL else None

@@ -46,9 +46,12 @@ class OAuthToolkitClients(ClientSource):
         given, stored = credentials.client_secret, _stored_secret(application)
         if not self._secrets.is_right(given, stored, address=address, hasher=oauth2_settings.CLIENT_SECRET_HASHER):
             return Rejection("wrong secret")
-        if not is_usable(application):
-            return Rejection("application not usable")
-        return client_with_policy(application, application.client_id)
+        return _client_of(application)
+
+    def by_id(self, client_id: str) -> ClientResult:
+        """Look with one statement."""
+        application = _application(client_id)
+        return UNKNOWN_CLIENT if application is None or not _may_call(application) else _client_of(application)
 
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
@@ -85,6 +88,12 @@ def _application(client_id: str) -> Any:
     found = first(with_policy(rows, "client_id"))
     # a collation may see fewer differences than we do
     return found if found is not None and found.client_id == client_id else None
+
+
+def _client_of(application: Any) -> ClientResult:
+    if not is_usable(application):
+        return Rejection("application not usable")
+    return client_with_policy(application, application.client_id)
 
 
 def _may_call(application: Any) -> bool:

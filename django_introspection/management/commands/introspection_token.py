@@ -1,170 +1,122 @@
-"""Tokens on the command line."""
+"""Tokens on the command line: any project inspects them, and one with the tables issues and revokes them."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from django.contrib.auth import get_user_model
+from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
-from ...authorization_server import policy
-from ...authorization_server.issuing import issue
-from ...authorization_server.provisioning import get_client
-from ...authorization_server.revoking import (
-    revoke_client_tokens,
-    revoke_grant,
-    revoke_token,
-    revoke_user_tokens,
-)
-from ...backends.database import answer_for_token, token_type
-from ...models import IntrospectionPolicy, Token
-from ...protocol.answer import Answer
-from ...protocol.errors import IntrospectionUnavailable
+from ...protocol.answer import Active, Inactive
 from ...protocol.introspection import render_response
-from ...resource_server.acceptance import validate
-from ..base import (
-    INACTIVE,
-    UNAVAILABLE,
-    CommandOptions,
-    CommandResult,
-    ScriptCommand,
-    add_value_arguments,
-    duration,
-    read_value,
-)
-
-WHO = "manage.py introspection_token"
-"""What `revoked_by` says of tokens that this command ends."""
+from ...protocol.scope import parse_scope
+from ...resource_server.acceptance import Trace
+from ...resource_server.inspection import inspect_token
+from ..base import INACTIVE, CommandOptions, CommandResult, ScriptCommand, add_value_arguments, read_value
 
 
 class Command(ScriptCommand):
-    """Issue, inspect and revoke tokens; the value of one is printed once and never taken from the command line."""
+    """Inspect tokens, and with the tables of this package issue and revoke them.
 
-    help = "Issue, inspect and revoke tokens."
-    examples = (
-        "manage.py introspection_token issue --client shop --scope orders:read --lifetime 10m",
-        "manage.py introspection_token issue --client shop --user ada --audience https://api.example.com/orders --json",
+    The value of a token is printed once, when it is issued, and never taken from the command line.
+    """
+
+    help = "Inspect tokens: what they mean here, and why they are rejected."
+    examples: tuple[str, ...] = (
         "manage.py introspection_token inspect --token-env TOKEN --json",
-        "manage.py introspection_token inspect --token-file - --caller orders-api < token.txt",
-        "manage.py introspection_token revoke --user ada --json",
-        "manage.py introspection_token revoke --client shop",
+        "manage.py introspection_token inspect --token-env TOKEN --using default --scope orders:write",
     )
     exit_codes = (
-        "0 done, or the token is active; 1 refused, failed, or there is no such thing; 2 wrong usage; "
-        "3 database, cache or authorization server unavailable; 4 the token is not active"
+        "0 done, or the token is accepted; 1 refused, failed, or there is no such thing; 2 wrong usage; "
+        "3 database, cache or authorization server unavailable; 4 the token is rejected, or lacks a scope of --scope"
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if _has_tables():
+            self.help = "Issue, inspect and revoke tokens."
+            self.examples = (
+                "manage.py introspection_token issue --client shop --scope orders:read --lifetime 10m",
+                "manage.py introspection_token issue --client shop --user ada "
+                "--audience https://api.example.com/orders --json",
+                *self.examples,
+                "manage.py introspection_token inspect --token-file - --caller orders-api < token.txt",
+                "manage.py introspection_token revoke --user ada --json",
+                "manage.py introspection_token revoke --client shop",
+            )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the sub-command."""
+        """Take the sub-commands; those that need tables, if there are any."""
         commands = parser.add_subparsers(dest="command", required=True)
-        self._add_issue(commands)
-        self._add_inspect(commands)
-        self._add_revoke(commands)
+        if _has_tables():
+            from ..own_tokens import add_issue, add_revoke
 
-    def _add_issue(self, commands: Any) -> None:
-        parser = self.add_command(commands, "issue", _issue, "Issue a token and print it, once.")
-        parser.add_argument("--client", required=True, metavar="CLIENT_ID", help="for whom")
-        parser.add_argument(
-            "--user", metavar="NAME", help="user name of the resource owner; none for a machine's token"
-        )
-        parser.add_argument("--scope", default="", help="with one space between")
-        parser.add_argument(
-            "--audience", action="append", default=[], metavar="URI", help="a resource it is for; may be repeated"
-        )
-        parser.add_argument(
-            "--lifetime", type=duration, metavar="DURATION", help="of the access token, like 90s or 12h"
-        )
-        parser.add_argument("--refresh", action="store_true", help="a refresh token beside it")
+            add_issue(self, commands)
+            self._add_inspect(commands)
+            add_revoke(self, commands)
+        else:
+            self._add_inspect(commands)
 
     def _add_inspect(self, commands: Any) -> None:
-        parser = self.add_command(
-            commands, "inspect", _inspect, "Say what a token means, and if it is not active, why."
-        )
+        text = "Print what a token means, and if it is rejected, why."
+        parser = self.add_command(commands, "inspect", _inspect, text)
         add_value_arguments(parser, "token", "the token", required=True)
+        parser.add_argument(
+            "--scope", type=_scope, default=(), help="the scopes that a view needs, with one space between"
+        )
         who = parser.add_mutually_exclusive_group()
         who.add_argument(
-            "--using", default="default", metavar="ALIAS", help="as a view that asks this backend judges it; default"
+            "--using", default="default", metavar="ALIAS", help="the backend of the view in question; default"
         )
-        who.add_argument("--caller", metavar="CLIENT_ID", help="what the introspection endpoint would tell this client")
-
-    def _add_revoke(self, commands: Any) -> None:
-        parser = self.add_command(commands, "revoke", _revoke, "Revoke tokens at once.")
-        what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--token-id", type=_uuid, help="ID of a token (jti); a refresh token takes its grant with it")
-        what.add_argument("--grant", type=_uuid, help="ID of a grant: all of its tokens")
-        what.add_argument("--client", metavar="CLIENT_ID", help="all of the client's tokens")
-        what.add_argument("--user", metavar="NAME", help="user name: all tokens that were issued for the user")
+        if _has_tables():
+            who.add_argument(
+                "--caller", metavar="CLIENT_ID", help="what the introspection endpoint answers this client"
+            )
 
 
-@sensitive_variables("issued", "members")
-def _issue(options: CommandOptions) -> CommandResult:
-    """Return the members of a token response (RFC 6749 §5.1), and the name of the token."""
-    issued = issue(
-        client=get_client(options["client"]),
-        user=None if options["user"] is None else _user(options["user"]),
-        scope=options["scope"],
-        audience=options["audience"],
-        lifetime=options["lifetime"],
-        refresh=options["refresh"],
-    )
-    members = {
-        "access_token": issued.access_token,
-        "token_type": token_type(issued.token),
-        "expires_in": issued.expires_in,
-        "refresh_token": issued.refresh_token,
-        "scope": issued.scope,
-        "jti": issued.token.pk,
-    }
-    return CommandResult({name: value for name, value in members.items() if value is not None})
+def _has_tables() -> bool:
+    return apps.is_installed("django_introspection")
 
 
 @sensitive_variables("token")
 def _inspect(options: CommandOptions) -> CommandResult:
     token = read_value(options, "token") or ""
-    answer = validate(token, options["using"]) if options["caller"] is None else _told(token, options["caller"])
-    if answer:
-        return CommandResult(render_response(answer))
-    failure = f"The token is not active: {answer.reason}"
-    return CommandResult({**render_response(answer), "reason": answer.reason}, failure=failure, exit_code=INACTIVE)
+    if (client_id := options.get("caller")) is not None:
+        return _inspect_at_endpoint(token, client_id, options["scope"])
+    trace: Trace = []
+    found = inspect_token(token, options["using"], scopes=options["scope"], trace=trace)
+    if isinstance(found, Inactive):
+        return _rejected(found, asked=[str(verdict) for verdict in trace])
+    return CommandResult(render_response(Active(found.info)))
 
 
 @sensitive_variables("token")
-def _told(token: str, client_id: str) -> Answer:
-    """Return what the introspection endpoint tells a client, with the reason that it keeps to itself."""
-    caller = get_client(client_id)
-    if not caller.is_active or caller.introspection_policy == IntrospectionPolicy.NONE:
-        raise CommandError("The endpoint refuses this client: it is not active, or may not introspect tokens.")
-    return policy.filter_members(policy.visible_answer(answer_for_token(token), caller), caller)
+def _inspect_at_endpoint(token: str, client_id: str, scopes: Sequence[str]) -> CommandResult:
+    from ..own_tokens import endpoint_answer
+
+    if scopes:
+        raise CommandError("--scope: it belongs to a view, and --caller to the introspection endpoint.")
+    answer = endpoint_answer(token, client_id)
+    return CommandResult(render_response(answer)) if answer else _rejected(answer)
 
 
-def _revoke(options: CommandOptions) -> CommandResult:
+def _rejected(answer: Inactive, **further: Any) -> CommandResult:
+    members = {
+        **render_response(answer),
+        "reason": answer.reason,
+        "expected": answer.expected,
+        "found": answer.found,
+        **further,
+    }
+    named = {name: value for name, value in members.items() if value not in ("", [])}
+    return CommandResult(named, failure=f"The token is rejected: {answer}", exit_code=INACTIVE)
+
+
+def _scope(value: str) -> tuple[str, ...]:
     try:
-        revoked = _revoke_chosen(options)
-    except IntrospectionUnavailable:
-        unavailable = "Revoked, but the cache of revocations does not answer: kept answers live on. Run it again."
-        raise CommandError(unavailable, returncode=UNAVAILABLE) from None
-    return CommandResult({"revoked": revoked}, f"Revoked: {revoked}")
-
-
-def _revoke_chosen(options: CommandOptions) -> int:
-    if token_id := options["token_id"]:
-        return revoke_token(Token.objects.on_primary().get(pk=token_id), by=None, who=WHO)
-    if grant_id := options["grant"]:
-        return revoke_grant(grant_id, by=None, who=WHO)
-    if client_id := options["client"]:
-        return revoke_client_tokens(get_client(client_id), by=None, who=WHO)
-    return revoke_user_tokens(_user(options["user"]), by=None, who=WHO)
-
-
-def _user(name: str) -> Any:
-    return get_user_model()._default_manager.get_by_natural_key(name)
-
-
-def _uuid(value: str) -> UUID:
-    try:
-        return UUID(value)
+        return parse_scope(value)
     except ValueError:
-        raise ArgumentTypeError("a UUID is expected") from None
+        raise ArgumentTypeError("must be scopes with one space between") from None

@@ -67,7 +67,7 @@ def test_tokens_are_filtered_issued_debugged_and_revoked(browser: Browser, machi
     assert list(listed.context["cl"].result_list) == [token]
     assert isinstance(listed.context["cl"], TokenChangeList)
     said = browser.post(f"{TOKENS}debugger/", {"token": value, "backend": "default"}).content.decode()
-    assert "Refused: wrong audience" in said
+    assert "Rejected: wrong audience" in said
     assert value not in said
     assert "1 token will be revoked." in browser.post(TOKENS, chosen).content.decode()
     assert browser.post(TOKENS, {**chosen, "confirmed": ""}).status_code == 302

@@ -1,0 +1,43 @@
+"""What the introspection endpoint answers: its source, then the policy of the caller, then the members (RFC 7662 §2.2).
+
+The endpoint, the token debugger and the command `introspection_token inspect` call `answer_for_caller`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.views.decorators.debug import sensitive_variables
+
+from ..backends.database import answer_for_token
+from ..backends.registry import token_backends
+from ..conf import introspection_settings
+from ..models import Client, IntrospectionPolicy
+from ..protocol.answer import Answer
+from ..protocol.errors import UnauthorizedClient
+from .policy import filter_members, visible_answer
+
+
+class CallerAnswer(NamedTuple):
+    """The answer to one caller: with every member for signals and logs, and with the members that are sent."""
+
+    full: Answer
+    sent: Answer
+
+
+@sensitive_variables("token")
+def answer_for_caller(token: str, caller: Client) -> CallerAnswer:
+    """Return what the endpoint answers an authenticated caller about a token.
+
+    Raises UnauthorizedClient if the caller may not introspect, and IntrospectionUnavailable.
+    """
+    if caller.introspection_policy == IntrospectionPolicy.NONE:
+        raise UnauthorizedClient("This client may not introspect tokens.", status=403)
+    full = visible_answer(_answer_of_source(token), caller)
+    return CallerAnswer(full, filter_members(full, caller))
+
+
+@sensitive_variables("token")
+def _answer_of_source(token: str) -> Answer:
+    alias = introspection_settings.INTROSPECTION_BACKEND
+    return answer_for_token(token) if alias is None else token_backends[alias].introspect(token)

@@ -1,0 +1,64 @@
+"""The judgement of a token without a request, for an operator: that of a view, and nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
+from django.db import connections, router, transaction
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from ..backends.registry import token_backends
+from ..protocol.answer import Inactive
+from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.explanation import insufficient_scope
+from .acceptance import Identity, Trace, authenticate_token
+
+
+@sensitive_variables("token")
+def inspect_token(token: str, alias: str, *, scopes: Iterable[str] = (), trace: Trace) -> Identity | Inactive:
+    """Return what a view that asks this backend and needs these scopes makes of a bearer token of a GET request.
+
+    A resolver of users is asked as well, and what it writes to the database of the users is undone. Raises
+    IntrospectionUnavailable, or InvalidSetting for a backend or resolver that cannot be made.
+    """
+    with _undone(alias):
+        found = authenticate_token(token, alias, _request(), trace=trace)
+    if isinstance(found, Inactive) or found.info.scopes.issuperset(scopes):
+        return found
+    return insufficient_scope(found.info, scopes)
+
+
+def _request() -> HttpRequest:
+    request = HttpRequest()
+    request.method = "GET"
+    request.path = request.path_info = "/"
+    request.META = {"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+    return request
+
+
+@contextmanager
+def _undone(alias: str) -> Iterator[None]:
+    """Undo what is written to the database of the users, if a resolver could write to it."""
+    using = _database_of_users() if token_backends[alias].user_resolver is not None else None
+    if using is None:
+        yield
+        return
+    try:
+        with transaction.atomic(using=using):
+            yield
+            transaction.set_rollback(True, using=using)
+    except DatabaseError as error:
+        raise IntrospectionUnavailable("the database of the users does not answer") from error
+
+
+def _database_of_users() -> str | None:
+    try:
+        using = router.db_for_write(get_user_model())
+    except ImproperlyConfigured:  # no table of users
+        return None
+    return None if connections[using].settings_dict["ENGINE"] == "django.db.backends.dummy" else using
