@@ -1,56 +1,97 @@
-"""A circuit breaker: a server that is down is not asked by everybody, one after the other, until each has timed out."""
+"""A circuit breaker: while a server is down, requests fail at once instead of waiting until each has timed out."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
+from typing import NamedTuple
 
 FAILURES = 5
-"""Failures in a row that open the circuit."""
+"""Questions in a row without any reply that raise the suspicion that the server is down."""
 OPEN = 5
-"""Seconds for which an open circuit asks nobody."""
+"""Seconds for which an open circuit asks nothing, unless the server itself has named another time."""
+ANSWERED = 1
+"""Seconds for which an answered probe rules out a new suspicion: tokens cannot cause more than one probe a second."""
+
+
+class Admission(NamedTuple):
+    """Whether a question may be asked: after `wait` seconds, and if `probes`, only after an answered probe."""
+
+    wait: float = 0
+    probes: bool = False
 
 
 class Breaker:
-    """Count failures in a row; open after FAILURES of them, and close again when one probe has got an answer.
+    """Decide whether the server is asked.
 
-    `changed` is told True when the circuit opens and False when it closes.
+    Any reply to anyone shows that the server is up. Silence and requests for a pause only raise a suspicion, because
+    a token can cause both. A probe decides: a question about a token of our own. The circuit opens if it is not
+    answered, and closes if the next one is. `changed` is called with True when the circuit opens, else with False.
+    `replies` counts the replies.
     """
 
     def __init__(self, changed: Callable[[bool], None]) -> None:
         self._lock = Lock()
         self._changed = changed
-        self._failures = 0
+        self.replies = 0
+        self._silences = 0
+        self._is_suspected = False
+        self._probed_at = self._probe_answered_at = -math.inf
         self._open_until: float | None = None
 
-    def seconds_to_wait(self) -> float:
-        """Return for how many seconds nobody may ask; 0 lets the caller ask, as the one probe of an open circuit."""
+    def admit(self) -> Admission:
+        """Return whether the caller may ask; of the callers that come together, one must probe first."""
         with self._lock:
-            if self._open_until is None:
-                return 0
-            left = self._open_until - monotonic()
-            if left > 0:
-                return left
-            self._open_until = monotonic() + OPEN  # while this probe is under way, nobody else asks
-            return 0
+            now = monotonic()
+            if self._open_until is None and not self._is_suspected:
+                return Admission()
+            if self._open_until is not None and now < self._open_until:
+                return Admission(wait=self._open_until - now)
+            probe_ends = self._probed_at + OPEN  # a probe that was cancelled is not waited for any longer
+            if now < probe_ends:
+                return Admission() if self._open_until is None else Admission(wait=probe_ends - now)
+            self._probed_at = now
+            return Admission(probes=True)
 
-    def succeeded(self) -> None:
-        """Close the circuit: the server has answered."""
+    def replied(self) -> None:
+        """Note a reply of the server, whatever it says."""
         with self._lock:
-            was_open, self._open_until, self._failures = self._open_until is not None, None, 0
+            self.replies += 1
+            self._silences, self._is_suspected = 0, False
+
+    def was_silent(self, *, replies_before: int) -> None:
+        """Count a question without a reply, unless another one got a reply after this one was sent."""
+        with self._lock:
+            if self.replies == replies_before:
+                self._silences += 1
+                self._suspect(self._silences >= FAILURES)
+
+    def was_busy(self) -> None:
+        """Note that the server asked for a pause: it may mean all questions, or this one."""
+        with self._lock:
+            self.replies += 1
+            self._silences = 0
+            self._suspect(True)
+
+    def probe_answered(self) -> None:
+        """Close the circuit, and end the suspicion."""
+        with self._lock:
+            was_open, self._open_until = self._open_until is not None, None
+            self.replies += 1
+            self._silences, self._is_suspected, self._probed_at = 0, False, -math.inf
+            self._probe_answered_at = monotonic()
         if was_open:
             self._changed(False)
 
-    def failed(self, *, wait: float | None = None) -> None:
-        """Count a failure; `wait` are the seconds that the server itself asked to be left alone."""
+    def probe_failed(self, *, wait: float = OPEN) -> None:
+        """Open the circuit for `wait` seconds."""
         with self._lock:
-            was_open = self._open_until is not None
-            self._failures += 1
-            if wait is not None:
-                self._open_until = monotonic() + wait
-            elif was_open or self._failures >= FAILURES:
-                self._open_until = monotonic() + OPEN
-            opened = self._open_until is not None and not was_open
-        if opened:
+            was_open, self._open_until = self._open_until is not None, monotonic() + wait
+            self._probed_at = -math.inf
+        if not was_open:
             self._changed(True)
+
+    def _suspect(self, is_suspected: bool) -> None:
+        self._is_suspected |= is_suspected and monotonic() >= self._probe_answered_at + ANSWERED

@@ -6,23 +6,21 @@ no token. A tombstone of `revocations` is read in the same round trip, and wins.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
-import math
 import time
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from secrets import token_hex
-from threading import Lock
 from typing import Any, NamedTuple
 
-from django.core.cache import caches
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
 from .. import revocations
+from ..cache_calls import CacheCalls, CacheUnavailable
 from ..cache_properties import is_private_cache
 from ..check_messages import warning
 from ..conf import introspection_settings
@@ -34,130 +32,119 @@ from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from ..setting_values import NAME
 from .entry import Kept, decode, encode, is_younger
+from .local_answers import CacheKeys, LocalAnswers
 from .options import CacheOptions
 
 logger = logging.getLogger("django_introspection")
 
 SLOTS = 256
-"""Places for inactive answers: garbage takes the place of garbage and never that of a good token."""
-LOCAL_ENTRIES = 4096
-PAUSE = 5
-"""Seconds for which a cache that failed is left alone; the server is asked meanwhile."""
-
-
-class CacheKeys(NamedTuple):
-    """Where a cache has what is known of one token."""
-
-    token_digest: str
-    active: str
-    inactive: str
-    generation: str
+"""Places for inactive answers, so that garbage takes the place of garbage only; and so many generations."""
+_calls = CacheCalls("answers")
 
 
 class CacheRead(NamedTuple):
-    """What was kept of a token, however stale, and the generation that is valid; None where the cache failed."""
+    """What was kept about a token, however stale.
+
+    `generation` is the one that is valid in the shared cache, None if the cache failed; `epoch` that of this process.
+    """
 
     kept: Kept | None
     generation: str | None
+    epoch: int
     is_revoked: bool = False
 
 
 class AnswerCache:
-    """Keep the answers of one backend, as its CACHE says."""
+    """Keep the answers of one backend, as its CACHE says; `patience` are the seconds that a task waits for the cache.
 
-    def __init__(self, options: CacheOptions, *, identity: Iterable[str]) -> None:
-        self.options = options
+    In a thread, a call to a cache ends by the timeout of that cache alone.
+    """
+
+    def __init__(self, options: CacheOptions, *, identity: Iterable[str], patience: float) -> None:
+        self.options, self._patience = options, patience
         name = hashlib.sha256(json.dumps(list(identity)).encode()).hexdigest()[:32]
         self._prefix = f"introspection:answer:{name}"
-        self._local: OrderedDict[str, tuple[Kept, float]] = OrderedDict()
-        self._lock = Lock()
-        self._paused_until = -math.inf
+        self._local = LocalAnswers(options.LOCAL_MAX_AGE)
 
     @sensitive_variables("token")
     def keys(self, token: str) -> CacheKeys:
         """Return where a token's answer is."""
         token_digest = digest(token)
-        name, slot = token_digest.hex(), int.from_bytes(token_digest[:2]) % SLOTS
-        prefix = self._prefix
-        return CacheKeys(name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation")
+        name, slot, prefix = token_digest.hex(), int.from_bytes(token_digest[:2]) % SLOTS, self._prefix
+        return CacheKeys(name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}")
 
     def local(self, keys: CacheKeys) -> Answer | None:
-        """Return the answer that this process keeps, None where it has none that is fresh."""
-        if not self.options.LOCAL_MAX_AGE:
-            return None
-        with self._lock:
-            kept, since = self._local.get(keys.active) or self._local.get(keys.inactive) or (None, 0.0)
-        if kept is None or kept.token_digest != keys.token_digest or not self.is_fresh(kept):
-            return None
-        return kept.answer if 0 <= time.time() - since < self.options.LOCAL_MAX_AGE else None
+        """Return the answer that this process keeps, None if it has no fresh one."""
+        kept = self._local.get(keys)
+        return kept.answer if kept is not None and self.is_fresh(kept) else None
 
     def read(self, keys: CacheKeys, token: Presented) -> Steps[CacheRead]:
-        """Read what is kept of a token; a tombstone makes it revoked. One round trip where both are in one cache."""
+        """Read what is kept about a token; a tombstone makes it revoked. One round trip if both are in one cache."""
+        epoch = self._local.epoch
         wanted = [keys.active, keys.inactive, keys.generation]
         place = introspection_settings.REVOCATIONS
         tombstone = None if place is None else revocations.tombstone_key(token_identity(token.value), place)
         together = place is not None and place.alias == self.options.ALIAS
         found = yield from self._call("get_many", [*wanted, tombstone] if together else wanted)
         if found is None:
-            return CacheRead(None, None)
+            return CacheRead(None, None, epoch)
         generation = str(found.get(keys.generation, ""))
         try:
             revoked = tombstone in found or (not together and (yield from Blocking(partial(_is_revoked, token))))
         except IntrospectionUnavailable:
-            return CacheRead(None, None)
+            return CacheRead(None, None, epoch)
         if revoked:
-            return CacheRead(
-                Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time()), generation, is_revoked=True
-            )
-        kept = (decode(found.get(name), keys.token_digest, generation) for name in (keys.active, keys.inactive))
-        return CacheRead(next((each for each in kept if each is not None), None), generation)
+            tombstoned = Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time())
+            return CacheRead(tombstoned, generation, epoch, is_revoked=True)
+        for name in (keys.active, keys.inactive):
+            kept = decode(found[name], keys.token_digest, generation) if name in found else None
+            if kept is not None:
+                return CacheRead(kept, generation, epoch)
+        return CacheRead(None, generation, epoch)
 
     def is_fresh(self, kept: Kept) -> bool:
-        """Tell whether an answer may be given without asking."""
+        """Return whether an answer may be given without asking."""
         return is_younger(kept, self.options.MAX_AGE if kept.answer else self.options.INACTIVE_MAX_AGE)
 
     def may_stand_in(self, kept: Kept) -> bool:
-        """Tell whether an answer may be given while the server cannot be asked: only what is known to be active."""
+        """Return whether an answer may be given while the server cannot be asked: only an active one may."""
         return bool(kept.answer) and is_younger(kept, self._longest(kept.answer))
 
-    def write(self, keys: CacheKeys, answer: Answer, found: CacheRead) -> Steps[None]:
-        """Keep an answer that has just come, never longer than its token lives."""
-        kept = Kept(answer, keys.token_digest, time.time())
-        self.keep_locally(keys, kept)
+    def write(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> Steps[None]:
+        """Keep an answer that has just come, never longer than its token lives.
+
+        After a purge in the meantime, the generation that was found before makes the entry worthless.
+        """
+        self.keep_locally(keys, kept, found)
         if found.generation is None:
             return
-        if not answer and found.kept is not None and found.kept.answer:  # or it could still stand in
+        if not kept.answer and found.kept is not None and found.kept.answer:  # or it could still stand in
             yield from self._call("delete", keys.active)
-        lives = int(min(self._longest(answer), kept.seconds_to_live))
+        lives = int(min(self._longest(kept.answer), kept.seconds_to_live))
         if lives > 0:
-            name = keys.active if answer else keys.inactive
+            name = keys.active if kept.answer else keys.inactive
             yield from self._call("set", name, encode(kept, found.generation), lives)
 
-    def keep_locally(self, keys: CacheKeys, kept: Kept) -> None:
-        """Keep an answer in this process; garbage has as few places here as there."""
-        if not self.options.LOCAL_MAX_AGE:
-            return
-        name = keys.active if kept.answer else keys.inactive
-        with self._lock:
-            self._local.pop(keys.active, None)
-            self._local[name] = kept, time.time()
-            self._local.move_to_end(name)
-            if len(self._local) > LOCAL_ENTRIES:
-                self._local.popitem(last=False)
+    def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
+        """Keep an answer in this process."""
+        self._local.keep(keys, kept, found.epoch)
 
     def forget(self, keys: CacheKeys) -> Steps[None]:
-        """Forget one token: the next request asks the server. Other processes keep their local levels."""
-        with self._lock:
-            self._local.pop(keys.active, None)
-            self._local.pop(keys.inactive, None)
+        """Forget one token: the next request asks the server. Other processes keep their local levels.
+
+        The new generation reaches questions that are under way in any process. Some other tokens share it, and are
+        asked about once more.
+        """
+        self._local.forget(keys)
+        yield from self._call("set", keys.generation, token_hex(8), self._generation_lives)
         yield from self._call("delete_many", [keys.active, keys.inactive])
 
     def forget_all(self) -> Steps[None]:
         """Forget every token: entries of another generation than the current one are not believed."""
-        with self._lock:
-            self._local.clear()
-        longest = self.options.MAX_AGE + self.options.STALE_IF_ERROR + self.options.INACTIVE_MAX_AGE
-        yield from self._call("set", f"{self._prefix}:generation", token_hex(8), longest + 60)
+        self._local.forget_all()
+        generation = token_hex(8)
+        names = (f"{self._prefix}:generation:{slot}" for slot in range(SLOTS))
+        yield from self._call("set_many", dict.fromkeys(names, generation), self._generation_lives)
 
     def check(self, alias: str) -> list[CheckMessage]:
         """Warn of a cache that other processes do not see, and of levels that a tombstone does not reach."""
@@ -173,22 +160,39 @@ class AnswerCache:
         return messages
 
     def _call(self, method: str, *arguments: Any) -> Step[Any]:
-        return Blocking(partial(self._answered, method, *arguments))
+        return _CacheCall(partial(self._answered, method, *arguments), self._patience)
 
     def _answered(self, method: str, *arguments: Any) -> Any:
-        """Call the cache; None where it does not answer, and then for a while without trying again."""
-        if time.monotonic() < self._paused_until:
-            return None
+        """Call the cache; return None if it does not answer or failed a moment ago."""
         try:
-            return getattr(caches[self.options.ALIAS], method)(*arguments)
-        except Exception as error:  # noqa: BLE001 - each cache has errors of its own; the server is still there to ask
-            logger.warning("the cache of answers does not answer: %s", type(error).__name__)
-            self._paused_until = time.monotonic() + PAUSE
+            return _calls.make(self.options.ALIAS, method, *arguments)
+        except CacheUnavailable:
             return None
+
+    @property
+    def _generation_lives(self) -> int:
+        return self.options.MAX_AGE + self.options.STALE_IF_ERROR + self.options.INACTIVE_MAX_AGE + 60
 
     def _longest(self, answer: Answer) -> int:
         """Return the seconds for which an answer can be of use."""
         return self.options.MAX_AGE + self.options.STALE_IF_ERROR if answer else self.options.INACTIVE_MAX_AGE
+
+
+class _CacheCall(Step[Any]):
+    """Call a cache; a task goes on without it after `patience` seconds."""
+
+    def __init__(self, call: Callable[[], Any], patience: float) -> None:
+        self._call, self._patience = call, patience
+
+    def run(self) -> Any:
+        return self._call()
+
+    async def arun(self) -> Any:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await Blocking(self._call).arun()
+        except TimeoutError:
+            return None
 
 
 def _is_revoked(token: Presented) -> bool:

@@ -11,73 +11,111 @@ from time import monotonic
 
 from django.views.decorators.debug import sensitive_variables
 
-from ..outbound.client_authentication import BearerToken, ClientAuthentication, RequestCredentials
-from ..outbound.service_token import ServiceToken
+from ..outbound.client_authentication import Authorization, ClientAuthentication
+from ..outbound.deadline import DeadlinePassed, Within, seconds_left
 from ..outbound.steps import Steps
 from ..outbound.transport import Reply, Request, Transport
 from ..protocol.answer import Answer
-from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
+from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import build_request
 from ..protocol.presented import Presented
 from ..signals import circuit_changed, credentials_refused
 from .breaker import Breaker
-from .reply import ServerBusy, read_reply
+from .diagnosis import random_token
+from .reply import read_reply, requested_pause
 
 logger = logging.getLogger("django_introspection")
 
 ALARM_EVERY = 60
 """Seconds between two alarms that the server refuses us."""
+LEAST_SHARE = 0.1
+"""Share of the timeout that must be left for a question: a shorter one would say nothing about the server."""
 
 
 class IntrospectionEndpoint:
-    """Ask about tokens; a circuit breaker spares everybody the wait for a server that is down."""
+    """Ask about tokens; while the server is down, a circuit breaker spares callers the wait."""
 
     def __init__(
         self,
         alias: str,
         transport: Transport,
         url: Callable[[], Steps[str]],
-        authorization: ClientAuthentication | ServiceToken,
+        authorization: Authorization,
+        *,
+        timeout: float,
     ) -> None:
         self._alias, self._transport, self._url, self._authorization = alias, transport, url, authorization
+        self._least_time = timeout * LEAST_SHARE
         self._breaker = Breaker(self._circuit_changed)
         self._alarms = Lock()
         self._alarmed_at = -math.inf
 
     def ask(self, token: Presented) -> Steps[Answer]:
-        """Ask about a token; raises IntrospectionUnavailable."""
-        if wait := self._breaker.seconds_to_wait():
-            detail = "the authorization server did not answer lately"
-            raise IntrospectionUnavailable(detail, retry_after=math.ceil(wait))
+        """Ask about a token; raise IntrospectionUnavailable."""
         try:
-            reply = yield from self.exchange(token)
-            if reply.status == 401 and self._has_new_token():
-                reply = yield from self.exchange(token)
-            answer = read_reply(reply)
-        except IntrospectionUnavailable as failure:
-            self._breaker.failed(wait=failure.retry_after if isinstance(failure, ServerBusy) else None)
-            if isinstance(failure, CredentialsRefused):
-                self._raise_alarm(failure)
+            url = yield from self._url()
+            authentication = yield from self._authorization.current()
+            yield from self._admit(url, authentication)
+            reply = yield from self._send(url, authentication, token)
+            if reply.status == 401:
+                other = yield from self._authorization.other_than(authentication)
+                reply = reply if other is None else (yield from self._send(url, other, token))
+            return read_reply(reply)
+        except CredentialsRefused as failure:
+            self._raise_alarm(failure)
             raise
-        self._breaker.succeeded()
-        return answer
 
     def exchange(self, token: Presented) -> Steps[Reply]:
         """Ask about a token whatever happened before, and return the reply as it came."""
         url = yield from self._url()
-        credentials = yield from self._credentials()
-        return (yield from self._transport.exchange(partial(_request, url, token, credentials)))
+        authentication = yield from self._authorization.current()
+        return (yield from self._transport.exchange(partial(_request, url, token, authentication)))
 
-    def _credentials(self) -> Steps[Callable[[], RequestCredentials]]:
-        """Return what makes the credentials for one request: an assertion is good once."""
-        if not isinstance(self._authorization, ServiceToken):
-            return self._authorization.credentials
-        token = yield from self._authorization.value()
-        return BearerToken(token.value).credentials
+    def _admit(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
+        """Raise IntrospectionUnavailable if the server must not be asked now."""
+        admission = self._breaker.admit()
+        if admission.wait:
+            detail = "the authorization server did not answer lately"
+            raise IntrospectionUnavailable(detail, retry_after=math.ceil(admission.wait))
+        if admission.probes:
+            yield from self._probe(url, authentication)
+        if seconds_left() < self._least_time:
+            raise DeadlinePassed("too little time is left to ask the authorization server: Timeout")
 
-    def _has_new_token(self) -> bool:
-        """Give up a fetched token that was refused; tell whether there is another to be had."""
-        return isinstance(self._authorization, ServiceToken) and self._authorization.give_up()
+    def _probe(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
+        """Ask about a token of our own in half of the time that is left: no caller's token decides for the others."""
+        request = partial(_request, url, Presented(random_token()), authentication)
+        try:
+            reply = yield from Within(seconds_left() / 2, partial(self._transport.exchange, request))
+        except InvalidResponse:  # too large, and a reply all the same
+            pause = None
+        except IntrospectionUnavailable:
+            self._breaker.probe_failed()
+            raise
+        else:
+            pause = requested_pause(reply)
+        if pause is None:
+            self._breaker.probe_answered()
+            return
+        self._breaker.probe_failed(wait=pause)
+        raise IntrospectionUnavailable("the authorization server is busy", retry_after=pause)
+
+    def _send(self, url: str, authentication: ClientAuthentication, token: Presented) -> Steps[Reply]:
+        """Ask about a token, and note for all callers whether the server replies."""
+        replies = self._breaker.replies
+        try:
+            reply = yield from self._transport.exchange(partial(_request, url, token, authentication))
+        except InvalidResponse:  # too large, and a reply all the same
+            self._breaker.replied()
+            raise
+        except IntrospectionUnavailable:
+            self._breaker.was_silent(replies_before=replies)
+            raise
+        if requested_pause(reply) is None:
+            self._breaker.replied()
+        else:
+            self._breaker.was_busy()
+        return reply
 
     def _raise_alarm(self, failure: CredentialsRefused) -> None:
         """Tell the operator, whose fault it is, and not with every request."""
@@ -94,6 +132,6 @@ class IntrospectionEndpoint:
 
 
 @sensitive_variables()
-def _request(url: str, token: Presented, credentials: Callable[[], RequestCredentials]) -> Request:
-    form, headers = credentials()
+def _request(url: str, token: Presented, authentication: ClientAuthentication) -> Request:
+    form, headers = authentication.credentials()  # made for this one request: an assertion is valid once
     return Request.post(url, {**build_request(token.value), **form}, headers)

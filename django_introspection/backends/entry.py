@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.introspection import wrong_member
 from ..protocol.token_info import TokenInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer about the token with this digest, and the moment since which it is kept."""
+    """An answer about the token with this digest; the server was asked at the moment `since`."""
 
     answer: Answer
     token_digest: str
@@ -22,12 +23,12 @@ class Kept:
 
     @property
     def seconds_to_live(self) -> float:
-        """The seconds that the token lived when the answer came; an inactive one has no such end."""
+        """The seconds that the token lives after `since`; without end for an inactive one."""
         return self.answer.info.get("exp", math.inf) - self.since if self.answer else math.inf
 
 
 def is_younger(kept: Kept, seconds: float) -> bool:
-    """Tell whether an answer is not that old and its token not expired; a clock that was set back proves nothing."""
+    """Return whether an answer is not that old and its token not expired; a clock that was set back proves nothing."""
     return 0 <= time.time() - kept.since < min(seconds, kept.seconds_to_live)
 
 
@@ -39,12 +40,22 @@ def encode(kept: Kept, generation: str) -> str:
 
 
 def decode(value: Any, token_digest: str, generation: str) -> Kept | None:
-    """Read an answer; None for what is of another token, another generation or nothing that `encode` wrote."""
+    """Read an answer; return None for one of another token or generation, and for anything that `encode` did not write.
+
+    The members are checked as those of a response: a program of another version, or anyone who can write to the cache,
+    may have put them there.
+    """
     try:
         found_digest, found_generation, since, members, reason = json.loads(value)
         if (found_digest, found_generation) != (token_digest, generation):
             return None
-        answer = Inactive(Reason(reason)) if members is None else Active(TokenInfo(members))
+        answer = Inactive(Reason(reason)) if members is None else _active(members)
         return Kept(answer, token_digest, float(since))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _active(members: Any) -> Active:
+    if not isinstance(members, dict) or wrong_member(members) is not None:
+        raise ValueError("these are not the members of an active token")
+    return Active(TokenInfo(members))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import partial
 
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
-from ..outbound.client_authentication import BEARER_METHODS, METHODS, ClientAuthentication
-from ..outbound.deadline import deadline
+from ..outbound.client_authentication import BEARER_METHODS, METHODS, Authorization
+from ..outbound.deadline import Within, deadline, seconds_left
 from ..outbound.service_token import ServiceToken
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
@@ -19,18 +20,26 @@ from ..protocol.opaque import digest, may_be_token
 from ..protocol.presented import Presented
 from ..signals import token_answered
 from .base import TokenBackend
-from .cache import AnswerCache, CacheKeys
+from .cache import AnswerCache, CacheRead
 from .diagnosis import Finding
 from .endpoint import IntrospectionEndpoint
+from .entry import Kept
+from .local_answers import CacheKeys
 from .options import Options
 from .remote_diagnosis import diagnose
 from .remote_options import require_discovery, take_authentication, take_bearer_token, take_connection
+from .reply import QuestionRefused
+
+CACHE_SHARE = 0.25
+"""Share of the timeout for which a task waits for the cache."""
+SERVER_SHARE = 0.5
+"""Share of the timeout that the server has in any case."""
 
 
 class RemoteBackend(TokenBackend):
     """Ask an authorization server over HTTP, with this resource server's own credentials.
 
-    In one process, one question about a token is under way at a time: who asks meanwhile gets its answer.
+    In one process, one question about a token is under way at a time. Callers that come meanwhile share the next one.
     """
 
     supports_cache = True
@@ -44,25 +53,39 @@ class RemoteBackend(TokenBackend):
         self._take_addresses(options)
         client_id = options.string("client_id")
         authorization = self._take_authorization(options, client_id)
-        self._endpoint = IntrospectionEndpoint(self.alias, self._transport, self._url, authorization)
+        self._endpoint = IntrospectionEndpoint(
+            self.alias, self._transport, self._url, authorization, timeout=self.timeout
+        )
         self._flights = SingleFlight()
         self._cache: AnswerCache | None = None
         if self.cache_options is not None:
-            caller = client_id or f"alias {self.alias}"
-            identity = (self.issuer or "", self.introspection_url or "", caller)
-            self._cache = AnswerCache(self.cache_options, identity=identity)
+            place = (self.issuer or "", self.introspection_url or "")
+            identity = (*place, *authorization.caller, *self._connection.caller)
+            self._cache = AnswerCache(self.cache_options, identity=identity, patience=self.timeout * CACHE_SHARE)
 
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
-        """Ask the server, or remember what it said; raises IntrospectionUnavailable within the timeout."""
+        """Ask the server, or use a kept answer; raise IntrospectionUnavailable within the timeout."""
+        if not may_be_token(token):
+            return Inactive(Reason.MALFORMED)
+        keys = None if self._cache is None else self._cache.keys(token)
+        answer = self._local_answer(keys)
+        if answer is not None:
+            return answer
         with deadline(self.timeout):
-            return run(self._find(Presented(token)))
+            return run(self._find(Presented(token), keys))
 
     @sensitive_variables("token")
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, on the running event loop."""
+        if not may_be_token(token):
+            return Inactive(Reason.MALFORMED)
+        keys = None if self._cache is None else self._cache.keys(token)
+        answer = self._local_answer(keys)
+        if answer is not None:
+            return answer
         with deadline(self.timeout):
-            return await arun(self._find(Presented(token)))
+            return await arun(self._find(Presented(token), keys))
 
     @sensitive_variables("token")
     def purge(self, token: str | None = None) -> None:
@@ -88,34 +111,54 @@ class RemoteBackend(TokenBackend):
         """Close the connections."""
         self._transport.close()
 
-    def _find(self, token: Presented) -> Steps[Answer]:
-        if not may_be_token(token.value):
-            return Inactive(Reason.MALFORMED)
-        cache = self._cache
-        if cache is None:
-            return (yield from self._flights.call_once(digest(token.value), partial(self._ask, token)))
-        keys = cache.keys(token.value)
-        answer = cache.local(keys)
-        if answer is not None:
-            return self._report(answer, "local")
-        return (yield from self._flights.call_once(keys.token_digest, partial(self._find_kept, cache, keys, token)))
+    def _local_answer(self, keys: CacheKeys | None) -> Answer | None:
+        answer = None if self._cache is None or keys is None else self._cache.local(keys)
+        return None if answer is None else self._report(answer, "local")
 
-    def _find_kept(self, cache: AnswerCache, keys: CacheKeys, token: Presented) -> Steps[Answer]:
+    def _find(self, token: Presented, keys: CacheKeys | None) -> Steps[Answer]:
+        cache = self._cache
+        if cache is None or keys is None:
+            return (yield from self._flights.call_once(digest(token.value), partial(self._ask, token)))
         found = yield from cache.read(keys, token)
         kept = found.kept
         if kept is not None and (found.is_revoked or cache.is_fresh(kept)):
-            cache.keep_locally(keys, kept)
+            cache.keep_locally(keys, kept, found)
             return self._report(kept.answer, "cache")
+        # A cache that hung must not take the time of the server, which would be blamed for it.
+        time_left = max(seconds_left(), self.timeout * SERVER_SHARE)
         try:
-            answer = yield from self._ask(token)
-        except CredentialsRefused:  # whoever may not ask any more must not go on by what it was told before
+            return (yield from Within(time_left, partial(self._ask_and_keep, cache, keys, token, found)))
+        except (CredentialsRefused, QuestionRefused):  # an answer of the past would get round the refusal
             raise
         except IntrospectionUnavailable:
             if kept is None or not cache.may_stand_in(kept):
                 raise
-            return self._report(kept.answer, "stale")
-        yield from cache.write(keys, answer, found)
+            answer = yield from self._stand_in(cache, keys, token)
+            if answer is None:
+                raise
+            return answer
+
+    def _ask_and_keep(self, cache: AnswerCache, keys: CacheKeys, token: Presented, found: CacheRead) -> Steps[Answer]:
+        """Ask together with other callers; the one that asked for them keeps the answer when they have it."""
+        asked_at: list[float] = []
+
+        def ask() -> Steps[Answer]:
+            asked_at.append(time.time())
+            return (yield from self._ask(token))
+
+        answer = yield from self._flights.call_once(keys.token_digest, ask)
+        if asked_at:
+            yield from cache.write(keys, Kept(answer, keys.token_digest, asked_at[-1]), found)
         return answer
+
+    def _stand_in(self, cache: AnswerCache, keys: CacheKeys, token: Presented) -> Steps[Answer | None]:
+        """Return the kept answer, unless it was purged or the token revoked while the server was waited for."""
+        found = yield from cache.read(keys, token)
+        if found.kept is None:
+            return None
+        if found.is_revoked:
+            return self._report(found.kept.answer, "cache")
+        return self._report(found.kept.answer, "stale") if cache.may_stand_in(found.kept) else None
 
     def _ask(self, token: Presented) -> Steps[Answer]:
         answer = yield from self._endpoint.ask(token)
@@ -152,7 +195,7 @@ class RemoteBackend(TokenBackend):
     def _require_discovery(self, options: Options, name: str) -> None:
         require_discovery(options, self.issuer, name, insecure_http=self._connection.insecure_http)
 
-    def _take_authorization(self, options: Options, client_id: str | None) -> ClientAuthentication | ServiceToken:
+    def _take_authorization(self, options: Options, client_id: str | None) -> Authorization:
         method = options.choice("auth_method", [*METHODS, *BEARER_METHODS])
         if method == "bearer":
             return take_bearer_token(options)

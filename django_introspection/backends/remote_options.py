@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
 
 from django.core.checks import CheckMessage
@@ -41,6 +43,8 @@ class ServerConnection(NamedTuple):
     transport: Transport
     verify: bool | str
     insecure_http: bool
+    caller: tuple[str, ...]
+    """What the server may recognize this client by, beside its credentials: its certificate, its headers."""
 
     def discovery(self, issuer: str | None) -> Discovery:
         """Return what finds the endpoints of an issuer over this connection."""
@@ -67,10 +71,12 @@ def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> S
     proxy, headers = _take_proxy(options), _take_headers(options)
     try:
         transport = Transport(verify=verify, certificate=certificate, proxy=proxy, headers=headers)
+        shown = [sha256(Path(certificate[0]).read_bytes()).hexdigest()] if certificate else []
     except (OSError, ValueError) as error:
         wrong = "client_certificate" if certificate and verify in (True, False) else "verify"
         raise options.invalid(wrong, "must be the path of a file of certificates that can be read") from error
-    return ServerConnection(transport, verify, insecure_http)
+    caller = (*shown, *(f"{name}: {value}" for name, value in sorted(headers.items())))
+    return ServerConnection(transport, verify, insecure_http, caller)
 
 
 def _take_proxy(options: Options) -> str | None:

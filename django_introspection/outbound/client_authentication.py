@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from urllib.parse import quote_plus
 from ..jose import SigningKey
 from ..protocol.assertion import ASSERTION_TYPE
 from ..protocol.jwt import encode_base64url, signing_input
+from .steps import Steps
 
 ASSERTION_LIFETIME = 60
 """Seconds."""
@@ -27,12 +29,35 @@ class RequestCredentials(NamedTuple):
     headers: Mapping[str, str]
 
 
-class ClientAuthentication(ABC):
+class Authorization(ABC):
+    """What authorizes this resource server to call an endpoint (RFC 7662 §2.1)."""
+
+    @property
+    @abstractmethod
+    def caller(self) -> tuple[str, ...]:
+        """What the server recognizes the caller by, without secrets: an answer is for this caller alone."""
+
+    @abstractmethod
+    def current(self) -> Steps[ClientAuthentication]:
+        """Return how to authenticate now; raise IntrospectionUnavailable."""
+
+    def other_than(self, refused: ClientAuthentication) -> Steps[ClientAuthentication | None]:
+        """Return another way if the server has refused one, None if there is no other."""
+        yield from ()
+        return None
+
+
+class ClientAuthentication(Authorization):
     """One of the METHODS, with what it needs."""
 
     @abstractmethod
     def credentials(self) -> RequestCredentials:
         """Return what to send this time."""
+
+    def current(self) -> Steps[ClientAuthentication]:
+        """Return this one: it does not change."""
+        yield from ()
+        return self
 
 
 class SecretBasic(ClientAuthentication):
@@ -41,6 +66,12 @@ class SecretBasic(ClientAuthentication):
     def __init__(self, client_id: str, client_secret: str) -> None:
         halves = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
         self._header = f"Basic {base64.b64encode(halves.encode()).decode()}"
+        self._client_id = client_id
+
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return the client; a weak secret could be guessed from its digest."""
+        return ("client", self._client_id)
 
     def credentials(self) -> RequestCredentials:
         """Return the same each time."""
@@ -53,6 +84,11 @@ class SecretPost(ClientAuthentication):
     def __init__(self, client_id: str, client_secret: str) -> None:
         self._form = {"client_id": client_id, "client_secret": client_secret}
 
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return the client; a weak secret could be guessed from its digest."""
+        return ("client", self._form["client_id"])
+
     def credentials(self) -> RequestCredentials:
         """Return the same each time."""
         return RequestCredentials(self._form, {})
@@ -64,6 +100,11 @@ class BearerToken(ClientAuthentication):
     def __init__(self, token: str) -> None:
         self._header = f"Bearer {token}"
 
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return the header, which has no other name."""
+        return ("bearer", self._header)
+
     def credentials(self) -> RequestCredentials:
         """Return the same each time."""
         return RequestCredentials({}, {"Authorization": self._header})
@@ -74,6 +115,11 @@ class PrivateKeyJWT(ClientAuthentication):
 
     def __init__(self, client_id: str, key: SigningKey, issuer: str) -> None:
         self._client_id, self._key, self._issuer = client_id, key, issuer
+
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return the client and its public key."""
+        return ("key", self._client_id, json.dumps(self._key.public_jwk, sort_keys=True))
 
     def credentials(self) -> RequestCredentials:
         """Sign a new one."""
@@ -93,10 +139,15 @@ class PrivateKeyJWT(ClientAuthentication):
 
 
 class TLSClient(ClientAuthentication):
-    """The certificate of the connection; the form says whose it is (RFC 8705 §2)."""
+    """The certificate of the connection; the form names its client (RFC 8705 §2)."""
 
     def __init__(self, client_id: str) -> None:
         self._form = {"client_id": client_id}
+
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return the client."""
+        return ("client", self._form["client_id"])
 
     def credentials(self) -> RequestCredentials:
         """Return the same each time."""

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
+
+from ..protocol.errors import IntrospectionUnavailable
+from .steps import Step, Steps, arun, run
+
+T = TypeVar("T")
 
 _ends_at: ContextVar[float] = ContextVar("ends_at")
+
+
+class DeadlinePassed(IntrospectionUnavailable):
+    """The time of this caller is used up; it says nothing about the server, nor about callers with time left."""
 
 
 @contextmanager
@@ -21,5 +31,22 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds until the deadline, 0 where it has passed."""
+    """Return the seconds until the deadline, 0 if it has passed."""
     return max(_ends_at.get() - time.monotonic(), 0)
+
+
+class Within(Step[T]):
+    """Do `steps()` by a deadline of its own: part of an operation that must leave time for the rest."""
+
+    def __init__(self, seconds: float, steps: Callable[[], Steps[T]]) -> None:
+        self._seconds, self._steps = seconds, steps
+
+    def run(self) -> T:
+        """Do it in this thread."""
+        with deadline(self._seconds):
+            return run(self._steps())
+
+    async def arun(self) -> T:
+        """Do it on the running event loop."""
+        with deadline(self._seconds):
+            return await arun(self._steps())

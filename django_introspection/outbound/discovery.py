@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,30 +11,26 @@ from urllib.parse import urlsplit
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.identifiers import endpoint_problem, on_host_of
 from ..protocol.strict_json import parse_json_object
-from .single_flight import SingleFlight
+from .renewal import Fetched, Renewable
 from .steps import Steps
 from .transport import Reply, Request, Transport
 
 FRESH = 60 * 60
 """Seconds after which the document is fetched again."""
-PAUSE = 60
-"""Seconds between two tries to renew a document, while the old one serves on."""
+RETRY = 5
+"""Seconds between two tries to fetch the first document."""
 
 
 class Discovery:
-    """Fetch the metadata of one issuer, and keep it; the last good document serves while it cannot be renewed."""
+    """Fetch the metadata of one issuer, and keep it; the last valid document serves while it cannot be renewed."""
 
     def __init__(self, issuer: str, transport: Transport, *, insecure_http: bool) -> None:
         self._issuer, self._transport, self._insecure_http = issuer, transport, insecure_http
-        self._flights = SingleFlight()
-        self._metadata: Mapping[str, Any] | None = None
-        self._renew_at = 0.0
+        self._metadata = Renewable("metadata of the issuer", self._fetch_metadata, retry=RETRY)
 
     def endpoint(self, name: str) -> Steps[str]:
-        """Return the URL of an endpoint such as `introspection_endpoint`; raises IntrospectionUnavailable."""
-        metadata = self._metadata
-        if metadata is None or time.monotonic() >= self._renew_at:
-            metadata = yield from self._flights.call_once("metadata", self._renew)
+        """Return the URL of an endpoint such as `introspection_endpoint`; raise IntrospectionUnavailable."""
+        metadata = yield from self._metadata.get()
         url = metadata.get(name)
         if not isinstance(url, str):
             raise InvalidResponse(f"the metadata of the issuer has no {name}")
@@ -42,16 +38,8 @@ class Discovery:
             raise InvalidResponse(f"the {name} of the issuer {problem}")
         return url
 
-    def _renew(self) -> Steps[Mapping[str, Any]]:
-        try:
-            self._metadata = yield from self._fetch()
-        except IntrospectionUnavailable:
-            if self._metadata is None:
-                raise
-            self._renew_at = time.monotonic() + PAUSE
-        else:
-            self._renew_at = time.monotonic() + FRESH
-        return self._metadata
+    def _fetch_metadata(self) -> Steps[Fetched[Mapping[str, Any]]]:
+        return Fetched((yield from self._fetch()), FRESH, math.inf)
 
     def _fetch(self) -> Steps[Mapping[str, Any]]:
         """Try both well-known places; a server that is away is not asked for the second."""

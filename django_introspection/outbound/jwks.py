@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -21,13 +19,11 @@ from ..protocol.identifiers import endpoint_problem, is_loopback, is_public
 from ..protocol.strict_json import parse_json_object
 from ..setting_values import NAME
 from .deadline import deadline
-from .single_flight import SingleFlight
+from .renewal import Fetched, Renewable
 from .steps import Steps, run
 
 if TYPE_CHECKING:
     from .transport import Reply
-
-logger = logging.getLogger("django_introspection")
 
 TIMEOUT = 5
 """Seconds that a fetch may take altogether."""
@@ -37,56 +33,36 @@ FRESH = 10 * 60
 """Seconds after which a set is fetched again: what a removed key lives on at most, while its owner can be reached."""
 USABLE_FOR = 4 * 60 * 60
 """Seconds that the last good set is used while it cannot be fetched."""
-PAUSE = 60
-"""Seconds between two fetches that an unknown `kid` or a failure causes: nobody drives us against a third party."""
+RETRY = 60
+"""Seconds between two tries to fetch the first set."""
+REPLACE_EVERY = 10
+"""Seconds between two fetches that an unknown `kid` causes: a stranger can name one in every token."""
 MAX_SETS = 1000
 
 VerificationKeys = tuple[VerificationKey, ...]
 
 
 class KeySet:
-    """Keep the set of one place; `retry` are the seconds between two tries to get the first one."""
+    """Keep the set of one place; `retry` are the seconds between two tries to fetch the first one."""
 
-    def __init__(self, fetch: Callable[[], Steps[VerificationKeys]], *, retry: float = PAUSE) -> None:
-        self._fetch, self._retry = fetch, retry
-        self._flights = SingleFlight()
-        self._keys: VerificationKeys = ()
-        self._fetched_at: float | None = None
-        self._paused_at: float | None = None
+    def __init__(self, fetch: Callable[[], Steps[VerificationKeys]], *, retry: float = RETRY) -> None:
+        self._fetch = fetch
+        self._keys = Renewable("keys", self._fetch_keys, retry=retry, replace_every=REPLACE_EVERY)
 
     def keys(self, kid: str | None) -> Steps[VerificationKeys]:
-        """Return the keys, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable.
+        """Return the keys, fetched anew if they do not hold `kid`; raise IntrospectionUnavailable.
 
-        Callers wait for one fetch together; where it fails, the last good set serves for USABLE_FOR seconds.
+        Keys without `kid` are returned only if they were fetched after the caller came. So an unknown key is either
+        proven to be unknown, or it could not be found out.
         """
-        if self._needs_fetch(kid, time.time()):
-            yield from self._flights.call_once("keys", partial(self._renew, kid))
-        if self._fetched_at is None or not _within(self._fetched_at, time.time(), USABLE_FOR):
-            raise IntrospectionUnavailable("the keys cannot be fetched")
-        return self._keys
+        return (yield from self._keys.get(partial(_holds, kid)))
 
-    def _needs_fetch(self, kid: str | None, now: float) -> bool:
-        """Tell whether to fetch: a set that is new, old or lacks a `kid`, unless that was tried just now."""
-        pause = self._retry if self._fetched_at is None else PAUSE
-        if self._paused_at is not None and _within(self._paused_at, now, pause):
-            return False
-        if self._fetched_at is None or not _within(self._fetched_at, now, FRESH):
-            return True
-        return kid is not None and all(key.kid != kid for key in self._keys)
+    def _fetch_keys(self) -> Steps[Fetched[VerificationKeys]]:
+        return Fetched((yield from self._fetch()), FRESH, USABLE_FOR)
 
-    def _renew(self, kid: str | None) -> Steps[None]:
-        """Fetch the set; what comes now and is no plain renewal is followed by a pause."""
-        now = time.time()
-        if not self._needs_fetch(kid, now):  # who came late finds the work done
-            return
-        pauses = self._fetched_at is not None and _within(self._fetched_at, now, FRESH)
-        try:
-            self._keys = yield from self._fetch()
-            self._fetched_at = now
-        except IntrospectionUnavailable as error:
-            logger.warning("keys cannot be fetched: %s", error)
-            pauses = True
-        self._paused_at = now if pauses else None
+
+def _holds(kid: str | None, keys: VerificationKeys) -> bool:
+    return kid is None or any(key.kid == kid for key in keys)
 
 
 def read_keys(reply: Reply) -> VerificationKeys:
@@ -145,11 +121,6 @@ def fetch(url: str) -> Steps[VerificationKeys]:
     finally:
         transport.close()
     return read_keys(reply)
-
-
-def _within(since: float, now: float, seconds: float) -> bool:
-    """Tell whether a moment is less than some seconds ago; a clock that was set back proves nothing."""
-    return 0 <= now - since < seconds
 
 
 remote_key_sets = RemoteKeySets()

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from functools import partial
 
 from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
-from ..protocol.presented import Presented
 from ..protocol.strict_json import parse_json_object
-from .client_authentication import ClientAuthentication
-from .single_flight import SingleFlight
+from .client_authentication import Authorization, BearerToken, ClientAuthentication
+from .renewal import Fetched, Renewable
 from .steps import Steps
 from .transport import Reply, Request, Transport
 
 MARGIN = 30
-"""Seconds before its end at which a token is replaced."""
-PAUSE = 60
-"""Seconds between two replacements of a token that the server did not take: a fault of its own is not hammered."""
+"""Seconds before its end at which a token is renewed."""
+RETRY = 5
+"""Seconds between two tries to fetch the first token."""
+REPLACE_EVERY = 60
+"""Seconds between two replacements of a token that the server has refused: the fault may be the server's own."""
 _DEFAULT_LIFETIME = 300
 
 
-class ServiceToken:
-    """Get a token with the grant client_credentials (RFC 6749 §4.4), and a new one before it ends."""
+class ServiceToken(Authorization):
+    """Fetch a token with the grant client_credentials (RFC 6749 §4.4), and a new one before it ends."""
 
     def __init__(
         self,
@@ -35,33 +34,32 @@ class ServiceToken:
         scope: str | None,
     ) -> None:
         self._transport, self._endpoint, self._authentication, self._scope = transport, endpoint, authentication, scope
-        self._flights = SingleFlight()
-        self._value: Presented | None = None
-        self._renew_at = 0.0
-        self._given_up_at = -math.inf
+        self._token = Renewable("service token", self._fetch, retry=RETRY, replace_every=REPLACE_EVERY)
 
-    def value(self) -> Steps[Presented]:
-        """Return a token that is good; raises IntrospectionUnavailable."""
-        if self._value is not None and time.monotonic() < self._renew_at:
-            return self._value
-        return (yield from self._flights.call_once("token", self._fetch))
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return the client that the token is for, and its scope."""
+        return ("service token", self._scope or "", *self._authentication.caller)
 
-    def give_up(self) -> bool:
-        """Forget a token that the server did not take; tell whether it is worth asking for another."""
-        if time.monotonic() < self._given_up_at + PAUSE:
-            return False
-        self._value, self._given_up_at = None, time.monotonic()
-        return True
+    def current(self) -> Steps[ClientAuthentication]:
+        """Return the token, fetched if there is none that can be used; raise IntrospectionUnavailable."""
+        return (yield from self._token.get())
 
-    def _fetch(self) -> Steps[Presented]:
-        if self._value is not None and time.monotonic() < self._renew_at:
-            return self._value
+    def other_than(self, refused: ClientAuthentication) -> Steps[ClientAuthentication | None]:
+        """Return another token than the server has refused, None if there is none to be had.
+
+        The refused one stays until there is another: the server may have refused one question only.
+        """
+        try:
+            return (yield from self._token.get(lambda token: token is not refused))
+        except IntrospectionUnavailable:
+            return None
+
+    def _fetch(self) -> Steps[Fetched[BearerToken]]:
         endpoint = yield from self._endpoint()
         reply = yield from self._transport.exchange(partial(self._request, endpoint))
-        value, lifetime = read_token(reply)
-        self._renew_at = time.monotonic() + max(lifetime - MARGIN, lifetime / 2)
-        self._value = value
-        return value
+        token, lifetime = read_token(reply)
+        return Fetched(token, max(lifetime - MARGIN, lifetime / 2), lifetime)
 
     def _request(self, endpoint: str) -> Request:
         form = {"grant_type": "client_credentials", **({"scope": self._scope} if self._scope else {})}
@@ -70,7 +68,7 @@ class ServiceToken:
 
 
 @sensitive_variables()
-def read_token(reply: Reply) -> tuple[Presented, float]:
+def read_token(reply: Reply) -> tuple[BearerToken, float]:
     """Return the token of a token response, and its life in seconds (RFC 6749 §5.1)."""
     if reply.status in (400, 401, 403):
         raise CredentialsRefused(f"the token endpoint refuses this resource server: {reply.status}")
@@ -89,4 +87,4 @@ def read_token(reply: Reply) -> tuple[Presented, float]:
         lifetime = _DEFAULT_LIFETIME
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or lifetime <= 0:
         raise InvalidResponse("the token response has no positive expires_in")
-    return Presented(value), float(lifetime)
+    return BearerToken(value), float(lifetime)

@@ -1,23 +1,22 @@
-"""One operation per key at a time in this process; whoever comes meanwhile waits for its outcome."""
+"""One operation per key at a time in this process; callers that come before it starts share its outcome."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from ..protocol.errors import IntrospectionUnavailable
-from .deadline import seconds_left
+from .deadline import DeadlinePassed, seconds_left
+from .loop_local import LoopLocal
 from .steps import Step, Steps, arun, run
 
 T = TypeVar("T")
 
 
 class CallResult(Generic[T]):
-    """How a flight ended: with a value, with a failure, or given up by who led it."""
+    """How a flight ended: with a value or with a failure."""
 
     def __init__(self, value: T | None = None, failure: IntrospectionUnavailable | None = None) -> None:
         self._value, self._failure = value, failure
@@ -29,52 +28,73 @@ class CallResult(Generic[T]):
         return self._value  # type: ignore[return-value] # a flight without a failure has its value
 
 
-@dataclass(eq=False, slots=True)
 class _Flight:
-    """A flight of threads; without an outcome, who led it gave up and another takes over."""
+    """One run of an operation. Without an outcome its leader gave up, and a caller that waits takes over.
 
-    landed: Event = field(default_factory=Event)
-    outcome: CallResult[Any] | None = None
+    `next` is the flight that a caller started who had waited for this one: the others share that one, even if it has
+    landed before they woke up.
+    """
+
+    def __init__(self, landed: Event | asyncio.Event) -> None:
+        self.landed: Any = landed
+        self.outcome: CallResult[Any] | None = None
+        self.next: _Flight | None = None
+
+
+class _Flights(dict[Any, _Flight]):
+    """The flights under way, by key."""
 
 
 class SingleFlight:
-    """The flights of one backend: threads share theirs, and so do the tasks of one event loop."""
+    """The flights of one backend: threads share theirs, and so do the tasks of one event loop.
+
+    A caller never shares a flight that was under way when it came: what that flight found may be older than a
+    revocation which this caller's request follows. It waits for the landing, and shares the next one.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._of_threads: dict[Any, _Flight] = {}
-        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, asyncio.Future[Any]]] = (
-            WeakKeyDictionary()
-        )
+        self._of_threads = _Flights()
+        self._of_loops: LoopLocal[_Flights] = LoopLocal()
 
     def call_once(self, key: Any, steps: Callable[[], Steps[T]]) -> Step[T]:
-        """Return the step that does `steps()`, or waits until somebody else has done it for the same key.
+        """Return the step that does `steps()`, or waits until another caller has done it for the same key.
 
-        Whoever waits does so by its own deadline. A cancelled leader hands over; one that failed gives everybody who
-        waits a fresh IntrospectionUnavailable.
+        A caller waits until its own deadline. A leader that is cancelled or runs out of time hands over; if it fails,
+        each caller that shares the flight gets a fresh IntrospectionUnavailable.
         """
         return _Once(self, key, steps)
 
-    def join(self, key: Any) -> tuple[_Flight, bool]:
-        """Return the flight of threads for a key, and whether the caller leads it."""
-        with self._lock:
-            flight = self._of_threads.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._of_threads[key] = _Flight()
-            return flight, True
+    def board(self, flights: _Flights, key: Any, seen: _Flight | None, landed: Event | asyncio.Event) -> _Flight:
+        """Return the flight to wait for, or a new one with this `landed` if the caller must lead it.
 
-    def land(self, key: Any, flight: _Flight, outcome: CallResult[Any] | None) -> None:
-        """End a flight of threads."""
-        flight.outcome = outcome
+        `seen` is the flight that the caller has waited for already.
+        """
         with self._lock:
-            del self._of_threads[key]
+            if seen is not None and seen.next is not None:
+                return seen.next
+            flight = flights.get(key)
+            if flight is None:
+                flight = flights[key] = _Flight(landed)
+            if seen is not None:
+                seen.next = flight
+            return flight
+
+    def land(self, flights: _Flights, key: Any, outcome: CallResult[Any] | None) -> None:
+        """End the flight that is under way."""
+        with self._lock:
+            flight = flights.pop(key)
+        flight.outcome = outcome
         flight.landed.set()
 
-    def on_loop(self) -> dict[Any, asyncio.Future[Any]]:
+    def of_threads(self) -> _Flights:
+        """Return the flights of threads."""
+        return self._of_threads
+
+    def of_loop(self) -> _Flights:
         """Return the flights of the running event loop."""
-        with self._lock:
-            return self._of_loops.setdefault(asyncio.get_running_loop(), {})
+        flights = self._of_loops.get()
+        return self._of_loops.set(_Flights()) if flights is None else flights
 
 
 class _Once(Step[T]):
@@ -82,50 +102,63 @@ class _Once(Step[T]):
         self._flights, self._key, self._steps = flights, key, steps
 
     def run(self) -> T:
+        seen: _Flight | None = None
+        flights, landed = self._flights.of_threads(), Event()
         while True:
-            flight, leads = self._flights.join(self._key)
-            if leads:
-                return self._lead(flight)
+            flight = self._flights.board(flights, self._key, seen, landed)
+            if flight.landed is landed:
+                return self._lead(flights)
             if not flight.landed.wait(seconds_left()):
-                raise IntrospectionUnavailable("the deadline has passed: Timeout")
-            if flight.outcome is not None:
+                raise DeadlinePassed("the deadline has passed: Timeout")
+            if seen is not None and flight.outcome is not None:
                 result: T = flight.outcome.result()
                 return result
+            seen = flight
 
     async def arun(self) -> T:
-        flights = self._flights.on_loop()
+        seen: _Flight | None = None
+        flights, landed = self._flights.of_loop(), asyncio.Event()
         while True:
-            future = flights.get(self._key)
-            if future is None:
+            flight = self._flights.board(flights, self._key, seen, landed)
+            if flight.landed is landed:
                 return await self._alead(flights)
-            await asyncio.wait([future], timeout=seconds_left())
-            if not future.done():
-                raise IntrospectionUnavailable("the deadline has passed: Timeout")
-            if not future.cancelled():
-                result: T = future.result().result()
+            try:
+                async with asyncio.timeout(seconds_left()):
+                    await flight.landed.wait()
+            except TimeoutError:
+                raise DeadlinePassed("the deadline has passed: Timeout") from None
+            if seen is not None and flight.outcome is not None:
+                result: T = flight.outcome.result()
                 return result
+            seen = flight
 
-    def _lead(self, flight: _Flight) -> T:
+    def _lead(self, flights: _Flights) -> T:
         outcome: CallResult[T] | None = None
         try:
             value = run(self._steps())
             outcome = CallResult(value)
         except IntrospectionUnavailable as failure:
-            outcome = CallResult(failure=failure)
+            outcome = _shared(failure)
             raise
         finally:
-            self._flights.land(self._key, flight, outcome)
+            self._flights.land(flights, self._key, outcome)
         return value
 
-    async def _alead(self, flights: dict[Any, asyncio.Future[Any]]) -> T:
-        future = flights[self._key] = asyncio.get_running_loop().create_future()
+    async def _alead(self, flights: _Flights) -> T:
+        outcome: CallResult[T] | None = None
         try:
             value = await arun(self._steps())
-            future.set_result(CallResult(value))
+            outcome = CallResult(value)
         except IntrospectionUnavailable as failure:
-            future.set_result(CallResult(failure=failure))
+            outcome = _shared(failure)
             raise
         finally:
-            del flights[self._key]
-            future.cancel()  # changes nothing where there is an outcome
+            self._flights.land(flights, self._key, outcome)
         return value
+
+
+def _shared(failure: IntrospectionUnavailable) -> CallResult[Any] | None:
+    """Return the outcome for callers that share a failed flight; None if only the time of its leader was used up."""
+    if isinstance(failure, DeadlinePassed) or not seconds_left():
+        return None
+    return CallResult(failure=failure)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from typing import Any
 
 import pytest
+import time_machine
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
@@ -19,6 +21,7 @@ from django_introspection.protocol.jwt import parse_jwt
 from django_introspection.signals import credentials_refused
 from tests import jose
 from tests.misbehaving.server import CERTIFICATE, CLIENT_ID, CLIENT_SECRET, PATH, MisbehavingServer
+from tests.outbound import renewals
 
 TOKEN = "some-token"
 TOKEN_PATH = "/token"
@@ -193,13 +196,15 @@ class TestServiceToken:
 
     @CALLS
     def test_it_is_renewed_before_its_end(
-        self, call: Any, issued: list[str], authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+        self, call: Any, issued: list[str], authorization_server: MisbehavingServer
     ) -> None:
         assert call(TOKEN)
-        real = service_token.time.monotonic
 
-        monkeypatch.setattr(service_token.time, "monotonic", lambda: real() + 3600 - service_token.MARGIN)
-        assert call(TOKEN)
+        with time_machine.travel(time.time() + 3600 - service_token.MARGIN):
+            assert call(TOKEN)
+            renewals.finish()
+            authorization_server.behave("takes one bearer token", at=PATH, good=["service-token-1"])
+            assert call(TOKEN)
 
         assert len(issued) == 2
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
+import time_machine
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
@@ -13,6 +15,7 @@ from django_introspection.outbound import discovery
 from django_introspection.outbound.discovery import metadata_urls
 from tests.misbehaving.behaviours import BROKEN
 from tests.misbehaving.server import PATH, MisbehavingServer, remote_settings
+from tests.outbound import renewals
 
 TOKEN = "some-token"
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -120,23 +123,31 @@ def test_a_server_that_comes_up_later_is_found(issuer: str, authorization_server
     with pytest.raises(IntrospectionUnavailable):
         introspect(TOKEN)
     publish(authorization_server, OAUTH)
+    with pytest.raises(IntrospectionUnavailable, match="500"):
+        introspect(TOKEN)
+    assert len(authorization_server.requests) == 1, "a failure is followed by a pause"
 
-    assert introspect(TOKEN)
+    with time_machine.travel(time.time() + discovery.RETRY):
+        assert introspect(TOKEN)
 
 
 def test_the_last_good_document_serves_while_it_cannot_be_renewed(
-    issuer: str, authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+    issuer: str, authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(authorization_server, OAUTH)
     introspect(TOKEN)
-    later = discovery.time.monotonic() + discovery.FRESH
-    monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
     authorization_server.behave("status", at=OAUTH, code=500)
 
-    for _ in range(3):
-        assert introspect(TOKEN)
+    with time_machine.travel(time.time() + discovery.FRESH):
+        for _ in range(3):
+            assert introspect(TOKEN)
+            renewals.finish()
 
     assert len(authorization_server.requests_at(OAUTH)) == 2
+    assert [record.message for record in caplog.records] == [
+        "metadata of the issuer not renewed, the kept ones are used: "
+        "the issuer answers 500 where its metadata should be"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import assert_refused
 from tests.misbehaving.behaviours import HANGING
 from tests.misbehaving.server import MisbehavingServer, refusing_url
+from tests.outbound import renewals
 from tests.settings import TOKEN_INTROSPECTION
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -62,7 +63,9 @@ def test_keys_are_fetched_once_and_again_when_they_are_old(server: MisbehavingSe
 
         server.behave("body", content=key_set("b"))
         clock.move_to(START + timedelta(seconds=jwks.FRESH))
-        assert kids(sets, server.url) == ["b"]
+        assert kids(sets, server.url) == ["a"], "the kept set serves while a new one is fetched"
+        renewals.finish()
+        assert kids(sets, server.url, "b") == ["b"]
         assert len(server.requests) == 2
     assert {request.method for request in server.requests} == {"GET"}
 
@@ -75,12 +78,14 @@ def test_an_unknown_kid_causes_one_fetch_and_the_next_one_waits(server: Misbehav
 
         assert kids(sets, server.url, "b") == ["a", "b"]
         assert len(server.requests) == 2
+        clock.shift(timedelta(seconds=1))
         for kid in ("c", "d", "e"):
-            assert kids(sets, server.url, kid) == ["a", "b"]
+            with pytest.raises(IntrospectionUnavailable) as raised:
+                kids(sets, server.url, kid)
+            assert raised.value.retry_after == jwks.REPLACE_EVERY - 1
         assert len(server.requests) == 2
-        clock.shift(timedelta(seconds=jwks.PAUSE))
-        kids(sets, server.url, "c")
-        kids(sets, server.url, "d")
+        clock.shift(timedelta(seconds=jwks.REPLACE_EVERY))
+        assert kids(sets, server.url, "c") == ["a", "b"]
         assert len(server.requests) == 3
 
 
@@ -94,6 +99,7 @@ def test_while_it_fails_the_last_good_set_serves_and_not_for_ever(
         clock.move_to(START + timedelta(seconds=jwks.USABLE_FOR - 1))
         for _ in range(3):
             assert kids(sets, server.url) == ["a"]
+            renewals.finish()
         assert len(server.requests) == 2, "a failure is followed by a pause"
 
         clock.shift(timedelta(seconds=1))
@@ -299,8 +305,10 @@ def test_a_client_authenticates_by_keys_that_are_fetched_and_changes_them_alone(
     server.behave("body", content=key_set("b"))
 
     assert ask_for_token(shop, "b").status_code == 200
-    assert_refused(ask_for_token(shop, "a"), 401, "invalid_client")
-    assert len(server.requests) == 2
+    assert_refused(ask_for_token(shop, "a"), 503, "temporarily_unavailable")
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=jwks.REPLACE_EVERY)):
+        assert_refused(ask_for_token(shop, "a"), 401, "invalid_client")
+    assert len(server.requests) == 3
 
 
 @pytest.mark.requirement("7517-P")

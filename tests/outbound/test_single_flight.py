@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from django_introspection.outbound.deadline import deadline
+from django_introspection.outbound.deadline import deadline, seconds_left
 from django_introspection.outbound.single_flight import SingleFlight
 from django_introspection.outbound.steps import Pause, Step, Steps, arun, run
 from django_introspection.protocol.errors import IntrospectionUnavailable
@@ -60,19 +60,58 @@ def waiting(flights: SingleFlight, number: int) -> Callable[[], bool]:
     return lambda: sum(len(each.landed._cond._waiters) for each in flights._of_threads.values()) == number  # type: ignore[attr-defined] # nothing public counts them
 
 
-def test_threads_share_the_outcome(pool: ThreadPoolExecutor) -> None:
+def test_threads_that_come_together_share_the_flight_that_starts_after_them(pool: ThreadPoolExecutor) -> None:
     flights, gate = SingleFlight(), Gate()
 
-    def steps() -> Steps[object]:
+    def steps() -> Steps[int]:
         yield from gate
-        return object()
+        return gate.reached
 
     started = [pool.submit(flight, flights, "key", steps) for _ in range(50)]
     wait_for(waiting(flights, 49))
     gate.opened.set()
 
-    assert len({id(each.result()) for each in started}) == 1
-    assert gate.reached == 1
+    assert sorted(each.result() for each in started) == [1] + [2] * 49
+
+
+def test_what_was_asked_before_a_caller_came_is_not_its_answer(pool: ThreadPoolExecutor) -> None:
+    """A revocation between the two makes all the difference."""
+    flights, gate, state = SingleFlight(), Gate(), ["active"]
+
+    def steps() -> Steps[str]:
+        judged = state[0]
+        yield from gate
+        return judged
+
+    before = pool.submit(flight, flights, "key", steps)
+    wait_for(lambda: gate.reached == 1)
+    state[0] = "revoked"
+    after = pool.submit(flight, flights, "key", steps)
+    wait_for(waiting(flights, 1))
+    gate.opened.set()
+
+    assert (before.result(), after.result()) == ("active", "revoked")
+
+
+def test_a_caller_that_wakes_up_after_the_second_landing_shares_it(pool: ThreadPoolExecutor) -> None:
+    flights, gate = SingleFlight(), Gate()
+
+    def steps() -> Steps[int]:
+        yield from gate
+        return gate.reached
+
+    leader = pool.submit(flight, flights, "key", steps)
+    wait_for(lambda: gate.reached == 1)
+    first = flights._of_threads["key"]
+    second = pool.submit(flight, flights, "key", steps)
+    wait_for(waiting(flights, 1))
+    gate.opened.set()
+    assert (leader.result(), second.result()) == (1, 2)
+
+    late = flights.board(flights.of_threads(), "key", first, threading.Event())
+
+    assert late.outcome is not None
+    assert late.outcome.result() == 2
 
 
 def test_keys_do_not_wait_for_one_another() -> None:
@@ -116,7 +155,23 @@ def test_each_who_waits_gets_a_failure_of_its_own(pool: ThreadPoolExecutor) -> N
         (IntrospectionUnavailable, "it is down", 7)
     }
     assert len({id(each) for each in failures}) == 50
-    assert gate.reached == 1
+    assert gate.reached == 2
+
+
+def test_a_leader_whose_time_runs_out_hands_over() -> None:
+    flights, led = SingleFlight(), []
+
+    def steps() -> Steps[str]:
+        led.append(flights._of_threads["key"])
+        while seconds_left():
+            yield from Pause(0.01)
+        raise IntrospectionUnavailable("no answer in time")
+
+    with pytest.raises(IntrospectionUnavailable):
+        flight(flights, "key", steps, within=0.05)
+
+    assert led[0].landed.is_set()
+    assert led[0].outcome is None, "the callers that wait may have more time"
 
 
 def test_who_waits_keeps_its_own_deadline(pool: ThreadPoolExecutor) -> None:
@@ -171,7 +226,7 @@ def test_tasks_share_the_outcome_and_its_failures() -> None:
     failures = asyncio.run(many())
 
     assert len({id(each) for each in failures if isinstance(each, IntrospectionUnavailable)}) == 50
-    assert done == [1]
+    assert done == [1, 1]
 
 
 def test_a_task_that_is_cancelled_hands_over() -> None:
@@ -214,7 +269,7 @@ def test_who_waits_may_be_cancelled_without_harm_to_the_others() -> None:
         return await asyncio.gather(leader, last)
 
     assert asyncio.run(story()) == ["done", "done"]
-    assert gate.reached == 1
+    assert gate.reached == 2
 
 
 def test_a_task_that_waits_keeps_its_own_deadline() -> None:
