@@ -43,11 +43,12 @@ class IntrospectionAuthentication(BaseAuthentication):
         """Return the user and the TokenInfo; None where the request has no credentials of its schemes."""
         try:
             token = self._protection.token_of(request._request)
-            return None if token is None else self._protection.identify(request._request, token)
+            identity = None if token is None else self._protection.identify(request._request, token)
         except Denial as denial:
             if view := request.parser_context.get("view"):  # an exception of DRF has no other header than the challenge
                 view.headers.update(denial.headers)
             raise
+        return None if identity is None else (identity.user, identity.info)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge for a request without credentials: no error code (RFC 6750 §3.1)."""

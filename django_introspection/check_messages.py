@@ -36,6 +36,9 @@ HINTS = {
     "E027": "Give the backend an 'audience' that is the https URL of this API, or set TOKEN_INTROSPECTION['ORIGINS'].",
     "E030": f"Name existing classes. {_SETTINGS}, entry CLIENT_SOURCES.",
     "E031": "Let the database router keep these tables in one database: one statement reads both.",
+    "E032": "Give both the address of the one server that speaks for this issuer; any other has another issuer.",
+    "E033": "Set 'issuer': it makes the users of this server different from those of every other one.",
+    "E034": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": f"Use a cache that every process of both sides shares, such as Redis. {_CACHES}.",
@@ -48,7 +51,6 @@ HINTS = {
     "W012": "Keep one of them; for tokens of several servers, one that asks a routing backend.",
     "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
     "W014": "Name the resource by an https URL without fragment and query.",
-    "W015": "Map by 'identity', which contains the issuer, or give each server a field of its own.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
     "W040": f"Use a cache that every process shares, such as Redis, or the overview counts one process. {_CACHES}.",
 }

@@ -56,6 +56,17 @@ BY_NAME = {
 }
 
 
+def several(user: Any = None, **servers: Any) -> dict[str, Any]:
+    """Return several authorization servers by alias, all with the same resolver."""
+    remote = REMOTE["BACKENDS"]["default"]
+    common = {"client_id": "orders-api", "client_secret": SECRET, "audience": ORDERS}
+    backends = {
+        alias: {"BACKEND": remote["BACKEND"], "OPTIONS": common | options, **({"USER": user} if user else {})}
+        for alias, options in servers.items()
+    }
+    return {"ISSUER": ISSUER, "BACKENDS": backends}
+
+
 def kept(**cache: Any) -> dict[str, Any]:
     return {"BACKENDS": {"default": {**REMOTE["BACKENDS"]["default"], "CACHE": cache}}}
 
@@ -77,7 +88,9 @@ SPEAKING = {
     "E012": default(BACKEND=OWN, OPTIONS={"audience": ORDERS}, USER=f"shop.{SECRET}"),
     "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
     "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
-    "W015": {"ISSUER": ISSUER, "BACKENDS": {alias: {**AUDIENCE, "USER": BY_NAME} for alias in ("a", "b")}},
+    "E032": several(a={"issuer": SERVER}, b={"issuer": SERVER, "introspection_url": "https://evil.example/introspect"}),
+    "E033": several({**BY_NAME, "OPTIONS": {"create": "always"}}, a={"introspection_url": f"{SERVER}/introspect"}),
+    "E034": several(BY_NAME, a={"issuer": SERVER}, b={"issuer": "https://beta.example"}),
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
     "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},

@@ -22,6 +22,7 @@ ROOMS = {
     "conf": "settings",
     "setting_values": "settings",
     "cache_properties": "settings",
+    "hooks": "settings",
     "check_messages": "settings",
     "cache_calls": "cache calls",
     "revocations": "revocations",

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
-import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..conf import introspection_settings
+from ..hooks import call_hook
 from ..models import Client, IntrospectionPolicy
 from ..protocol.answer import Active, Answer, Inactive, Reason
-from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import names_any_of
+from ..protocol.introspection import wrong_member
 from ..protocol.scope import format_scope
 from ..protocol.token_info import TokenInfo
+from ..setting_values import NAME
 from .issuing import COMPUTED_MEMBERS
-
-logger = logging.getLogger("django_introspection")
 
 
 def visible_answer(answer: Answer, caller: Client) -> Answer:
@@ -48,7 +45,7 @@ def may_see(info: TokenInfo, caller: Client) -> bool:
 def filter_members(answer: Answer, caller: Client) -> Answer:
     """Return the answer with the members that this caller is told, those of MEMBERS included.
 
-    Raises IntrospectionUnavailable where MEMBERS fails: half an answer could open what a whole one would not.
+    Raises IntrospectionUnavailable if MEMBERS fails: half an answer could open what a whole one would not.
     """
     if not answer:
         return answer
@@ -79,24 +76,16 @@ def _further(answer: Active, caller: Client) -> dict[str, Any]:
     function = introspection_settings.MEMBERS
     if function is None:
         return {}
-    try:
-        members = _checked(function(answer.info, answer.user, caller))
-    except Exception as error:
-        logger.error("TOKEN_INTROSPECTION['MEMBERS'] raised %s at %s", type(error).__name__, _place(error))
-        raise IntrospectionUnavailable("MEMBERS failed") from error
-    taken = COMPUTED_MEMBERS | answer.info.keys()
-    return {name: value for name, value in members.items() if name not in taken and value not in (None, "", [])}
+    members = call_hook(f"{NAME}['MEMBERS']", function, answer.info, answer.user, caller, read=_checked)
+    return {name: value for name, value in members.items() if name not in answer.info and value not in ("", [])}
 
 
 def _checked(members: Any) -> Mapping[str, Any]:
-    """Refuse what cannot be sent as JSON."""
+    """Return a copy as it will be sent in JSON; raises TypeError or ValueError."""
     if not isinstance(members, Mapping) or not all(isinstance(name, str) for name in members):
-        raise TypeError("a mapping of member names is expected")
+        raise TypeError("it must return a mapping with strings as keys")
     copy: Mapping[str, Any] = json.loads(json.dumps(dict(members), allow_nan=False))
-    return copy
-
-
-def _place(error: Exception) -> str:
-    """Name the line that raised: never its text, which may hold a value."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
+    usable = {name: value for name, value in copy.items() if name not in COMPUTED_MEMBERS and value is not None}
+    if name := wrong_member(usable):
+        raise TypeError(f"the member {name} has the wrong type")
+    return usable

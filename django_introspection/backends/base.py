@@ -36,6 +36,8 @@ class TokenBackend(ABC):
     """Whether this kind of backend shows tokens to another server."""
     then_ask: str | None = None
     """The alias of a backend that is asked about a token that is good here, and must find it good too."""
+    choices: tuple[str, ...] = ()
+    """The aliases that this backend chooses from; empty for one that answers itself."""
 
     def __init__(self, alias: str, options: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
@@ -52,6 +54,14 @@ class TokenBackend(ABC):
 
     def configure(self, options: Options) -> None:
         """Take the options of this kind of backend; raises InvalidBackend. No input or output here."""
+
+    @property
+    def identity_issuer(self) -> str:
+        """The issuer to which the users and clients of this backend belong; the alias alone if no setting names one.
+
+        The `iss` of an answer counts only if it is configured: any server can write any issuer.
+        """
+        return self.issuer or f"alias:{self.alias}"
 
     def route(self, token: str) -> Sequence[TokenBackend]:
         """Return the backends that judge a token, in order: this one, unless this one only chooses."""

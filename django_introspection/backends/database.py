@@ -17,12 +17,18 @@ from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, pars
 from ..protocol.opaque import digest, may_be_token
 from ..protocol.token_info import TokenInfo
 from .base import TokenBackend
+from .subjects import client_subject, user_name, user_subject
 
 
 class DatabaseBackend(TokenBackend):
     """Look tokens up by digest: one statement, and none for a value that cannot be ours."""
 
     is_remote = False
+
+    @property
+    def identity_issuer(self) -> str:
+        """The setting ISSUER; the alias alone without it."""
+        return introspection_settings.ISSUER or super().identity_issuer
 
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:
@@ -81,19 +87,22 @@ def _with_digest(token_digest: bytes) -> Token | None:
 
 
 def describe_token(token: Token) -> TokenInfo:
-    """Return every member that is known of a token (RFC 7662 §2.2)."""
+    """Return every member that is known of a token (RFC 7662 §2.2).
+
+    Raises IntrospectionUnavailable if a function of the project fails that names its user.
+    """
     settings = introspection_settings
-    user = token.user
+    user, client_id = token.user, token.client.client_id
     members = {
         **token.members,
         "scope": token.scope,
-        "client_id": token.client.client_id,
-        "username": user.get_username() if user else None,
+        "client_id": client_id,
+        "username": user_name(user) if user else None,
         "token_type": token_type(token),
         "exp": _seconds(token.expires_at),
         "iat": _seconds(token.issued_at),
         "nbf": _seconds(token.not_before),
-        "sub": settings.SUBJECT(user) if user else token.client.client_id,
+        "sub": user_subject(user, client_id) if user else client_subject(client_id),
         "aud": token.audience,
         "iss": settings.ISSUER,
         "jti": str(token.pk),

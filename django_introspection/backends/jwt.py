@@ -123,13 +123,13 @@ class JWTBackend(TokenBackend):
         return (yield from self._transport.exchange(partial(Request.get, url)))
 
     def _url(self) -> Steps[str]:
-        return self._jwks_uri or (yield from self._discovery.endpoint("jwks_uri"))
+        return self.jwks_uri or (yield from self._discovery.endpoint("jwks_uri"))
 
     def _take_issuer(self, options: Options) -> None:
         self.issuer = options.required("issuer")
         insecure_http = self._connection.insecure_http
-        self._jwks_uri = options.url("jwks_uri", insecure_http=insecure_http)
-        if self._jwks_uri is None:
+        self.jwks_uri = options.url("jwks_uri", insecure_http=insecure_http)
+        if self.jwks_uri is None:
             require_discovery(options, self.issuer, "jwks_uri", insecure_http=insecure_http)
 
     def _take_algorithms(self, options: Options) -> None:

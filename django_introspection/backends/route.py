@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.views.decorators.debug import sensitive_variables
 
 from ..outbound.steps import Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.presented import Presented
+from ..protocol.principal import principal_of
 from .base import TokenBackend
 from .registry import token_backends
 
@@ -20,18 +21,26 @@ Judge = Callable[[Answer, TokenBackend], Answer]
 
 
 def ask_route(route: Sequence[TokenBackend], token: Presented, judge: Judge) -> Steps[Answer]:
-    """Ask the backends of a route until one knows the token, and who must agree; raises IntrospectionUnavailable.
+    """Ask the backends of a route until one knows the token, and the backend that must confirm it.
 
-    `judge` is told each answer with its backend, and returns the one that counts.
+    `judge` takes each answer with its backend, and returns the answer that counts. An active answer names its
+    principal, and as its `source` the backend of the route: it vouches for the token also if another one confirms it.
+    Raises IntrospectionUnavailable.
     """
     answer: Answer = Inactive(Reason.UNKNOWN)
     for backend in route:
         answer = judge((yield from Introspect(backend, token)), backend)
-        if answer:
-            return answer if backend.then_ask is None else (yield from _ask_then(backend.then_ask, token, judge))
-        if answer.reason not in _NOT_ITS_OWN:
-            break
+        if answer and backend.then_ask is not None:
+            return _vouched(backend, token, (yield from _ask_then(backend.then_ask, token, judge)))
+        if answer or answer.reason not in _NOT_ITS_OWN:
+            return _vouched(backend, token, answer)
     return answer
+
+
+def _vouched(backend: TokenBackend, token: Presented, answer: Answer) -> Answer:
+    if not answer:
+        return answer
+    return replace(answer, source=backend.alias, principal=principal_of(answer.info, token.value))
 
 
 def _ask_then(alias: str, token: Presented, judge: Judge) -> Steps[Answer]:

@@ -48,8 +48,8 @@ class RoutingBackend(TokenBackend):
         self._local_default = tuple(
             alias for alias, is_remote in zip(self._default, remote, strict=True) if not is_remote
         )
-        self._all = tuple(dict.fromkeys([*self._issuers.values(), *prefixes.values(), *self._default]))
-        if not self._all:
+        self.choices = tuple(dict.fromkeys([*self._issuers.values(), *prefixes.values(), *self._default]))
+        if not self.choices:
             raise options.invalid("default", "is required, unless 'issuers' or 'prefixes' name backends")
 
     @sensitive_variables("token")
@@ -85,7 +85,7 @@ class RoutingBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Say what is chosen from: each of these is tried by itself."""
-        return [Finding.ok(f"it chooses from {', '.join(self._all)}")]
+        return [Finding.ok(f"it chooses from {', '.join(self.choices)}")]
 
     @sensitive_variables("token")
     def _choose(self, token: str) -> Iterable[str]:
@@ -99,7 +99,7 @@ class RoutingBackend(TokenBackend):
 
     @sensitive_variables("token")
     def _purged(self, token: str | None) -> Sequence[TokenBackend]:
-        return [token_backends[alias] for alias in self._all] if token is None else self.route(token)
+        return [token_backends[alias] for alias in self.choices] if token is None else self.route(token)
 
     def _check_aliases(self, options: Options, name: str, aliases: Iterable[str]) -> None:
         for alias in aliases:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
+from ..backends.subjects import may_be_user_pk
 
 
 def client_subject(client_id: str | None, *, users_by_pk: bool) -> str | None:
-    """Return the client identifier, None where it could be the `sub` of a user (RFC 9700 §4.15).
+    """Return the client identifier, None if it could be the `sub` of a user (RFC 9700 §4.15).
 
-    Other packages let whoever registers a client choose its identifier. `users_by_pk` tells whether the `sub` of a user
-    is its primary key; of any other nothing is known here.
+    Other packages let users choose the identifiers of clients, and a `sub` is not required of their opaque tokens.
+    `users_by_pk` is whether the `sub` of a user is its primary key; of any other nothing is known here.
     """
-    if client_id is None or not users_by_pk:
-        return None
-    try:
-        get_user_model()._meta.pk.to_python(client_id)
-    except ValidationError:
-        return client_id
-    return None
+    return None if client_id is None or not users_by_pk or may_be_user_pk(client_id) else client_id

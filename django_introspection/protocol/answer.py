@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from .principal import Principal
 from .token_info import TokenInfo
 
 
@@ -35,10 +36,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The token is active; `user` is the local user if the source knows one."""
+    """The token is active; `user` is the local user if the source knows one.
+
+    `source` is the alias of the backend that answered, and `principal` the user or client that it names.
+    """
 
     info: TokenInfo
     user: Any = field(default=None, repr=False)
+    source: str | None = field(default=None, compare=False)
+    principal: Principal | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> Literal[True]:
         return True

@@ -25,17 +25,18 @@ from ..protocol.identifiers import names_any_of
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 from .proof import Proof
-from .users import auser_of, user_of
+from .users import auser_of, source_of, user_of
 
 _OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku", "x5t#S256"})
 """Members of `cnf` that name a key in a way that is not checked here (RFC 7800 §3.1, RFC 8705 §3.1)."""
 
 
 class Identity(NamedTuple):
-    """The user of a request, and what its token means."""
+    """The user of a request, what its token means, and the issuer that vouches for both."""
 
     user: Any
     info: TokenInfo
+    issuer: str
 
 
 class Verdict(NamedTuple):
@@ -69,7 +70,7 @@ def authenticate_token(
         return answer
     if proof:
         proof.consume()
-    return _identity(answer, user_of(answer, token_backends[alias], request), trace)
+    return _identity(answer, alias, user_of(answer, token_backends[alias], request), trace)
 
 
 @sensitive_variables("token")
@@ -82,7 +83,7 @@ async def aauthenticate_token(
         return answer
     if proof:
         await proof.aconsume()
-    return _identity(answer, await auser_of(answer, token_backends[alias], request), trace)
+    return _identity(answer, alias, await auser_of(answer, token_backends[alias], request), trace)
 
 
 @sensitive_variables("token")
@@ -125,8 +126,9 @@ def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, jkt: 
     return accepted
 
 
-def _identity(answer: Active, user: Any, trace: Trace | None) -> Identity | Inactive:
-    accepted = user if isinstance(user, Inactive) else Identity(user, answer.info)
+def _identity(answer: Active, alias: str, user: Any, trace: Trace | None) -> Identity | Inactive:
+    issuer = source_of(answer, token_backends[alias]).identity_issuer
+    accepted = user if isinstance(user, Inactive) else Identity(user, answer.info, issuer)
     if trace is not None:
         trace.append(Verdict(None, answer, accepted))
     return accepted

@@ -24,11 +24,10 @@ from ..protocol.presented import DPOP, SCHEMES, are_schemes
 from ..setting_values import NAME
 from .denial import holds_scope
 from .extraction import BEARER_METHODS, HEADER
-from .local_users import IDENTITY, LocalUser
+from .identity_checks import check_users
 from .metadata import is_served, resource_of
 from .proof import origins_of
 from .protected_views import ProtectedPlace, RoutedView, dotted_name, is_ours, protected_places, routed_views
-from .users import resolver_of
 
 
 def register() -> None:
@@ -50,28 +49,6 @@ def check_protected_paths(**_: Any) -> Iterator[CheckMessage]:
         yield error("E010", f"{NAME}['PROTECTED_PATHS'] is set, and no middleware protects these paths.")
     elif sessions and ours[0] < sessions[0]:
         yield error("E011", f"{settings.MIDDLEWARE[ours[0]]!r} stands before AuthenticationMiddleware.", "MIDDLEWARE")
-
-
-@of_valid_settings
-def check_users(**_: Any) -> Iterator[CheckMessage]:
-    """Look for resolvers that cannot work (E012), and for two servers whose names meet in one field (W015)."""
-    fields: dict[str, str] = {}
-    for backend in token_backends.made():
-        try:
-            resolver = resolver_of(backend)
-        except InvalidSetting as invalid:
-            yield error("E012", str(invalid))
-            continue
-        if not isinstance(resolver, LocalUser):
-            continue
-        place = f"{NAME}['BACKENDS'][{backend.alias!r}]['USER']"
-        if problem := resolver.problem():
-            yield error("E012", f"{place}: {problem}.")
-        if resolver.claim == IDENTITY:
-            continue
-        if other := fields.get(resolver.field):
-            yield warning("W015", f"{place} maps to the field {resolver.field!r}, as the backend {other!r} does.")
-        fields.setdefault(resolver.field, backend.alias)
 
 
 def check_views(**_: Any) -> Messages:

@@ -9,38 +9,43 @@ from django.http import HttpRequest
 
 from ..protocol.answer import Inactive, Reason
 from ..protocol.opaque import has_control_characters
+from ..protocol.principal import Kind, is_marked_as_client
 from .users import TokenUser
 
 IDENTITY = "identity"
 CREATE = ("never", "on_write", "always")
+NO_USER = frozenset({"client_id", "azp", "cid", "appid", "iss"})
+"""Claims that name a client or an issuer, so that all their users would be one."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class LocalUser:
-    """Take the local user whose `field` is the `claim` of the token; a client acting for itself stays a TokenUser.
+    """Take the local user whose `field` is the `claim` of the token; a client that acts for itself stays a TokenUser.
 
-    `claim` is a member of the answer, or "identity": the UUID made of issuer and subject, which no other issuer can
-    bring about. `create` says when somebody new gets a row: "never" (refused), "on_write" (stateless until the first
-    request that may change something) or "always". Without `allow_staff` a user who is staff or superuser is refused:
-    a name from elsewhere opens no admin.
+    `claim` is a member of the answer, or "identity": the UUID made of issuer and name, which no other issuer can
+    produce. `create` decides when a new user gets a row: "never" (the token is refused), "on_write" (with the first
+    request that may change something, a TokenUser until then) or "always". Without `allow_staff` a user who is staff or
+    superuser is refused, because the other server could choose their names.
     """
 
     def __init__(
         self, *, claim: Any = IDENTITY, field: Any = "username", create: Any = CREATE[0], allow_staff: Any = False
     ) -> None:
         if not all(isinstance(name, str) and name for name in (claim, field)):
-            raise ValueError("'claim' and 'field' are names")
+            raise ValueError("'claim' and 'field' must be names")
+        if claim in NO_USER:
+            raise ValueError(f"'claim' must name a user, and {claim!r} does not")
         if create not in CREATE:
-            raise ValueError(f"'create' is one of {', '.join(CREATE)}")
+            raise ValueError(f"'create' must be one of {', '.join(CREATE)}")
         if allow_staff not in (True, False):
-            raise ValueError("'allow_staff' is True or False")
+            raise ValueError("'allow_staff' must be True or False")
         self.claim, self.field, self.create, self.allow_staff = claim, field, create, allow_staff
 
     def __call__(self, token_user: TokenUser, request: HttpRequest) -> Any:
-        """Return the user, None or an Inactive where the token opens nothing here."""
-        if token_user.is_client:
+        """Return the user; None or an Inactive if the token opens nothing here."""
+        name = self._name(token_user)
+        if name is None and token_user.is_client:
             return token_user
-        name = str(token_user.pk) if self.claim == IDENTITY else token_user.token_info.get(self.claim)
         if not isinstance(name, str) or not name or len(name) > self._longest() or has_control_characters(name):
             return None
         user = self._find(name)
@@ -54,8 +59,22 @@ class LocalUser:
             return Inactive(Reason.USER_PRIVILEGED)
         return user
 
+    def _name(self, token_user: TokenUser) -> Any:
+        """Return the value to look up, None if there is none.
+
+        A token without `sub` and user name counts as a client's, but not if it has the claim that names a user. Other
+        evidence of a client, such as its own `sub`, always counts.
+        """
+        info = token_user.token_info
+        has_evidence = info.sub is not None or is_marked_as_client(info)
+        if token_user.is_client and (has_evidence or self.claim == IDENTITY):
+            return None
+        if self.claim != IDENTITY:
+            return info.get(self.claim)
+        return None if token_user.principal.kind == Kind.TOKEN else str(token_user.pk)
+
     def problem(self) -> str | None:
-        """Say why this cannot work with the user model of the project, None where it can."""
+        """Return why this cannot work with the user model of the project, None if it can."""
         try:
             field = _user_model()._meta.get_field(self.field)
         except (FieldDoesNotExist, ImproperlyConfigured):

@@ -16,6 +16,7 @@ from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import insufficient_scope
 from ..protocol.opaque import digest
 from ..protocol.presented import BEARER, DPOP, SentToken
+from ..protocol.token_info import TokenInfo
 from .acceptance import Identity, aauthenticate_token, authenticate_token
 from .denial import (
     DEFAULT_REALM,
@@ -137,6 +138,12 @@ class Protection:
         except IntrospectionUnavailable as unavailable:
             logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)
             raise Unavailable(retry_after=unavailable.retry_after) from None
+
+
+def issuer_of(request: HttpRequest, info: TokenInfo) -> str:
+    """Return the issuer that vouches for a token of this request; its own `iss` if it did not come this way."""
+    known = (each.issuer for each in _identities(request).values() if each.info is info)
+    return next(known, info.iss or "")
 
 
 def _identities(request: HttpRequest) -> dict[tuple[str, str, bytes], Identity]:

@@ -10,14 +10,16 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
-from django.db import Error as DatabaseError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from ..backends.base import TokenBackend
+from ..backends.registry import token_backends
 from ..exceptions import InvalidBackend
-from ..protocol.answer import Answer, Inactive, Reason
-from ..protocol.errors import IntrospectionUnavailable
+from ..hooks import call_hook
+from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.principal import Principal, is_client, principal_of
 from ..protocol.token_info import TokenInfo
 from ..setting_values import NAME, unknown_keys
 
@@ -25,8 +27,9 @@ from ..setting_values import NAME, unknown_keys
 class TokenUser:
     """The resource owner or client that a token stands for; needs no table and no contrib.auth.
 
-    `pk` is a UUID that stays the same for an issuer and subject; `issuer` counts where the token names none. It is
-    nobody in the admin: never staff, never superuser, and has no permissions, whatever the answer says.
+    `pk` is a UUID made of the issuer and the name that it gives: the subject, the `username` of a person without a
+    subject, or the client that acts for itself. `issuer` is what the settings name; the caller vouches for `info.iss`
+    if it gives none. Never staff, never superuser and without permissions, whatever the answer says.
     """
 
     is_authenticated = True
@@ -35,13 +38,15 @@ class TokenUser:
     is_staff = False
     is_superuser = False
 
-    def __init__(self, info: TokenInfo, *, issuer: str | None = None) -> None:
+    def __init__(self, info: TokenInfo, *, issuer: str | None = None, principal: Principal | None = None) -> None:
         self.token_info = info
-        self.pk = self.id = _stable_pk(info, info.iss or issuer or "")
+        self.issuer = issuer or info.iss or ""
+        self.principal = principal or principal_of(info, str(uuid.uuid4()))
+        self.pk = self.id = _stable_pk(self.issuer, self.principal)
 
     @property
     def is_client(self) -> bool:
-        """Whether this is a client acting for itself."""
+        """Whether this is a client that acts for itself, by evidence of the token."""
         return is_client(self.token_info)
 
     @property
@@ -79,11 +84,6 @@ class TokenUser:
         return f"<TokenUser {self.pk}>"
 
 
-def is_client(info: TokenInfo) -> bool:
-    """Tell whether a token is of a client acting for itself."""
-    return info.sub is None or info.sub == info.client_id
-
-
 Resolver = Callable[[TokenUser, HttpRequest], Any]
 """Takes what the token says of its user, and the request; returns the user, None to refuse the token."""
 
@@ -91,28 +91,31 @@ Resolver = Callable[[TokenUser, HttpRequest], Any]
 def user_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
     """Return the user of an active token, and an Inactive where it has none that may come in.
 
-    Raises IntrospectionUnavailable where the database does not answer; what else a resolver raises is an error of
-    the project, and nobody is let in.
+    Raises IntrospectionUnavailable if a resolver raises anything but PermissionDenied, or returns no user.
     """
     if not answer:
         return answer
     if answer.user is not None:
         return _let_in(answer.user)
-    user = TokenUser(answer.info, issuer=backend.issuer or backend.alias)
-    resolve = resolver_of(backend)
+    source = source_of(answer, backend)
+    user = TokenUser(answer.info, issuer=source.identity_issuer, principal=answer.principal)
+    named = source if resolver_of(source) else backend
+    resolve = resolver_of(named)
     if resolve is None:
         return user
-    try:
-        return _let_in(resolve(user, request))
-    except DatabaseError as error:
-        raise IntrospectionUnavailable("the user cannot be looked up") from error
+    return call_hook(resolver_place(named), resolve, user, request, read=_resolved, passing=(PermissionDenied,))
 
 
 async def auser_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
     """Return like `user_of`, with the resolver off the event loop."""
-    if answer and answer.user is None and backend.user_resolver is not None:
+    if answer and answer.user is None and (source_of(answer, backend).user_resolver or backend.user_resolver):
         return await sync_to_async(user_of)(answer, backend, request)
     return user_of(answer, backend, request)
+
+
+def source_of(answer: Active, backend: TokenBackend) -> TokenBackend:
+    """Return the backend that answered: `backend`, or the one that it chose."""
+    return backend if answer.source is None else token_backends[answer.source]
 
 
 def resolver_of(backend: TokenBackend) -> Resolver | None:
@@ -120,7 +123,7 @@ def resolver_of(backend: TokenBackend) -> Resolver | None:
     if backend.user_resolver is None:
         return None
     if backend not in _resolvers:
-        _resolvers[backend] = _resolver(f"{NAME}['BACKENDS'][{backend.alias!r}]['USER']", backend.user_resolver)
+        _resolvers[backend] = _resolver(resolver_place(backend), backend.user_resolver)
     return _resolvers[backend]
 
 
@@ -139,10 +142,14 @@ def _resolver(place: str, entry: Any) -> Resolver:
             resolver = resolver(**entry.get("OPTIONS", {}))
         elif "OPTIONS" in entry:
             raise InvalidBackend(f"{place}['OPTIONS'] must not be set: the resolver is a function.")
+    except InvalidBackend:
+        raise
     except ImportError as error:
         raise InvalidBackend(f"{place} cannot be imported.") from error
     except (TypeError, ValueError) as error:
         raise InvalidBackend(f"{place}['OPTIONS'] cannot be used: {error}.") from error
+    except Exception as error:  # whatever a class of the project raises, it is this setting that is wrong
+        raise InvalidBackend(f"{place} cannot be made ({type(error).__name__}).") from error
     if not callable(resolver) or iscoroutinefunction(resolver):
         raise InvalidBackend(
             f"{place} must be a function or a class whose objects can be called, and not a coroutine function."
@@ -150,14 +157,27 @@ def _resolver(place: str, entry: Any) -> Resolver:
     return resolver  # type: ignore[no-any-return]  # called with what the type says, whatever it is
 
 
-def _let_in(user: Any) -> Any:
+def resolver_place(backend: TokenBackend) -> str:
+    """Return where the settings name the resolver of a backend."""
+    return f"{NAME}['BACKENDS'][{backend.alias!r}]['USER']"
+
+
+def _resolved(user: Any) -> Any:
+    """Return what a resolver returned; raises TypeError if that is no user."""
     if user is None:
         return Inactive(Reason.USER_UNKNOWN)
+    if isinstance(user, Inactive):
+        return user
+    if not hasattr(user, "is_authenticated"):
+        raise TypeError("it must return a user, which has the attribute is_authenticated, or None")
+    return _let_in(user) if user.is_authenticated else Inactive(Reason.USER_UNKNOWN)
+
+
+def _let_in(user: Any) -> Any:
     return user if getattr(user, "is_active", True) else Inactive(Reason.USER_INACTIVE)
 
 
-def _stable_pk(info: TokenInfo, issuer: str) -> uuid.UUID:
-    """Name an identity by issuer and subject; a client without a subject is no user of the same name."""
-    kind, name = ("sub", info.sub) if info.sub is not None else ("client_id", info.client_id or "")
-    parts = "".join(f"{len(part)}:{part}" for part in (issuer, kind, name))
+def _stable_pk(issuer: str, principal: Principal) -> uuid.UUID:
+    """Name an identity by issuer, kind and name: a client is no user of the same name."""
+    parts = "".join(f"{len(part)}:{part}" for part in (issuer, principal.kind.value, principal.name))
     return uuid.UUID(bytes=hashlib.sha256(parts.encode()).digest()[:16])

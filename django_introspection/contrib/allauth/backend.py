@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.views.decorators.debug import sensitive_variables
 
 from ...backends.base import TokenBackend
+from ...conf import introspection_settings
 from ...protocol.answer import Answer
 from .tokens import answer_for_allauth_token
 
@@ -13,6 +14,11 @@ class AllauthBackend(TokenBackend):
     """Look tokens up by hash, opaque ones and JWTs: one statement."""
 
     is_remote = False
+
+    @property
+    def identity_issuer(self) -> str:
+        """The issuer that its answers name; the alias alone if there is none."""
+        return introspection_settings.ISSUER or super().identity_issuer
 
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from allauth.idp.oidc import app_settings
@@ -13,7 +14,9 @@ from django.db import router
 from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
 
+from ...backends.subjects import read_user_subject, user_name
 from ...conf import introspection_settings
+from ...hooks import call_hook
 from ...protocol.answer import Active, Answer, Inactive, Reason
 from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.jwt import MalformedJWT, looks_like_jwt, parse_jwt
@@ -64,7 +67,7 @@ def describe_allauth_token(token: Any, value: str) -> Answer:
         **_claims(value),
         "scope": " ".join(token.get_scopes()),
         "client_id": client.id,
-        "username": user.get_username() if user else None,
+        "username": user_name(user) if user else None,
         "token_type": "Bearer" if token.type == Token.Type.ACCESS_TOKEN else None,
         "exp": seconds(token.expires_at) if token.expires_at else None,
         "iat": seconds(token.created_at),
@@ -78,7 +81,8 @@ def describe_allauth_token(token: Any, value: str) -> Answer:
 def _subject(user: Any, client: Any) -> str | None:
     adapter = get_adapter()
     if user is not None:
-        return str(adapter.get_user_sub(client, user))
+        place, read = f"{type(adapter).__qualname__}.get_user_sub()", partial(read_user_subject, client_id=client.id)
+        return call_hook(place, adapter.get_user_sub, client, user, read=read)
     by_pk = type(adapter).get_user_sub is DefaultOIDCAdapter.get_user_sub
     return client_subject(client.id, users_by_pk=by_pk)
 

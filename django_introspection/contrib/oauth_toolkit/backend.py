@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.views.decorators.debug import sensitive_variables
+from oauth2_provider.settings import oauth2_settings
 
 from ...backends.base import TokenBackend
+from ...conf import introspection_settings
 from ...protocol.answer import Answer
 from .tokens import answer_for_oauth_toolkit_token
 
@@ -13,6 +15,11 @@ class OAuthToolkitBackend(TokenBackend):
     """Look tokens up by checksum: one statement for an access token, a second one for what is none."""
 
     is_remote = False
+
+    @property
+    def identity_issuer(self) -> str:
+        """The issuer that its answers name; the alias alone if there is none."""
+        return introspection_settings.ISSUER or oauth2_settings.OIDC_ISS_ENDPOINT or super().identity_issuer
 
     @sensitive_variables("token")
     def introspect(self, token: str) -> Answer:

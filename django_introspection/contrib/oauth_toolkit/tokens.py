@@ -14,7 +14,9 @@ from oauth2_provider.models import get_access_token_model, get_refresh_token_mod
 from oauth2_provider.settings import oauth2_settings
 from oauthlib.common import Request
 
+from ...backends.subjects import user_name, user_subject
 from ...conf import introspection_settings, user_pk
+from ...hooks import call_hook
 from ...protocol.answer import Active, Answer, Inactive, Reason
 from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.opaque import digest, has_control_characters
@@ -107,7 +109,7 @@ def _members(token: Any, scope: str) -> dict[str, Any]:
     return {
         "scope": " ".join(scope.split()),
         "client_id": client_id,
-        "username": user.get_username() if user else None,
+        "username": user_name(user) if user else None,
         "iat": seconds(token.created),
         "sub": _subject(user, client_id),
         "aud": list(token.resource),
@@ -116,8 +118,9 @@ def _members(token: Any, scope: str) -> dict[str, Any]:
 
 
 def _subject(user: Any, client_id: str | None) -> str | None:
-    subject = introspection_settings.SUBJECT
-    return subject(user) if user else client_subject(client_id, users_by_pk=subject is user_pk)
+    if user:
+        return user_subject(user, client_id)
+    return client_subject(client_id, users_by_pk=introspection_settings.SUBJECT is user_pk)
 
 
 def _active(members: dict[str, Any], user: Any) -> Active:
@@ -129,10 +132,7 @@ def is_usable(application: Any) -> bool:
 
     Nothing of a request is known here.
     """
-    try:
-        return bool(application.is_usable(Request("")))
-    except Exception as error:
-        raise IntrospectionUnavailable("is_usable() of an application failed") from error
+    return call_hook(f"{type(application).__qualname__}.is_usable()", application.is_usable, Request(""), read=bool)
 
 
 def _idle() -> timedelta | None:

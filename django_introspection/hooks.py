@@ -1,0 +1,58 @@
+"""Functions of the project that this package calls: a mistake in one is answered 503, and never with half an answer."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.views.decorators.debug import sensitive_variables
+
+from .protocol.errors import IntrospectionUnavailable
+
+logger = logging.getLogger("django_introspection")
+
+_Result = TypeVar("_Result")
+
+
+@sensitive_variables()
+def call_hook(
+    place: str,
+    hook: Callable[..., Any],
+    *arguments: Any,
+    read: Callable[[Any], _Result],
+    passing: tuple[type[Exception], ...] = (),
+) -> _Result:
+    """Call a function of the project and return what `read` makes of its result.
+
+    `place` names the function for the log. `read` raises TypeError or ValueError for a result that cannot be used, with
+    a text that holds no value of it. Exceptions in `passing` are the function's way to answer. For every other
+    exception, raise IntrospectionUnavailable and log the place and the line, but never the text of the exception.
+    """
+    passing = (*passing, IntrospectionUnavailable)
+    try:
+        result = hook(*arguments)
+    except passing:
+        raise
+    except Exception as error:
+        raise _failed(place, f"raised {type(error).__name__} at {_line_of(error)}") from error
+    try:
+        return read(result)
+    except passing:
+        raise
+    except (TypeError, ValueError) as error:
+        raise _failed(place, f"returned a value that cannot be used: {error}") from error
+    except Exception as error:  # an attribute of the result that is code of the project as well
+        raise _failed(place, f"returned a value that raised {type(error).__name__}") from error
+
+
+def _failed(place: str, problem: str) -> IntrospectionUnavailable:
+    logger.error("%s %s", place, problem)
+    return IntrospectionUnavailable(f"{place} failed")
+
+
+def _line_of(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
