@@ -65,7 +65,7 @@ CASES = [(name, result) for name, wrong in WRONG.items() for result in [*RAISED,
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("name", "result"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "result"), CASES, ids=range(len(CASES)))
 def test_a_hook_of_the_introspection_endpoint_that_fails_is_503(
     name: str, result: Any, configured: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -95,12 +95,15 @@ def test_a_user_model_whose_name_fails_is_503(monkeypatch: pytest.MonkeyPatch, c
     assert len([line for line in caplog.messages if line.startswith("User.get_username() ")]) == 2
 
 
+NO_USERS = [*RAISED, 7, True, "ada", {"pk": 1}, object(), [], Lazy()]
+
+
 def in_place(server: MisbehavingServer) -> dict[str, Any]:
     backend = server.settings()["BACKENDS"]["default"]
     return {"BACKENDS": {"default": {**backend, "USER": f"{__name__}.resolver"}}}
 
 
-@pytest.mark.parametrize("result", [*RAISED, 7, True, "ada", {"pk": 1}, object(), [], Lazy()], ids=str)
+@pytest.mark.parametrize("result", NO_USERS, ids=range(len(NO_USERS)))
 def test_a_resolver_that_fails_is_503_and_lets_nobody_in(
     result: Any, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
