@@ -116,13 +116,32 @@ class _Line:
         self._log(problem)
 
 
-_every_purpose: WeakSet[CacheCalls] = WeakSet()
+class LimitedLog:
+    """Log a line about a cache at most once in PAUSE seconds."""
+
+    def __init__(self, log: logging.Logger, level: int) -> None:
+        self._log_to, self._level = log, level
+        self._next = -math.inf
+        _every_purpose.add(self)
+
+    def write(self, line: str, *arguments: object) -> None:
+        """Log the line, unless one was logged a moment ago."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PAUSE
+            self._log_to.log(self._level, line, *arguments)
+
+    def forget_failures(self) -> None:
+        """Log the next line."""
+        self._next = -math.inf
+
+
+_every_purpose: WeakSet[CacheCalls | LimitedLog] = WeakSet()
 
 
 def _forget_failures(*, setting: str = "CACHES", **_: Any) -> None:
     if setting == "CACHES":
-        for calls in list(_every_purpose):
-            calls.forget_failures()
+        for each in list(_every_purpose):
+            each.forget_failures()
 
 
 setting_changed.connect(_forget_failures)

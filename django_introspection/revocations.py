@@ -1,27 +1,51 @@
 """Tombstones: revoked tokens by their identity, in a cache that every process shares, until they would have expired.
 
-The identity of an opaque token is its SHA-256 digest, that of a JWT the one of its signing input, because a signature
-can be altered and stay valid. A tombstone outlives its token by LEEWAY, the time for which a resource server may still
-take the token.
+The identity of an opaque token is its SHA-256 digest, that of a JWT the digest of its signing input, because a
+signature can be altered and stay valid. A tombstone outlives its token by LEEWAY, the time for which a resource server
+may still accept the token.
+
+A cache can lose its data, and then no tombstone says nothing. The marker in the same cache proves that an authorization
+server has written every tombstone since the cache was empty; it is read in the same call as a tombstone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from threading import Event
+from typing import Any, Protocol
 
-from .cache_calls import CacheCalls, CacheUnavailable
+from django.core.signals import setting_changed
+
+from .cache_calls import CacheCalls, CacheUnavailable, LimitedLog
 from .conf import introspection_settings
-from .protocol.errors import IntrospectionUnavailable
+from .protocol.errors import IntrospectionUnavailable, RevocationsLost
 from .setting_values import Revocations
 
 logger = logging.getLogger("django_introspection")
 
 TOMBSTONE = 1
 UNAVAILABLE = "the cache of revocations does not answer"
+LOST = (
+    "the cache of revocations has lost its data, or no authorization server has written to it yet; "
+    "until it has run introspection_token restore-tombstones, no token is accepted because of this cache"
+)
 _calls = CacheCalls("revocations", level=logging.ERROR)
+_lost_log = LimitedLog(logger, logging.ERROR)
+
+write_failed = Event()
+"""Set when this process could not write a tombstone: the marker must go until all of them have been written again."""
+
+
+def _settings_changed(*, setting: str, **_: Any) -> None:
+    if setting == "CACHES":
+        write_failed.clear()
+
+
+setting_changed.connect(_settings_changed)
 
 
 class RevocableToken(Protocol):
@@ -31,15 +55,73 @@ class RevocableToken(Protocol):
     expires_at: datetime
 
 
+@dataclass(slots=True)
+class Tombstone:
+    """What is left of an access token."""
+
+    digest: bytes
+    expires_at: datetime
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a cache could still hold the token."""
+        return self.expires_at > datetime.now(UTC)
+
+
 def tombstone_key(identity: bytes, place: Revocations) -> str:
     """Return the cache key of a token's tombstone."""
     return place.prefix + identity.hex()
 
 
+def marker_key(place: Revocations) -> str:
+    """Return the cache key of the marker that readers require."""
+    return f"{place.prefix}whole"
+
+
+def own_marker_key(place: Revocations) -> str:
+    """Return the cache key of this authorization server's own marker.
+
+    Several authorization servers may write to one cache. Each one restores its tombstones when its own marker is
+    missing, although another server may have set the common one again already.
+    """
+    issuer = introspection_settings.ISSUER or ""
+    return f"{place.prefix}whole:{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
+
+
+def keys_to_read(identity: bytes, place: Revocations) -> tuple[str, str]:
+    """Return the keys that must be read in one call to learn whether a token is revoked."""
+    return tombstone_key(identity, place), marker_key(place)
+
+
+def is_tombstone_among(found: Container[str], identity: bytes, place: Revocations) -> bool:
+    """Return whether a token has a tombstone among the keys that were found.
+
+    Raises RevocationsLost if neither the tombstone nor the marker is there.
+    """
+    tombstone, marker = keys_to_read(identity, place)
+    if tombstone in found:
+        return True
+    if marker not in found:
+        _lost_log.write(LOST)
+        raise RevocationsLost(LOST)
+    return False
+
+
+def is_revoked(identity: bytes) -> bool:
+    """Return whether a token has a tombstone, False without REVOCATIONS.
+
+    Raises IntrospectionUnavailable when the cache does not answer, and RevocationsLost when it has lost its data.
+    """
+    place = introspection_settings.REVOCATIONS
+    if place is None:
+        return False
+    return is_tombstone_among(call(place, "get_many", keys_to_read(identity, place)), identity, place)
+
+
 def write_tombstones(tokens: Iterable[RevocableToken]) -> None:
     """Write the tombstones of tokens in one call to the cache; raises IntrospectionUnavailable.
 
-    They share the longest of the lives: a tombstone too long does no harm.
+    They share the longest of the lifetimes: a tombstone that lasts too long does no harm.
     """
     place = introspection_settings.REVOCATIONS
     tokens = list(tokens)
@@ -49,20 +131,63 @@ def write_tombstones(tokens: Iterable[RevocableToken]) -> None:
     timeout = int(left.total_seconds()) + 1 + introspection_settings.LEEWAY
     tombstones = {tombstone_key(token.digest, place): TOMBSTONE for token in tokens}
     try:
-        lost = _calls.make(place.alias, "set_many", tombstones, timeout=timeout)
-    except CacheUnavailable:
-        raise IntrospectionUnavailable(UNAVAILABLE) from None
-    if lost:
-        logger.error("the cache of revocations did not store every tombstone")
-        raise IntrospectionUnavailable(UNAVAILABLE)
+        if call(place, "set_many", tombstones, timeout=timeout):
+            logger.error("the cache of revocations did not store every tombstone")
+            raise IntrospectionUnavailable(UNAVAILABLE)
+    except IntrospectionUnavailable:
+        write_failed.set()
+        raise
 
 
-def is_revoked(identity: bytes) -> bool:
-    """Return whether a token has a tombstone, False without REVOCATIONS; raises IntrospectionUnavailable."""
+def remove_tombstones(tokens: Iterable[RevocableToken]) -> None:
+    """Remove the tombstones of tokens that are active again, in one call; raises IntrospectionUnavailable."""
     place = introspection_settings.REVOCATIONS
-    if place is None:
-        return False
+    keys = [] if place is None else [tombstone_key(token.digest, place) for token in tokens]
+    if place is not None and keys:
+        call(place, "delete_many", keys)
+
+
+def has_tombstones(tokens: Iterable[RevocableToken]) -> bool:
+    """Return whether each of some tokens has a tombstone; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    keys = [] if place is None else [tombstone_key(token.digest, place) for token in tokens]
+    return place is None or not keys or len(call(place, "get_many", keys)) == len(set(keys))
+
+
+def whole_since() -> datetime | None:
+    """Return since when the marker is in the cache, None if it is not there; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    since = None if place is None else call(place, "get", marker_key(place))
+    return datetime.fromtimestamp(since, UTC) if isinstance(since, int) else None
+
+
+def is_marked_by_us() -> bool:
+    """Return whether the cache has the common marker and our own; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    markers = [] if place is None else [marker_key(place), own_marker_key(place)]
+    return place is None or len(call(place, "get_many", markers)) == len(markers)
+
+
+def set_markers() -> None:
+    """Declare that every tombstone is in the cache; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    if place is not None:
+        since = int(datetime.now(UTC).timestamp())
+        markers: Mapping[str, Any] = {own_marker_key(place): since, marker_key(place): since}
+        if call(place, "set_many", markers, timeout=None):
+            raise IntrospectionUnavailable(UNAVAILABLE)
+
+
+def remove_markers() -> None:
+    """Declare that tombstones are missing in the cache; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    if place is not None:
+        call(place, "delete_many", [marker_key(place), own_marker_key(place)])
+
+
+def call(place: Revocations, method: str, *arguments: Any, **options: Any) -> Any:
+    """Call the cache of REVOCATIONS; raises IntrospectionUnavailable, whose cause could show a key or a password."""
     try:
-        return _calls.make(place.alias, "get", tombstone_key(identity, place)) is not None
+        return _calls.make(place.alias, method, *arguments, **options)
     except CacheUnavailable:
         raise IntrospectionUnavailable(UNAVAILABLE) from None

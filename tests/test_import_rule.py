@@ -57,6 +57,7 @@ ROOMS = {
     "management": "commands",
     "management.base": "command base",
     "management.caches": "doctor",
+    "management.memory": "doctor",
     "management.commands.introspection_doctor": "doctor",
     "resource_server.management": "doctor",
     "management.commands.introspection_token": "token inspection",

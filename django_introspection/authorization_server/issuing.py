@@ -19,6 +19,7 @@ from ..protocol import opaque
 from ..protocol.scope import format_scope, parse_scope
 from ..signals import token_issued
 from .jwt_access_tokens import can_sign_jwt, should_be_jwt, sign
+from .restoring import restore_if_needed
 
 COMPUTED_MEMBERS = frozenset(
     {
@@ -187,6 +188,7 @@ def announce(rows: list[Token], access_token: str, refresh_token: str | None) ->
     """
     for row in rows:
         token_issued.send_robust(Token, token=row, client=row.client)
+    restore_if_needed()  # before a resource server meets the token
     token = rows[0]
     expires_in = int((token.expires_at - token.issued_at).total_seconds())
     return IssuedToken(access_token, refresh_token, expires_in, token.scope, token)

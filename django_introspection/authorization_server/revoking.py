@@ -22,6 +22,7 @@ from ..models.fields import now
 from ..models.token import MAX_REVOKED_BY
 from ..protocol.errors import IntrospectionUnavailable
 from ..signals import token_revoked
+from .restoring import restore_if_needed
 
 BATCH = 500
 """Tokens in one statement, one call to the cache and one signal."""
@@ -84,6 +85,7 @@ def _revoke(chosen: QuerySet[Token], by: Client | None, who: str) -> int:
     transaction.on_commit(partial(tombstones.write_again, chosen), using=chosen.db)
     if tombstones.failure:
         raise tombstones.failure
+    restore_if_needed()
     return revoked
 
 

@@ -79,18 +79,26 @@ class AnswerCache:
         return kept.answer if kept is not None and self.is_fresh(kept) else None
 
     def read(self, keys: CacheKeys, token: Presented) -> Steps[CacheRead]:
-        """Read what is kept about a token; a tombstone makes it revoked. One round trip if both are in one cache."""
+        """Read what is kept of a token; a tombstone makes it revoked. One round trip if both are in one cache.
+
+        What is kept is not believed when the tombstones cannot be read or the cache has lost them.
+        """
         epoch = self._local.epoch
         wanted = [keys.active, keys.inactive, keys.generation]
         place = introspection_settings.REVOCATIONS
-        tombstone = None if place is None else revocations.tombstone_key(token_identity(token.value), place)
-        together = place is not None and place.alias == self.options.ALIAS
-        found = yield from self._call("get_many", [*wanted, tombstone] if together else wanted)
+        identity = token_identity(token.value)
+        together = place if place is not None and place.alias == self.options.ALIAS else None
+        if together is not None:
+            wanted += revocations.keys_to_read(identity, together)
+        found = yield from self._call("get_many", wanted)
         if found is None:
             return CacheRead(None, None, epoch)
         generation = str(found.get(keys.generation, ""))
         try:
-            revoked = tombstone in found or (not together and (yield from Blocking(partial(_is_revoked, token))))
+            if together is not None:
+                revoked = revocations.is_tombstone_among(found, identity, together)
+            else:
+                revoked = place is not None and (yield from Blocking(partial(_is_revoked, token)))
         except IntrospectionUnavailable:
             return CacheRead(None, None, epoch)
         if revoked:

@@ -17,6 +17,7 @@ from ..outbound.steps import Blocking, Steps, arun, run
 from ..outbound.transport import Reply, Request
 from ..protocol.access_token import read_access_token
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import quoted
 from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
 from ..protocol.presented import Presented
@@ -107,9 +108,18 @@ class JWTBackend(TokenBackend):
             expected = f"a key of the issuer and alg {quoted(sorted(self._algorithms))}"
             return Inactive(Reason.BAD_SIGNATURE, expected, f"kid {quoted([jwt.kid])}, alg {quoted([jwt.alg])}")
         answer = read_access_token(jwt, strict=self._strict)
-        if answer and introspection_settings.REVOCATIONS is not None and (yield from _is_revoked(token)):
+        if answer and introspection_settings.REVOCATIONS is not None and (yield from self._is_revoked(token)):
             return Inactive(Reason.REVOKED)
         return answer
+
+    def _is_revoked(self, token: Presented) -> Steps[bool]:
+        """Look for the tombstone; if it cannot be known whether there is one, the backend `then_ask` decides alone."""
+        try:
+            return (yield from Blocking(lambda: revocations.is_revoked(token_identity(token.value))))
+        except IntrospectionUnavailable:
+            if self.then_ask is None:
+                raise
+            return False
 
     def _is_signed(self, jwt: UnverifiedJWT) -> Steps[bool]:
         keys = yield from self._keys.keys(jwt.kid)
@@ -145,7 +155,3 @@ class JWTBackend(TokenBackend):
             raise options.invalid("then_ask", BACKEND_ALIAS)
         if not token_backends.kind(self.then_ask).is_remote:
             raise options.invalid("then_ask", "must be the alias of a backend that asks another server")
-
-
-def _is_revoked(token: Presented) -> Steps[bool]:
-    return (yield from Blocking(lambda: revocations.is_revoked(token_identity(token.value))))

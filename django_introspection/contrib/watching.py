@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,23 +14,11 @@ from django.db.models.signals import post_delete, post_init, post_save
 from .. import revocations
 from ..conf import introspection_settings
 from ..protocol.errors import IntrospectionUnavailable
+from ..revocations import Tombstone
 
 logger = logging.getLogger("django_introspection")
 
 _BEFORE = "_introspection_tombstone"
-
-
-@dataclass(slots=True)
-class Tombstone:
-    """What is left of an access token."""
-
-    digest: bytes
-    expires_at: datetime
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether a cache could still hold the token."""
-        return self.expires_at > datetime.now(UTC)
 
 
 class Watch:

@@ -8,7 +8,6 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -37,12 +36,6 @@ class Seen(NamedTuple):
     tombstones: bool | None
 
 
-@dataclass
-class _Mortal:
-    digest: bytes
-    expires_at: datetime
-
-
 def look(aliases: Iterable[str]) -> Seen:
     """Let another process read what this one writes, and the other way round; raises OtherProcessFailed."""
     here, there = (f"introspection:doctor:{secrets.token_hex(16)}" for _ in range(2))
@@ -59,7 +52,7 @@ def look(aliases: Iterable[str]) -> Seen:
 
 def _note(identity: bytes) -> bool:
     try:
-        revocations.write_tombstones([_Mortal(identity, datetime.now(UTC) + timedelta(seconds=LIFETIME))])
+        revocations.write_tombstones([revocations.Tombstone(identity, datetime.now(UTC) + timedelta(seconds=LIFETIME))])
     except IntrospectionUnavailable:
         return False
     return True

@@ -14,6 +14,7 @@ from ..authorization_server.answering import answer_for_caller
 from ..authorization_server.client_sources import Rejection, client_by_id
 from ..authorization_server.issuing import issue
 from ..authorization_server.provisioning import get_client
+from ..authorization_server.restoring import restore_all
 from ..authorization_server.revoking import (
     revoke_client_tokens,
     revoke_grant,
@@ -21,6 +22,7 @@ from ..authorization_server.revoking import (
     revoke_user_tokens,
 )
 from ..backends.database import token_type
+from ..conf import introspection_settings
 from ..models import Token
 from ..protocol.answer import Answer
 from ..protocol.errors import IntrospectionUnavailable, UnauthorizedClient
@@ -51,6 +53,12 @@ def add_revoke(command: ScriptCommand, commands: Any) -> None:
     what.add_argument("--grant", type=_uuid, help="ID of a grant: all of its tokens")
     what.add_argument("--client", metavar="CLIENT_ID", help="all of the client's tokens")
     what.add_argument("--user", metavar="NAME", help="user name: all tokens that were issued for the user")
+
+
+def add_restore_tombstones(command: ScriptCommand, commands: Any) -> None:
+    """Add the sub-command that writes tombstones again."""
+    text = "Write the tombstone of every revoked token again, after the cache of REVOCATIONS has lost its data."
+    command.add_command(commands, "restore-tombstones", _restore_tombstones, text)
 
 
 @sensitive_variables("token")
@@ -107,6 +115,13 @@ def _revoke_chosen(options: CommandOptions) -> int:
     if client_id := options["client"]:
         return revoke_client_tokens(get_client(client_id), by=None, who=WHO)
     return revoke_user_tokens(_user(options["user"]), by=None, who=WHO)
+
+
+def _restore_tombstones(options: CommandOptions) -> CommandResult:
+    if introspection_settings.REVOCATIONS is None:
+        raise CommandError("TOKEN_INTROSPECTION['REVOCATIONS'] is not set: there are no tombstones.")
+    written = restore_all()
+    return CommandResult({"tombstones": written}, f"Tombstones: {written}")
 
 
 def _user(name: str) -> Any:

@@ -146,5 +146,9 @@ class CredentialsRefused(IntrospectionUnavailable):
     """Tell that the authorization server does not take the credentials of this resource server."""
 
 
+class RevocationsLost(IntrospectionUnavailable):
+    """Report that the cache of revocations has lost its data, so that it cannot show that a token is not revoked."""
+
+
 class InvalidResponse(IntrospectionUnavailable):
     """Tell that the authorization server answered something that is not an introspection response."""

@@ -36,10 +36,12 @@ CALLS = pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)]
 def keep(authorization_server: MisbehavingServer, settings: Any) -> Callable[..., None]:
     """Let the backend keep answers; the arguments are its CACHE."""
 
-    def configure(*, revocations: Any = None, **options: Any) -> None:
+    def configure(*, place: Any = None, is_whole: bool = True, **options: Any) -> None:
         values = authorization_server.settings()
         values["BACKENDS"]["default"]["CACHE"] = options
-        settings.TOKEN_INTROSPECTION = {**values, "REVOCATIONS": revocations}
+        settings.TOKEN_INTROSPECTION = {**values, "REVOCATIONS": place}
+        if is_whole and place is not None:
+            revocations.set_markers()
 
     configure()
     return configure
@@ -106,13 +108,33 @@ def test_without_cache_every_request_asks(
 
 @pytest.mark.usefixtures("keep")
 def test_a_tombstone_is_read_in_the_same_round_trip(keep: Any, counted: list[str]) -> None:
-    keep(revocations={})
+    keep(place={})
     introspect(TOKEN)
     counted.clear()
 
     introspect(TOKEN)
 
     assert counted == ["get_many"]
+
+
+@CALLS
+@pytest.mark.parametrize("alias", ["default", "tombs"])
+def test_a_cache_that_lost_its_tombstones_makes_a_kept_answer_worthless(
+    call: Any, alias: str, keep: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.CACHES = {**settings.CACHES, "tombs": {**settings.CACHES["default"], "KEY_PREFIX": "tombs"}}
+    keep(place={"ALIAS": alias}, STALE_IF_ERROR=600)
+    for _ in range(2):
+        assert call(TOKEN)
+    assert len(authorization_server.requests) == 1
+
+    revocations.remove_markers()
+
+    assert call(TOKEN)
+    assert len(authorization_server.requests) == 2
+    authorization_server.behave("status 500")
+    with pytest.raises(IntrospectionUnavailable):
+        call(TOKEN)
 
 
 @pytest.mark.usefixtures("keep")
@@ -287,7 +309,7 @@ def test_a_wrong_entry_is_as_good_as_none(authorization_server: MisbehavingServe
 @pytest.mark.parametrize("token", [TOKEN, "jwt"])
 def test_a_tombstone_ends_a_kept_answer_at_once(call: Any, token: str, keep: Any) -> None:
     token = jose.sign({"alg": "ES256"}, {"sub": "alice"}) if token == "jwt" else token
-    keep(revocations={"ALIAS": "default"})
+    keep(place={"ALIAS": "default"})
     assert call(token)
 
     revocations.write_tombstones([RevocableToken(token_identity(token), now())])
@@ -299,7 +321,7 @@ def test_a_tombstone_ends_a_kept_answer_at_once(call: Any, token: str, keep: Any
 
 def test_a_tombstone_in_another_cache_counts_too(keep: Any, settings: Any) -> None:
     settings.CACHES = {**settings.CACHES, "tombs": {**settings.CACHES["default"], "KEY_PREFIX": "tombs"}}
-    keep(revocations={"ALIAS": "tombs"})
+    keep(place={"ALIAS": "tombs"})
     assert introspect(TOKEN)
 
     revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
@@ -317,7 +339,7 @@ def _place() -> Any:
 def test_the_memory_of_the_process_weakens_the_promise_of_a_tombstone_by_its_seconds(
     keep: Any, clock: Any, authorization_server: MisbehavingServer
 ) -> None:
-    keep(revocations={"ALIAS": "default"}, LOCAL_MAX_AGE=5)
+    keep(place={"ALIAS": "default"}, LOCAL_MAX_AGE=5)
     introspect(TOKEN)
     revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
 
@@ -394,7 +416,7 @@ def test_a_cache_that_is_down_is_left_alone_and_the_server_asked(
     call: Any, keep: Any, authorization_server: MisbehavingServer, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.caches.BrokenCache"}}
-    keep(revocations={"ALIAS": "default"})
+    keep(place={"ALIAS": "default"}, is_whole=False)
 
     for _ in range(3):
         assert call(TOKEN)
@@ -409,7 +431,7 @@ def test_tombstones_that_cannot_be_read_make_a_kept_answer_worthless(
     keep: Any, authorization_server: MisbehavingServer, settings: Any
 ) -> None:
     settings.CACHES = {**settings.CACHES, "tombs": {"BACKEND": "tests.caches.BrokenCache"}}
-    keep(revocations={"ALIAS": "tombs"}, STALE_IF_ERROR=600)
+    keep(place={"ALIAS": "tombs"}, is_whole=False, STALE_IF_ERROR=600)
 
     for _ in range(2):
         assert introspect(TOKEN)
@@ -471,7 +493,7 @@ class TestStaleIfError:
             introspect(TOKEN)
 
     def test_a_tombstone_wins(self, keep: Any, authorization_server: MisbehavingServer, clock: Any) -> None:
-        keep(STALE_IF_ERROR=1000, revocations={"ALIAS": "default"})
+        keep(STALE_IF_ERROR=1000, place={"ALIAS": "default"})
         introspect(TOKEN)
         clock.shift(60)
         authorization_server.behave("status 500")

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
+from django.core.cache import caches
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
 from django_introspection.backends import jwt
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.outbound import jwks
 from django_introspection.protocol.access_token import REQUIRED_CLAIMS
+from django_introspection.protocol.errors import RevocationsLost
 from django_introspection.protocol.jwt import token_identity
+from tests import caches as test_caches
 from tests import jose
 from tests.backends.issuers import JWKS, OAUTH, access_token, claims, jwt_settings, public, publish
 from tests.backends.revocable_token import RevocableToken
@@ -233,6 +236,7 @@ def test_a_tombstone_ends_a_token_however_its_signature_is_written(
     call: Any, server: MisbehavingServer, settings: Any
 ) -> None:
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    revocations.set_markers()
     token = access_token(server.origin)
     assert call(token)
 
@@ -249,6 +253,41 @@ def test_tombstones_that_cannot_be_read_let_nothing_in(call: Any, server: Misbeh
 
     with pytest.raises(IntrospectionUnavailable):
         call(access_token(server.origin))
+
+
+@pytest.fixture
+def counted(settings: Any, server: MisbehavingServer) -> list[str]:
+    """Count the calls to the cache of revocations; the keys of the issuer are known already."""
+    assert introspect(access_token(server.origin))
+    settings.CACHES = {"default": {**test_caches.counting(), "KEY_PREFIX": settings.CACHES["default"]["KEY_PREFIX"]}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    revocations.set_markers()
+    test_caches.CALLS.clear()
+    return test_caches.CALLS
+
+
+def test_tombstone_and_marker_cost_one_call(server: MisbehavingServer, counted: list[str]) -> None:
+    assert introspect(access_token(server.origin))
+
+    assert counted == ["get_many"]
+
+
+@CALLS
+def test_a_cache_that_lost_its_data_lets_nothing_in_until_it_is_restored(
+    call: Any, server: MisbehavingServer, counted: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    revoked, token = access_token(server.origin), access_token(server.origin, sub="another")
+    caches["default"].clear()
+
+    for value in (token, revoked, token):
+        with pytest.raises(RevocationsLost):
+            call(value)
+
+    assert len([line for line in caplog.messages if "introspection_token restore-tombstones" in line]) == 1
+    revocations.write_tombstones([RevocableToken(token_identity(revoked), datetime.now(UTC))])
+    assert call(revoked) is None, "a tombstone counts without the marker"
+    revocations.set_markers()
+    assert call(token)
 
 
 UNTYPED = {"no type": {"without": ["typ"]}, "JWT": {"header": {"typ": "JWT"}}, "at+jwt": {}}
@@ -382,6 +421,21 @@ def test_a_server_that_is_asked_then_has_the_last_word(
     asked.behave("status", code=500)
     with pytest.raises(IntrospectionUnavailable):
         call(token)
+
+
+@CALLS
+@pytest.mark.parametrize("cache", ["lost", "broken"])
+def test_without_tombstones_the_server_that_is_asked_then_decides_alone(
+    call: Any, cache: str, asked: MisbehavingServer, server: MisbehavingServer, settings: Any
+) -> None:
+    if cache == "broken":
+        settings.CACHES = {"default": {"BACKEND": "tests.caches.BrokenCache"}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    token = access_token(server.origin)
+
+    assert call(token)
+    asked.behave("inactive")
+    assert call(token) is None
 
 
 @CALLS

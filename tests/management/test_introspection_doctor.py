@@ -4,22 +4,26 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache.backends.filebased import FileBasedCache
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_introspection import token_backends
 from django_introspection.backends.base import TokenBackend
 from django_introspection.backends.remote_diagnosis import clock, latency
+from django_introspection.management.memory import diagnose_memory
 from django_introspection.models import Token
 from django_introspection.protocol.answer import Active, Answer
 from django_introspection.protocol.opaque import may_be_token
 from django_introspection.protocol.token_info import TokenInfo
+from tests import factories
 from tests.authorization_server.helpers import without_table
 from tests.backends.issuers import JWKS, OAUTH, jwt_settings, public, publish
 from tests.misbehaving.server import (
@@ -324,6 +328,15 @@ def test_what_is_printed_for_people_says_what_to_mend_and_no_secret(tmp_path: Pa
     assert "the secret of the orders API" not in finished.stdout
 
 
+MEMORY = {
+    "shared": "a tombstone can be written and read, and none was lost since 2026-05-01 00:00:00 UTC",
+    "private": "the marker is missing: the cache has lost its data",
+    "default": "a tombstone was written and is not there",
+    "away": "the cache does not answer",
+}
+"""What the doctor says of the memory of a resource server, by the alias of its cache."""
+
+
 @pytest.mark.parametrize(
     ("cache", "expected", "code"),
     [
@@ -334,10 +347,14 @@ def test_what_is_printed_for_people_says_what_to_mend_and_no_secret(tmp_path: Pa
     ],
 )
 def test_another_process_looks_into_the_caches(tmp_path: Path, cache: str, expected: Found, code: int) -> None:
+    shared = FileBasedCache(str(tmp_path / "cache"), {})
+    shared.set("introspection:revoked:whole", int(datetime(2026, 5, 1, tzinfo=UTC).timestamp()), None)
     with answering(f"Date: {formatdate(usegmt=True)}") as server:
         members, exit_code = run(Project(tmp_path), CACHING, INTROSPECTION_URL=server.url, CACHE=cache)
 
     found = of("caches", members)
+    ((_, memory),) = of("revocations", members)
+    assert memory.startswith(MEMORY[cache])
     assert [severity for severity, _ in found] == [severity for severity, _ in expected]
     assert all(part in what for (_, what), (_, part) in zip(found, expected, strict=True))
     assert f"the cache '{cache}' (answers of default, tombstones)" in found[0][1]
@@ -360,6 +377,16 @@ def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
 
     assert of("database", members) == [("error", "the database 'default' does not answer: OperationalError")]
     assert code == 1
+
+
+def test_the_memory_of_an_authorization_server_is_restored_by_its_next_request(db: None, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    (missing,) = diagnose_memory()
+    factories.TokenFactory()
+    (restored,) = diagnose_memory()
+
+    assert (missing.severity, restored.severity) == ("warning", "ok")
+    assert missing.what == "the marker is missing until the next request to this authorization server"
 
 
 def test_an_authorization_server_is_well(project: Project) -> None:

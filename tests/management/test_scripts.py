@@ -102,6 +102,7 @@ def test_every_example_runs(tmp_path: Path, database_url: str, settings: Any, mo
     token = json.loads(succeeded(run_here(issue)))["access_token"]
     (tmp_path / "token.txt").write_text(token)
     monkeypatch.setenv("TOKEN", token)
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
     run_examples(project, database_url, "introspection_token")
     run_examples(project, database_url, "introspection_key")
     run_examples(project, database_url, "introspection_purge")

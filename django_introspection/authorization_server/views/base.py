@@ -25,7 +25,8 @@ from ...protocol.errors import (
     TooManyRequests,
 )
 from ...protocol.form import MAX_BODY, Form, parse_form
-from ..deferred_work import run_deferred_work
+from ..deferred_work import defer_until_sent, run_deferred_work
+from ..restoring import restore_if_needed
 
 logger = logging.getLogger("django_introspection")
 
@@ -68,6 +69,7 @@ class ProtocolView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Run none of DRF's steps; hide the parameters from error reports."""
         vars(self.http_request)["sensitive_post_parameters"] = "__ALL__"
+        defer_until_sent(self.http_request, restore_if_needed)
 
     @property
     def http_request(self) -> HttpRequest:

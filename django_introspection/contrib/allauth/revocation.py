@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ...revocations import Tombstone
 from ..stored_times import aware
-from ..watching import Tombstone, Watch
+from ..watching import Watch
 
 ACCESS_TOKEN = "at"
 WITHOUT_EXPIRY = timedelta(days=30)

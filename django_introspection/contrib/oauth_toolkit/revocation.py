@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...protocol.jwt import looks_like_jwt, token_identity
+from ...revocations import Tombstone
 from ..stored_times import aware
-from ..watching import Tombstone, Watch
+from ..watching import Watch
 
 
 def connect() -> None:

@@ -21,6 +21,7 @@ from ...conf import introspection_settings
 from ...exceptions import InvalidSetting
 from ..base import CommandOptions, CommandResult, ScriptCommand, shown
 from ..caches import OtherProcessFailed, look
+from ..memory import diagnose_memory
 
 APP = "introspection"
 
@@ -80,6 +81,8 @@ def everything() -> Iterator[LocatedFinding]:
             continue
         yield from _about(f"backend {alias}", made[-1].diagnose())
     yield from _about("caches", _caches(made))
+    if "tombstones" in dict(_further_uses()):
+        yield from _about("revocations", diagnose_memory())
 
 
 def _about(place: str, findings: Iterable[Finding]) -> Iterator[LocatedFinding]:

@@ -46,17 +46,19 @@ class Command(ScriptCommand):
                 "manage.py introspection_token inspect --token-file - --caller orders-api < token.txt",
                 "manage.py introspection_token revoke --user ada --json",
                 "manage.py introspection_token revoke --client shop",
+                "manage.py introspection_token restore-tombstones",
             )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the sub-commands; those that need tables, if there are any."""
         commands = parser.add_subparsers(dest="command", required=True)
         if _has_tables():
-            from ..own_tokens import add_issue, add_revoke
+            from ..own_tokens import add_issue, add_restore_tombstones, add_revoke
 
             add_issue(self, commands)
             self._add_inspect(commands)
             add_revoke(self, commands)
+            add_restore_tombstones(self, commands)
         else:
             self._add_inspect(commands)
 
