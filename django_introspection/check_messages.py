@@ -29,7 +29,7 @@ HINTS = {
     "E010": "Add 'django_introspection.middleware.ProtectedPaths' to MIDDLEWARE, after AuthenticationMiddleware.",
     "E011": "Move ProtectedPaths below AuthenticationMiddleware, which would set the user of the session instead.",
     "E012": "Correct the entry. See the page Users (docs/users.rst).",
-    "E013": f"Set it to a list of scopes, or a dictionary of lists by method or action. {_SCOPES}.",
+    "E013": f"Set it to a list, tuple or set of scopes, or a dictionary of these by method or action. {_SCOPES}.",
     "E014": f"Name 'header', and 'body' if forms may contain the token. {_VIEWS}.",
     "E025": f"Name 'Bearer', 'DPoP' or both. {_VIEWS}.",
     "E026": "Install the extra jwt, which verifies the proofs.",

@@ -12,74 +12,99 @@ from rest_framework.request import Request
 
 from .protocol.scope import parse_scope
 from .protocol.token_info import TokenInfo
-from .resource_server.denial import ScopeDenial, ScopePermission
+from .resource_server.scope_denial import ScopeDenial, ScopePermission
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
 
 __all__ = ["HasScope", "requires_scope"]
 
+Declared = tuple[str, ...] | dict[str, tuple[str, ...]]
+"""What a view requires: scopes, or scopes by method and action."""
+
+_MAX_DECLARATIONS = 1024
+_declarations: dict[int, tuple[Any, Declared]] = {}
+"""Each declaration by its identity, kept so that the identity stays its own, and what was read of it."""
+
 
 class _NoInversion(BasePermissionMetaclass):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            raise TypeError(f"{self.__name__} takes no scopes: write requires_scope({', '.join(map(repr, args))})")
+        return super().__call__(**kwargs)
+
     def __invert__(self) -> NoReturn:
-        raise TypeError("a scope permission cannot be inverted: nobody is asked to lack a scope")
+        raise TypeError("a scope permission cannot be inverted: no request is required to lack a scope")
 
 
 class HasScope(ScopePermission, metaclass=_NoInversion):
     """Allow requests whose token has every scope that the view names in `required_scopes`.
 
-    `required_scopes` is a list, or a dictionary of lists by HTTP method or by action of a ViewSet, which goes first.
-    HEAD counts as GET, and what is not named is refused. Composes with `&` and `|`; a refusal is 403
-    `insufficient_scope` and names the scope.
+    `required_scopes` is a list, tuple or set of scopes, or a dictionary of these by HTTP method or by action of a
+    ViewSet, which goes first. HEAD counts as GET, and a method or action that is not named is refused. It is read once:
+    a change to the list of a running process has no effect. Composes with `&` and `|`. A refusal is 403
+    `insufficient_scope` and names every scope that the request needs. Raises ImproperlyConfigured for anything else,
+    such as an iterator, which would be empty for the second request.
     """
 
     scopes: ClassVar[tuple[str, ...] | None] = None
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Tell whether the token's scope reaches, and note it where it does not."""
+        """Return whether the token has the scope, and note the scope if it does not."""
         required = self.required(view, request.method or "")
         if required is not None and isinstance(request.auth, TokenInfo) and request.auth.scopes.issuperset(required):
             return True
-        ScopeDenial.of(view).note(required or ())
+        ScopeDenial.note(view, required)
         return False
 
     def required(self, view: APIView, method: str) -> tuple[str, ...] | None:
-        """Return the scopes that are asked for; None for a method and action that the view does not name."""
-        return _required(view, method) if self.scopes is None else self.scopes
+        """Return the scopes that a request needs; None for a method and action that the view does not name."""
+        if self.scopes is not None:
+            return self.scopes
+        declared = _declared(view)
+        if isinstance(declared, tuple):
+            return declared
+        action = getattr(view, "action", None)
+        return declared[action] if action in declared else declared.get("GET" if method == "HEAD" else method)
 
 
 @cache
 def requires_scope(*scopes: str) -> type[HasScope]:
-    """Return a permission class that asks for every one of these scopes; raises ValueError for a broken one."""
+    """Return a permission class that requires every one of these scopes; raises ValueError for an invalid one."""
     required = _tokens(scopes)
     if not required:
         raise ValueError("name at least one scope")
     return type("RequiresScope", (HasScope,), {"scopes": required, "__module__": __name__})
 
 
-def _required(view: APIView, method: str) -> tuple[str, ...] | None:
-    """Return what the view asks for; None for a method and action that it does not name."""
-    declared: Any = getattr(view, "required_scopes", None)
-    if isinstance(declared, Mapping):
-        names = (getattr(view, "action", None), "GET" if method == "HEAD" else method)
-        name = next((name for name in names if name in declared), None)
-        if name is None:
-            return None
-        declared = declared[name]
-    if isinstance(declared, str) or not isinstance(declared, Iterable):
-        raise _misdeclared(view)
+def _declared(view: APIView) -> Declared:
+    """Return what a view requires; raises ImproperlyConfigured."""
+    declaration = getattr(view, "required_scopes", None)
+    known = _declarations.get(id(declaration))
+    if known is not None and known[0] is declaration:
+        return known[1]
     try:
-        return _tokens(declared)
-    except ValueError as error:
-        raise _misdeclared(view) from error
+        declared = _read(declaration)
+    except (TypeError, ValueError) as error:
+        name = f"{type(view).__module__}.{type(view).__qualname__}"
+        raise ImproperlyConfigured(f"{name}.required_scopes must be a list, tuple or set of scopes.") from error
+    if len(_declarations) >= _MAX_DECLARATIONS:  # a view that makes a new list for each request
+        _declarations.clear()
+    _declarations[id(declaration)] = declaration, declared
+    return declared
 
 
-def _tokens(scopes: Iterable[Any]) -> tuple[str, ...]:
-    named = list(scopes)
+def _read(declaration: Any) -> Declared:
+    if isinstance(declaration, Mapping):
+        return {name: _tokens(scopes) for name, scopes in declaration.items()}
+    return _tokens(declaration)
+
+
+def _tokens(scopes: Any) -> tuple[str, ...]:
+    """Return the scope tokens of a declaration, those of a set in the order of the alphabet."""
+    if not isinstance(scopes, list | tuple | set | frozenset):
+        raise TypeError("scopes are a list, a tuple or a set")
+    named: Iterable[Any] = sorted(scopes) if isinstance(scopes, set | frozenset) else scopes
     if not all(isinstance(scope, str) and scope for scope in named):
         raise ValueError("a scope is a string that is not empty")
-    return tuple(token for scope in named for token in parse_scope(scope))
-
-
-def _misdeclared(view: APIView) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"{type(view).__name__}.required_scopes: a list of scopes is expected")
+    return tuple(dict.fromkeys(token for scope in named for token in parse_scope(scope)))

@@ -22,12 +22,12 @@ from ..jose import EXTRA_MISSING, is_installed
 from ..protocol.identifiers import endpoint_problem
 from ..protocol.presented import DPOP, SCHEMES, are_schemes
 from ..setting_values import NAME
-from .denial import holds_scope
 from .extraction import BEARER_METHODS, HEADER
 from .identity_checks import check_users
 from .metadata import is_served, resource_of
 from .proof import origins_of
 from .protected_views import ProtectedPlace, RoutedView, dotted_name, is_ours, protected_places, routed_views
+from .scope_denial import holds_scope
 
 
 def register() -> None:

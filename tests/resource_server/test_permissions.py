@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from django_introspection import permissions
 from django_introspection.permissions import HasScope, requires_scope
 from tests import factories
 
@@ -33,7 +34,14 @@ class IsOwner(BasePermission):
         return bool(obj.owner == str(request.user))
 
 
-Read, Write = requires_scope("orders:read"), requires_scope("orders:write")
+class Failing(BasePermission):
+    """Rely on the permissions before it, as people do."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        raise AttributeError
+
+
+Read, Write, Refund = (requires_scope(f"orders:{name}") for name in ("read", "write", "refund"))
 
 
 def token(scope: str = "orders:read", **grant: Any) -> str:
@@ -126,6 +134,12 @@ def test_an_empty_list_asks_for_a_token_and_no_scope() -> None:
         pytest.param(["orders\r\nread"], id="line break"),
         pytest.param({"GET": "orders:read"}, id="string by method"),
         pytest.param({"GET": None}, id="None by method"),
+        pytest.param({"GET": [], "POST": None}, id="None by another method"),
+        pytest.param(map("orders:{}".format, ["read", "write"]), id="map"),
+        pytest.param({"GET": (each for each in ["orders:read"])}, id="generator by method"),
+        pytest.param(iter(["orders:read"]), id="iterator"),
+        pytest.param({"orders:read": 1}.keys(), id="keys"),
+        pytest.param(dict.fromkeys(["GET"], {"orders:read": []}), id="dictionary by method"),
     ],
 )
 def test_a_wrong_declaration_is_an_error_of_the_project(declared: Any) -> None:
@@ -133,6 +147,64 @@ def test_a_wrong_declaration_is_an_error_of_the_project(declared: Any) -> None:
 
     with pytest.raises(ImproperlyConfigured, match=r"Orders\.required_scopes"):
         ask(view, token())
+
+
+def test_a_scope_that_is_an_iterator_never_opens_a_view() -> None:
+    """An iterator is empty for the second request; the check must not use it up either."""
+    names = iter(["orders:read", "orders:write"])
+    view = protect(permission_classes=[HasScope], required_scopes=names)
+
+    for _ in range(3):
+        with pytest.raises(ImproperlyConfigured, match="must be a list, tuple or set"):
+            ask(view, token("other"))
+    assert view.ran == []
+    assert list(names) == ["orders:read", "orders:write"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset])
+def test_scopes_are_a_list_a_tuple_or_a_set(kind: Any) -> None:
+    for declared in (kind(["orders:read", "orders:write"]), {"GET": kind(["orders:write", "orders:read"])}):
+        view = protect(permission_classes=[HasScope], required_scopes=declared)
+
+        assert ask(view, token("orders:read orders:write")).status_code == 200
+        assert set((denied_scope(ask(view, token("orders:read"))) or "").split()) == {"orders:read", "orders:write"}
+
+
+def test_a_declaration_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, read = protect(permission_classes=[HasScope], required_scopes={"GET": ["orders:read"]}), []
+    monkeypatch.setattr(permissions, "parse_scope", lambda scope: read.append(scope) or (scope,))
+
+    assert [ask(view, token()).status_code for _ in range(3)] == [200, 200, 200]
+    assert read == ["orders:read"]
+
+
+def test_a_view_that_makes_its_declaration_anew_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permissions, "_MAX_DECLARATIONS", 2)
+    required = property(lambda view: [view.request.query_params["scope"]])
+    view = protect(permission_classes=[HasScope], required_scopes=required)
+
+    assert [denied_scope(ask(view, token(), path=f"/orders?scope={name}")) for name in "abcde"] == list("abcde")
+    assert len(permissions._declarations) <= 2
+
+
+def test_a_client_that_asks_for_the_scope_it_is_refused_for_comes_in() -> None:
+    """Whatever the form: a second refusal for another scope would send it round for ever."""
+    for composed in ([Read, Write], [Read & Write], [Read, Write | Refund], [HasScope, Refund], [IsPaid | Read, Write]):
+        view = protect(permission_classes=composed, required_scopes=["orders:read", "orders:write"])
+        scope = denied_scope(ask(view, token("other")))
+        assert ask(view, token(scope)).status_code == 200, composed
+
+
+def test_a_request_without_a_token_hears_of_the_scope() -> None:
+    response = ask(protect(permission_classes=[Read, Write]))
+
+    assert_refused(response, 401, None)
+    assert challenge_of(response)[1]["scope"] == "orders:read orders:write"
+
+
+def test_scopes_in_the_place_of_a_permission_class_are_a_mistake_that_is_explained() -> None:
+    with pytest.raises(TypeError, match=r"requires_scope\('orders:read'\)"):
+        HasScope("orders:read")  # type: ignore[call-arg]  # the mistake under test
 
 
 def test_a_view_that_declares_nothing_is_an_error_of_the_project() -> None:
@@ -187,13 +259,17 @@ def test_scope_and_admin(composed: Any) -> None:
 @pytest.mark.parametrize(
     ("composed", "scope", "missing"),
     [
-        pytest.param(Read & Write, "orders:read", "orders:write", id="and"),
-        pytest.param(Read & Write, "orders:write", "orders:read", id="and, the other"),
-        pytest.param((Read | IsPaid) & Write, "orders:read", "orders:write", id="or within and"),
-        pytest.param(IsPaid | (Read & Write), "orders:read", "orders:write", id="and within or"),
+        pytest.param(Read & Write, "orders:read", "orders:read orders:write", id="and"),
+        pytest.param(Read & Write, "orders:write", "orders:read orders:write", id="and, the other"),
+        pytest.param((Read | IsPaid) & Write, "orders:read", "orders:read orders:write", id="or within and"),
+        pytest.param((Read | AllowAny) & Write, "orders:read", "orders:write", id="or with another that passes"),
+        pytest.param(IsPaid | (Read & Write), "orders:read", "orders:read orders:write", id="and within or"),
+        pytest.param((Read & Write) | Refund, "orders:read", "orders:refund", id="the shorter side of or"),
+        pytest.param((Read & Write) | (IsPaid & Refund), "", "orders:read orders:write", id="the possible side of or"),
+        pytest.param((Read | Write) & (Write | Refund), "", "orders:write", id="one scope for both"),
     ],
 )
-def test_a_composition_names_the_scope_that_was_missing(composed: Any, scope: str, missing: str) -> None:
+def test_a_composition_names_the_shortest_scope_that_opens_the_view(composed: Any, scope: str, missing: str) -> None:
     assert denied_scope(ask(protect(permission_classes=[composed]), token(scope))) == missing
 
 
@@ -207,17 +283,22 @@ def test_either_of_two_scopes_is_enough() -> None:
 
 @pytest.mark.requirement("6750-3.1-c")
 @pytest.mark.parametrize(
-    ("permissions", "scope", "missing"),
+    ("classes", "scope", "missing"),
     [
         pytest.param([IsAuthenticated, Read], "", "orders:read", id="after another"),
         pytest.param([Read, IsPaid], "", "orders:read", id="before one that would fail too"),
-        pytest.param([Read, Write], "orders:read", "orders:write", id="the second of two"),
+        pytest.param([Read, Write], "orders:read", "orders:read orders:write", id="the second of two"),
+        pytest.param([Read, Write], "", "orders:read orders:write", id="both"),
+        pytest.param([Write, Read, IsPaid], "orders:write", "orders:write orders:read", id="in the order of the view"),
+        pytest.param([Read, Write | Refund, Refund], "", "orders:read orders:refund", id="one scope for two of them"),
+        pytest.param([Read, IsPaid & Write], "", "orders:read", id="before one that no scope satisfies"),
+        pytest.param([Read, Failing | Write], "", "orders:read orders:write", id="before one that cannot be asked"),
         pytest.param([Read | AllowAny, Write], "", "orders:write", id="after one that missed a scope and passed"),
         pytest.param([Read | IsPaid, IsPaid], "", "orders:read", id="the first of two"),
     ],
 )
-def test_of_several_permissions_the_one_that_failed_is_named(permissions: list[Any], scope: str, missing: str) -> None:
-    assert denied_scope(ask(protect(permission_classes=permissions), token(scope))) == missing
+def test_the_scope_of_all_permissions_is_named(classes: list[Any], scope: str, missing: str) -> None:
+    assert denied_scope(ask(protect(permission_classes=classes), token(scope))) == missing
 
 
 @pytest.mark.parametrize(
