@@ -16,6 +16,7 @@ from ..backends.database import describe_token, find
 from ..conf import introspection_settings
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
+from ..models.lookups import secrets_by_client
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.challenge import challenge
 from ..protocol.credentials import (
@@ -192,7 +193,7 @@ class DatabaseClients(ClientSource):
     @sensitive_variables("credentials")
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement, so that an unknown client and a wrong secret are the same work."""
-        found = ClientSecret.objects.matching(credentials.client_id, digest(credentials.client_secret)).first()
+        found = secrets_by_client().get(credentials.client_id, digest(credentials.client_secret))
         if found is None:
             return UNKNOWN_CLIENT
         if rejection := _rejection(found, credentials):

@@ -11,6 +11,7 @@ from ..conf import introspection_settings
 from ..keys import signed_here
 from ..models import Token, TokenKind
 from ..models.fields import now
+from ..models.lookups import tokens_by_digest
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt
@@ -79,9 +80,7 @@ def stored_digest(token: str) -> bytes | None:
 
 def _with_digest(token_digest: bytes) -> Token | None:
     try:
-        return Token.objects.with_digest(token_digest).get()
-    except Token.DoesNotExist:
-        return None
+        return tokens_by_digest().get(token_digest)
     except DatabaseError as error:
         raise IntrospectionUnavailable("the database does not answer") from error
 
