@@ -16,13 +16,14 @@ class IntrospectionConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, connect log and counters, and describe the endpoints if drf-spectacular is installed."""
-        from . import checks, counters, security_log
+        from . import checks, configuration_log, counters, security_log
         from .authorization_server import checks as authorization_server_checks
         from .resource_server import checks as resource_server_checks
 
         checks.register()
         authorization_server_checks.register()
         resource_server_checks.register()
+        configuration_log.connect()
         security_log.connect()
         counters.connect()
         if apps.is_installed("drf_spectacular"):

@@ -39,6 +39,10 @@ HINTS = {
     "E032": "Give both the address of the one server that speaks for this issuer; any other has another issuer.",
     "E033": "Set 'issuer': it makes the users of this server different from those of every other one.",
     "E034": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
+    "E040": f"Set TOKEN_INTROSPECTION['BACKENDS']. {_SETTINGS}, section Backends.",
+    "E041": f"Correct the alias, or add it to TOKEN_INTROSPECTION['BACKENDS']. {_SETTINGS}, section Backends.",
+    "E042": f"Write methods in capitals. {_SCOPES}.",
+    "E043": f"Use HasScope or requires_scope() instead. {_SCOPES}.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": f"Use a cache that every process of both sides shares, such as Redis. {_CACHES}.",
@@ -52,6 +56,12 @@ HINTS = {
     "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
     "W014": "Name the resource by an https URL without fragment and query.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
+    "W050": "Add path('oauth/', include('django_introspection.urls')) to the URL conf.",
+    "W051": "Use path('', include('django_introspection.well_known_urls')) in the root URL conf (RFC 8414 §3).",
+    "W052": "Add path('', include('django_introspection.well_known_urls')) to the root URL conf.",
+    "W053": f"Add IntrospectionAuthentication to the authentication_classes of the view. {_VIEWS}.",
+    "W054": f"Correct its spelling, or remove it. {_SCOPES}.",
+    "W055": f"Correct its spelling, or add it to the SCOPES of a resource. {_SETTINGS}, section Resources.",
     "W040": f"Use a cache that every process shares, such as Redis, or the overview counts one process. {_CACHES}.",
 }
 

@@ -10,6 +10,7 @@ __all__ = [
     "IntrospectionError",
     "IntrospectionUnavailable",
     "InvalidBackend",
+    "InvalidDeclaration",
     "InvalidResponse",
     "InvalidSetting",
     "UnknownBackend",
@@ -18,6 +19,10 @@ __all__ = [
 
 class InvalidSetting(ImproperlyConfigured):
     """A setting under TOKEN_INTROSPECTION is wrong; the message names the place, never the value."""
+
+
+class InvalidDeclaration(ImproperlyConfigured):
+    """A view declares its protection in a way that cannot be read; the message names the view."""
 
 
 class InvalidBackend(InvalidSetting):

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from django.core.exceptions import ImproperlyConfigured
 from rest_framework.permissions import BasePermissionMetaclass
 from rest_framework.request import Request
 
+from .exceptions import InvalidDeclaration
 from .protocol.scope import parse_scope
 from .protocol.token_info import TokenInfo
 from .resource_server.scope_denial import ScopeDenial, ScopePermission
@@ -78,7 +78,7 @@ def requires_scope(*scopes: str) -> type[HasScope]:
 
 
 def _declared(view: APIView) -> Declared:
-    """Return what a view requires; raises ImproperlyConfigured."""
+    """Return what a view requires; raises InvalidDeclaration."""
     declaration = getattr(view, "required_scopes", None)
     known = _declarations.get(id(declaration))
     if known is not None and known[0] is declaration:
@@ -86,8 +86,11 @@ def _declared(view: APIView) -> Declared:
     try:
         declared = _read(declaration)
     except (TypeError, ValueError) as error:
-        name = f"{type(view).__module__}.{type(view).__qualname__}"
-        raise ImproperlyConfigured(f"{name}.required_scopes must be a list, tuple or set of scopes.") from error
+        place = f"{type(view).__module__}.{type(view).__qualname__}.required_scopes"
+        if declaration is None:
+            raise InvalidDeclaration(f"{place} is not set.") from error
+        problem = "must be a list, tuple or set of scopes, or a dictionary of them by method or action"
+        raise InvalidDeclaration(f"{place} {problem}.") from error
     if len(_declarations) >= _MAX_DECLARATIONS:  # a view that makes a new list for each request
         _declarations.clear()
     _declarations[id(declaration)] = declaration, declared

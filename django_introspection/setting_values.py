@@ -158,7 +158,7 @@ def unknown_keys(unknown: Iterable[Any], known: Iterable[str]) -> str:
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """Return the known name that is like a wrong one, as a question in brackets; an empty string if none is."""
-    close = get_close_matches(str(name), list(known), n=1)
+    close = get_close_matches(str(name), list(map(str, known)), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

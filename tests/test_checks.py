@@ -88,16 +88,23 @@ SPEAKING = {
     "E012": default(BACKEND=OWN, OPTIONS={"audience": ORDERS}, USER=f"shop.{SECRET}"),
     "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
     "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
-    "E032": several(a={"issuer": SERVER}, b={"issuer": SERVER, "introspection_url": "https://evil.example/introspect"}),
-    "E033": several({**BY_NAME, "OPTIONS": {"create": "always"}}, a={"introspection_url": f"{SERVER}/introspect"}),
-    "E034": several(BY_NAME, a={"issuer": SERVER}, b={"issuer": "https://beta.example"}),
+    "E032": several(
+        default={"issuer": SERVER}, b={"issuer": SERVER, "introspection_url": "https://evil.example/introspect"}
+    ),
+    "E033": several(
+        {**BY_NAME, "OPTIONS": {"create": "always"}}, default={"introspection_url": f"{SERVER}/introspect"}
+    ),
+    "E034": several(BY_NAME, default={"issuer": SERVER}, b={"issuer": "https://beta.example"}),
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
     "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
-ELSEWHERE = {"E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"}
+ELSEWHERE = {
+    *("E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
+    *("E040", "E041", "E042", "E043", "W050", "W051", "W052", "W053", "W054", "W055"),
+}
 """Need more than settings: a project with or without other packages, a database that may be asked, views."""
 
 
@@ -175,7 +182,9 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "BACKENDS": {"a": {"BACKEND": "no.such"}, "b": {}, "c": {"BACKEND": OWN, "OPTIONS": {"audience": ORDERS}}},
     }
 
-    assert sorted(ids(values)) == [f"introspection.{number}" for number in ("E001", "E002", "E002", "E003", "E003")]
+    assert sorted(ids(values)) == [
+        f"introspection.{number}" for number in ("E001", "E002", "E002", "E003", "E003", "E041")
+    ]
 
 
 @pytest.mark.requirement("7662-4-j")

@@ -50,6 +50,7 @@ ROOMS = {
     "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",
     "security_log": "security log",
+    "configuration_log": "security log",
     "counters": "counters",
     "checks": "checks",
     "apps": "apps",

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.core import checks
 from django.db import Error as DatabaseError
 from django.db import router, transaction
+from django.urls import NoReverseMatch, reverse
 
 from .. import jose
 from ..cache_properties import is_private_cache
@@ -21,7 +22,8 @@ from .client_sources import client_sources
 
 def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
-    checks.register(check_client_sources, TAG)
+    for check in (check_client_sources, check_urls):
+        checks.register(check, TAG)
     for deploy_check in (check_issuer, check_assertions, check_client_policy, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
@@ -32,6 +34,29 @@ def check_issuer(**_: Any) -> Iterator[checks.CheckMessage]:
     """Look for an authorization server without a name (W002)."""
     if introspection_settings.ISSUER is None:
         yield warning("W002", f"{NAME}['ISSUER'] is not set.")
+
+
+@of_valid_settings
+def check_urls(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for an authorization server whose endpoints (W050) or metadata (W052) are not in the URL conf."""
+    if introspection_settings.ISSUER is None:
+        return
+    if not _is_routed("introspection:introspect"):
+        yield warning(
+            "W050", "It does not include django_introspection.urls: no client can introspect.", "ROOT_URLCONF"
+        )
+    elif not _is_routed("introspection_well_known:authorization-server"):
+        text = "It does not include django_introspection.well_known_urls: clients cannot find the endpoints by ISSUER."
+        yield warning("W052", text, "ROOT_URLCONF")
+
+
+def _is_routed(name: str) -> bool:
+    try:
+        return bool(reverse(name))
+    except NoReverseMatch:
+        return False
+    except Exception:  # noqa: BLE001 - a URL conf that is missing or cannot be imported; Django reports it
+        return True
 
 
 def check_client_sources(**_: Any) -> Messages:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
-from rest_framework.permissions import AllowAny
 
 from ..backends.registry import token_backends
 from ..cache_properties import is_private_cache
@@ -20,19 +19,18 @@ from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..jose import EXTRA_MISSING, is_installed
 from ..protocol.identifiers import endpoint_problem
-from ..protocol.presented import DPOP, SCHEMES, are_schemes
+from ..protocol.presented import DPOP, are_schemes
 from ..setting_values import NAME
-from .extraction import BEARER_METHODS, HEADER
 from .identity_checks import check_users
-from .metadata import is_served, resource_of
+from .metadata import WELL_KNOWN, resource_of, served_path
 from .proof import origins_of
-from .protected_views import ProtectedPlace, RoutedView, dotted_name, is_ours, protected_places, routed_views
-from .scope_denial import holds_scope
+from .protected_views import ProtectedPlace, protected_places
+from .view_checks import VIEW_CHECKS
 
 
 def register() -> None:
     """Register the checks of a resource server; a second call changes nothing."""
-    for check in (check_protected_paths, check_users, check_views, check_metadata, check_proofs):
+    for check in (check_backends, check_protected_paths, check_users, *VIEW_CHECKS, check_metadata, check_proofs):
         checks.register(check, TAG)
     checks.register(check_used_proofs, TAG, deploy=True)
 
@@ -51,17 +49,24 @@ def check_protected_paths(**_: Any) -> Iterator[CheckMessage]:
         yield error("E011", f"{settings.MIDDLEWARE[ours[0]]!r} stands before AuthenticationMiddleware.", "MIDDLEWARE")
 
 
-def check_views(**_: Any) -> Messages:
-    """Look at the DRF views of the URL conf, one by one."""
-    return [message for view in routed_views() for message in _view_messages(view)]
+@of_valid_settings
+def check_backends(**_: Any) -> Iterator[CheckMessage]:
+    """Look for a resource server that has no token backend (E040)."""
+    if not introspection_settings.BACKENDS and not apps.is_installed("django_introspection"):
+        yield error("E040", f"{NAME}['BACKENDS'] is empty: no token can be accepted.")
 
 
 @of_valid_settings
 def check_metadata(**_: Any) -> Iterator[CheckMessage]:
-    """Look for backends without a resource (W013) and for invalid identifiers (W014), if metadata is served."""
-    with suppress(Exception):  # the URL conf cannot be imported; Django reports it
-        if not is_served():
-            return
+    """Look at the well-known documents: their place (W051), and the resources of the backends (W013, W014)."""
+    path = _path_of_metadata()
+    if path is None:
+        return
+    if path != WELL_KNOWN:
+        below = path.removesuffix(WELL_KNOWN.removeprefix("/.well-known/"))
+        text = f"The well-known documents are served below {below!r}, and clients look for them below '/.well-known/'."
+        yield warning("W051", text, "ROOT_URLCONF")
+        return
     for backend in token_backends.made():
         place = f"{NAME}['BACKENDS'][{backend.alias!r}]['OPTIONS']['audience']"
         for identifier in sorted(backend.audience):
@@ -95,66 +100,11 @@ def _place_messages(place: ProtectedPlace) -> Iterator[CheckMessage]:
                 yield error("E027", "It accepts DPoP proofs, and the origin of this API is not known.", place.name)
 
 
-def _view_messages(view: RoutedView) -> Iterator[CheckMessage]:
-    name = dotted_name(view.view_class)
-    if problem := _scope_problem(view):
-        yield error("E013", problem, name)
-    ours = [each for each in view.authenticators if is_ours(each)]
-    for each in ours:
-        ways = each.bearer_methods
-        if not isinstance(ways, (tuple, list)) or HEADER not in ways or any(way not in BEARER_METHODS for way in ways):
-            yield error("E014", "Its bearer_methods must be a tuple of 'header' and 'body'.", dotted_name(each))
-    shared = [
-        (scheme, readers)
-        for scheme in SCHEMES
-        if len(readers := [each for each in view.authenticators if scheme in _schemes(each)]) > 1
-        and any(map(is_ours, readers))
-    ]
-    for scheme, readers in shared:
-        names = ", ".join(each.__name__ for each in readers)
-        yield warning("W012", f"Each of {names} reads {scheme} tokens, and refuses those of the others.", name)
-    if ours and not shared and not is_ours(view.authenticators[0]) and _needs_challenge(view):
-        yield warning("W011", "Its 401 without a token has no challenge for tokens.", name)
-
-
-def _schemes(authenticator: Any) -> Sequence[str]:
-    """Return the schemes that any authenticator reads; none if they cannot be found out."""
-    with suppress(Exception):
-        if is_ours(authenticator):
-            return tuple(authenticator.schemes)
-        used = str(authenticator().authenticate_header(None)).partition(" ")[0].lower()
-        return [scheme for scheme in SCHEMES if scheme.lower() == used]
-    return ()
-
-
-def _needs_challenge(view: RoutedView) -> bool:
-    """Return whether requests without a token are refused by a permission that brings no challenge of its own."""
-    with suppress(Exception):
-        made = [permission() for permission in view.declared("permission_classes") or ()]
-        return any(not isinstance(each, AllowAny) and not holds_scope(each) for each in made)
-    return False
-
-
-def _scope_problem(view: RoutedView) -> str | None:
-    with suppress(Exception):
-        made: Any = view.view_class(**view.initkwargs)
-        for permission in (each() for each in view.declared("permission_classes") or ()):
-            for scoped in scope_permissions(permission):
-                for method in made.allowed_methods:
-                    try:
-                        scoped.required(made, method)
-                    except ImproperlyConfigured as problem:
-                        return str(problem)
+def _path_of_metadata() -> str | None:
+    """Return the path of the documents of protected resources in the URL conf, None if it does not serve them."""
+    with suppress(Exception):  # a URL conf that is missing or cannot be imported; Django reports it
+        return served_path()
     return None
-
-
-def scope_permissions(permission: Any) -> Iterator[Any]:
-    """Yield the scope permissions of a composition."""
-    operands = [getattr(permission, name) for name in ("op1", "op2") if hasattr(permission, name)]
-    for operand in operands:
-        yield from scope_permissions(operand)
-    if not operands and holds_scope(permission):
-        yield permission
 
 
 def _modules_of(path: str) -> Iterator[str]:

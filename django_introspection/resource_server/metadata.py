@@ -40,12 +40,17 @@ def metadata_url(alias: str) -> str | None:
 
 
 def is_served() -> bool:
-    """Tell whether the URL conf serves the documents at the root of the host."""
+    """Return whether the URL conf serves the documents at the root of the host."""
+    return served_path() == WELL_KNOWN
+
+
+def served_path() -> str | None:
+    """Return the path at which the URL conf serves the documents, None if it does not serve them."""
     try:
         path = reverse(URL_NAME)
     except NoReverseMatch:
-        return False
-    return f"/{path.removeprefix(get_script_prefix())}" == WELL_KNOWN
+        return None
+    return f"/{path.removeprefix(get_script_prefix())}"
 
 
 def resource_of(backend: TokenBackend) -> str | None:

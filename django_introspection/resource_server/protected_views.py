@@ -41,6 +41,7 @@ class ProtectedPlace(NamedTuple):
     backend: str
     bearer_methods: Any
     schemes: Any
+    scopes: tuple[str, ...] = ()
 
 
 def routed_views() -> list[RoutedView]:
@@ -57,18 +58,39 @@ def routed_views() -> list[RoutedView]:
 
 
 def is_ours(authenticator: type) -> bool:
-    """Tell whether an authenticator is an IntrospectionAuthentication, which this room does not import."""
+    """Return whether an authenticator is an IntrospectionAuthentication, which this module does not import."""
     return hasattr(authenticator, "bearer_methods") and hasattr(authenticator, "using")
 
 
 def protected_places() -> list[ProtectedPlace]:
     """Return every place that takes tokens, each once: authenticators, decorated views and protected paths."""
+    return [*_routed_places(get_urlconf() or getattr(settings, "ROOT_URLCONF", None)), *path_places()]
+
+
+def path_places() -> list[ProtectedPlace]:
+    """Return the protected paths of the middleware."""
     paths = () if setting_problem("PROTECTED_PATHS") else introspection_settings.PROTECTED_PATHS
-    middleware = [
-        ProtectedPlace(f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes)
+    return [
+        ProtectedPlace(
+            f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes, path.scopes
+        )
         for path in paths
     ]
-    return [*_routed_places(get_urlconf() or settings.ROOT_URLCONF), *middleware]
+
+
+def decorated_places() -> list[ProtectedPlace]:
+    """Return the views of the URL conf that `token_required` decorates."""
+    return [
+        ProtectedPlace(
+            dotted_name(callback),
+            protection.backend,
+            protection.bearer_methods,
+            protection.schemes,
+            getattr(callback, "introspection_scopes", ()),
+        )
+        for callback in _callbacks()
+        if (protection := getattr(callback, "introspection_protection", None))
+    ]
 
 
 def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
@@ -78,17 +100,13 @@ def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
 
 
 @lru_cache(maxsize=8)
-def _routed_places(urlconf: str) -> list[ProtectedPlace]:
+def _routed_places(urlconf: str | None) -> list[ProtectedPlace]:
     found = [
         ProtectedPlace(dotted_name(each), each.backend, each.bearer_methods, each.schemes)
         for view in routed_views()
         for each in filter(is_ours, view.authenticators)
     ]
-    found += [
-        ProtectedPlace(dotted_name(callback), protection.backend, protection.bearer_methods, protection.schemes)
-        for callback in _callbacks()
-        if (protection := getattr(callback, "introspection_protection", None))
-    ]
+    found += decorated_places()
     return list({repr(place): place for place in found}.values())
 
 
@@ -99,7 +117,7 @@ def dotted_name(part: Any) -> str:
 
 
 def _callbacks() -> list[Any]:
-    """Return what the URL conf calls; nothing where it cannot be imported (Django says so)."""
+    """Return the callbacks of the URL conf; none if it cannot be imported, which Django reports."""
     try:
         return list(_walk(get_resolver(get_urlconf()).url_patterns))
     except Exception:  # noqa: BLE001 - whatever a module of the project raises on import

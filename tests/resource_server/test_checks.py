@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.conf import settings as project
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
@@ -25,6 +26,10 @@ from tests.settings import MIDDLEWARE, TOKEN_INTROSPECTION
 from .protected import ask, protect
 
 READ = requires_scope("orders:read")
+OWN_URLS = [
+    path("oauth/", include("django_introspection.urls")),
+    path("", include("django_introspection.well_known_urls")),
+]
 PROTECTED = {**TOKEN_INTROSPECTION, "PROTECTED_PATHS": {"/api/": {}}}
 MINE = "django_introspection.middleware.ProtectedPaths"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -52,8 +57,10 @@ def said_of(*views: Any) -> list[str]:
     inner = ModuleType("inner")
     inner.urlpatterns = [path(f"{number}", view) for number, view in enumerate(views)]
     outer = ModuleType("outer")
-    outer.urlpatterns = [path("api/", include(inner))]
-    with override_settings(ROOT_URLCONF=outer):
+    outer.urlpatterns = [path("api/", include(inner)), *OWN_URLS]
+    backends = {"partner": TOKEN_INTROSPECTION["BACKENDS"]["default"], **project.TOKEN_INTROSPECTION["BACKENDS"]}
+    values = {**project.TOKEN_INTROSPECTION, "BACKENDS": backends}
+    with override_settings(ROOT_URLCONF=outer, TOKEN_INTROSPECTION=values):
         return [str(message.id).removeprefix(f"{TAG}.") for message in checks.run_checks(tags=[TAG])]
 
 
@@ -145,7 +152,7 @@ def test_without_an_origin_that_a_proof_can_be_for_each_place_that_takes_one_is_
     named, unnamed = ({"default": {**own, "OPTIONS": {"audience": each}}} for each in ("orders", []))
 
     assert said_everywhere(settings) == []
-    assert said_everywhere(settings, BACKENDS=named) == ["E027"] * 4
+    assert said_everywhere(settings, BACKENDS=named) == ["W013", *["E027"] * 4]
     assert said_everywhere(settings, BACKENDS=unnamed) == ["E027"] * 4
     assert said_everywhere(settings, BACKENDS=unnamed, ORIGINS=["https://api.example.com"]) == []
     said_everywhere(settings, BACKENDS=unnamed)

@@ -19,6 +19,7 @@ from ...backends.registry import token_backends
 from ...check_messages import TAG
 from ...conf import introspection_settings
 from ...exceptions import InvalidSetting
+from ...setting_values import NAME
 from ..base import CommandOptions, CommandResult, ScriptCommand, shown
 from ..caches import OtherProcessFailed, look
 from ..memory import diagnose_memory
@@ -94,7 +95,8 @@ def _settings() -> Iterator[Finding]:
     messages = checks.run_checks(tags=[TAG], include_deployment_checks=True)
     for message in messages:
         say = Finding.error if message.level >= checks.ERROR else Finding.warning
-        yield say(f"{message.msg} ({message.id})", message.hint or "")
+        place = "" if message.obj == NAME else f"{message.obj}: "
+        yield say(f"{place}{message.msg} ({message.id})", message.hint or "")
     if not messages:
         yield Finding.ok("the system checks find nothing")
 
