@@ -55,6 +55,7 @@ ROOMS = {
     "checks": "checks",
     "apps": "apps",
     "admin": "admin",
+    "templatetags": "admin",
     "management": "commands",
     "management.base": "command base",
     "management.caches": "doctor",

@@ -1,98 +1,145 @@
-"""The admin of clients: the list, the short form for a new one, the long form for the rest."""
+"""The admin of clients: the list, the short form for a new client, and the long form for the others."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from ..authorization_server.purposes import NAMES, purpose_of
 from ..models import Client
 from ..models.fields import now
 from .client_filters import PurposeFilter, SecretsFilter
-from .client_forms import AddClientForm, ClientForm, FormIdField
-from .client_pages import ClientPages, client_of_form, live_tokens
-from .client_secrets import states_of, summary, warnings
+from .client_forms import AddClientForm, ClientForm, client_of_form
+from .client_pages import activity_view, revoke_view, set_active_selected
+from .display import identifier, moment
+from .once import posted_form_id, waits_for_lock
+from .pages import may, url_pattern
+from .revoking import live_tokens
+from .secret_pages import retire_view, secret_view, show_new_secret, was_sent_already
+from .secret_states import last_used, states_of, summary, warnings
+
+if TYPE_CHECKING:  # generic for the type checker alone
+    _ModelAdmin = admin.ModelAdmin[Client]
+else:
+    _ModelAdmin = admin.ModelAdmin
 
 
-class ClientAdmin(ClientPages):
-    """Register clients, change them, add and retire their secrets."""
+class ClientAdmin(_ModelAdmin):
+    """Register clients, change them, add and retire their secrets, disable them and revoke their tokens."""
 
     form = ClientForm
     registration_form = AddClientForm
     change_form_template = "admin/introspection/client/change_form.html"
-    list_display = ("client_name", "client_id", "purpose", "is_active", "introspection_policy", "secrets")
+    change_list_template = "admin/introspection/client/change_list.html"
+    list_display = ("client_name", "id_of_client", "purpose", "is_active", "secrets", "created", "last_used")
     list_filter = (PurposeFilter, SecretsFilter, "introspection_policy", "is_active")
     search_fields = ("client_name", "client_id")
     search_help_text = _("Search by name or client ID.")
     ordering = ("client_name", "pk")
+    actions = ("enable_clients", "disable_clients")
     radio_fields = {"introspection_policy": admin.VERTICAL}
     registration_fieldsets = (
         (
             None,
             {
-                "fields": ("form_id", "purpose", "client_name"),
-                "description": _("Its secret is made when the form is saved, and shown once: on the next page."),
+                "fields": ("purpose", "client_name", "form_id"),
+                "description": _("The secret is generated when the form is saved, and shown once, on the next page."),
             },
         ),
-        (_("The API that it is"), {"fields": ("resources", "resource_scopes"), "classes": ("introspection-serves",)}),
-        (_("The APIs that it calls"), {"fields": ("scope", "allowed_resources"), "classes": ("introspection-asks",)}),
+        (_("Resource server"), {"fields": ("resources", "resource_scopes"), "classes": ("introspection-serves",)}),
+        (_("Machine client"), {"fields": ("scope", "allowed_resources"), "classes": ("introspection-asks",)}),
         (
-            _("How it authenticates"),
+            _("Authentication"),
             {"fields": ("client_id", "token_endpoint_auth_method", "jwks", "jwks_uri"), "classes": ("collapse",)},
         ),
     )
     fieldsets = (
-        (None, {"fields": ("client_name", "client_id", "is_active")}),
+        (None, {"fields": ("client_name", "id_of_client", "is_active", "created")}),
         (
-            _("What it serves"),
-            {
-                "fields": ("resources", "resource_scopes"),
-                "description": _("For a resource server: the API that it is."),
-            },
+            _("Resource server"),
+            {"fields": ("resources", "resource_scopes"), "description": _("If the client is an API.")},
         ),
         (
-            _("What it is told"),
+            _("Introspection"),
             {
                 "fields": ("introspection_policy", "filter_scope", "visible_members"),
-                "description": _("The tokens that it may introspect, and what it learns of them."),
+                "description": _("The tokens that the client may introspect, and the members of the answers."),
             },
         ),
         (
-            _("What it may ask for"),
+            _("Tokens"),
             {
                 "fields": ("grant_types", "scope", "allowed_resources", "access_token_format"),
-                "description": _("For a machine client: the tokens that it gets."),
+                "description": _("If the client requests tokens: what it may request."),
             },
         ),
         (
-            _("How long its tokens live"),
+            _("Lifetime of tokens"),
             {"fields": ("access_token_lifetime", "refresh_token_lifetime"), "classes": ("collapse",)},
         ),
         (
-            _("How it authenticates"),
+            _("Authentication"),
             {"fields": ("token_endpoint_auth_method", "jwks", "jwks_uri"), "classes": ("collapse",)},
         ),
     )
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages for secrets, activity and revocation."""
+        own = (
+            ("secret/", "secret", secret_view),
+            ("secret/<int:secret_id>/retire/", "retire", retire_view),
+            ("activity/", "activity", activity_view),
+            ("revoke/", "revoke", revoke_view),
+        )
+        patterns = [url_pattern(self, f"<path:object_id>/{route}", name, view) for route, name, view in own]
+        return [*patterns, *super().get_urls()]
+
+    @admin.display(description=_("client ID"), ordering="client_id")
+    def id_of_client(self, client: Client) -> str:
+        """Return the client ID."""
+        return identifier(client.client_id)
+
     @admin.display(description=_("purpose"))
     def purpose(self, client: Client) -> Any:
-        """Say what it is for."""
+        """Return the short name of the purpose."""
         purpose = purpose_of(client)
-        return NAMES[purpose] if purpose else _("none yet")
+        return NAMES[purpose] if purpose else self.get_empty_value_display()
 
     @admin.display(description=_("secrets"))
     def secrets(self, client: Client) -> Any:
-        """Say how its secrets stand."""
+        """Return the state of the secrets."""
         return summary(client, now())
 
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, client: Client) -> str:
+        """Return when the client was registered."""
+        return moment(client.created_at)
+
+    @admin.display(description=_("last used"))
+    def last_used(self, client: Client) -> str:
+        """Return when a secret of the client was last used."""
+        return moment(last_used(client))
+
+    @admin.action(description=_("Enable selected clients"), permissions=["change"])
+    def enable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
+        """Enable clients, after a confirmation."""
+        return set_active_selected(self, request, queryset, wanted=True)
+
+    @admin.action(description=_("Disable selected clients"), permissions=["change"])
+    def disable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
+        """Disable clients, after a confirmation."""
+        return set_active_selected(self, request, queryset, wanted=False)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
-        """Fetch the secrets of the whole list at once."""
+        """Fetch the secrets of all clients on a page with one statement."""
         return super().get_queryset(request).prefetch_related("secrets")
 
     def get_form(
@@ -104,47 +151,55 @@ class ClientAdmin(ClientPages):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Client | None = None) -> Any:
-        """Group the fields of the form in use; who may only look sends nothing back."""
+        """Group the fields of the form in use; an operator who may only view gets no hidden field."""
         if obj is None:
             return self.registration_fieldsets
         fieldsets = super().get_fieldsets(request, obj)
         return [*fieldsets, (None, {"fields": ("seen",)})] if self.has_change_permission(request, obj) else fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
-        """Keep the client ID of a client that exists: it is what the client is configured with."""
-        return (*super().get_readonly_fields(request, obj), *(("client_id",) if obj else ()))
+        """Never change the client ID of a client that exists: the client is configured with it."""
+        return (*super().get_readonly_fields(request, obj), *(("id_of_client", "created") if obj else ()))
 
+    @waits_for_lock
     def changeform_view(self, request: HttpRequest, *arguments: Any, **options: Any) -> Any:
         """Register a client once, however often and however fast its form is sent."""
-        form_id = FormIdField().clean(request.POST.get("form_id"))
+        form_id = posted_form_id(request)
         try:
             if client := client_of_form(form_id):
-                return self.was_sent_already(request, client)
-            return super().changeform_view(request, *arguments, **options)
+                return was_sent_already(self, request, client)
+            response = super().changeform_view(request, *arguments, **options)
         except IntegrityError:
             if client := client_of_form(form_id):
-                return self.was_sent_already(request, client)
+                return was_sent_already(self, request, client)
             raise
+        if _has_errors(response) and (client := client_of_form(form_id)):  # the ID was taken while we looked
+            return was_sent_already(self, request, client)
+        return response
 
     def response_add(self, request: HttpRequest, obj: Client, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the first secret, in the answer to the form and nowhere else; a client with keys has none."""
+        """Show the first secret in the answer to the form; a client with keys has none."""
         if not obj.has_secrets:
             return super().response_add(request, obj, post_url_continue)
-        return self.show_new_secret(request, obj, FormIdField().clean(request.POST["form_id"]))
+        return show_new_secret(self, request, obj, UUID(request.POST["form_id"]))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
     ) -> HttpResponse:
-        """Show how a client stands above its form; a new one leads to the page of its secret and nowhere else."""
+        """Show the state of a client above its form. The form of a new client leads to the page of its secret."""
         if obj := context.get("original"):
-            at = now()
-            states = states_of(obj, at)
+            states = states_of(obj, now())
             context |= {
                 "secrets": states,
                 "warnings": warnings(obj, states),
-                "tokens": live_tokens(obj),
-                "may_revoke": self.has_revoke_permission(request, obj),
+                "tokens": live_tokens(client=obj),
+                **{name: may(self, request, name) for name in ("view_token", "issue_token", "revoke_token")},
             }
         else:
             context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *arguments, **options)
+
+
+def _has_errors(response: Any) -> bool:
+    """Return whether a response shows a form with errors."""
+    return bool((getattr(response, "context_data", None) or {}).get("errors"))

@@ -15,7 +15,7 @@ from ..models import Client, ClientSecret
 from ..models.fields import now
 
 SOON = timedelta(days=30)
-"""How long before it expires a secret is pointed out."""
+"""How long before its expiry a secret is marked."""
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _ModelAdmin = admin.ModelAdmin[Client]
@@ -24,17 +24,17 @@ else:
 
 
 class PurposeFilter(admin.SimpleListFilter):
-    """Clients by what they are for."""
+    """Filter clients by purpose."""
 
     title = _("purpose")
     parameter_name = "purpose"
 
     def lookups(self, request: Any, model_admin: _ModelAdmin) -> Iterable[tuple[str, Any]]:
         """Return the purposes, and the lack of one."""
-        return [*((purpose.value, name) for purpose, name in NAMES.items()), ("none", _("none yet"))]
+        return [*((purpose.value, name) for purpose, name in NAMES.items()), ("none", _("none"))]
 
     def queryset(self, request: Any, queryset: QuerySet[Client]) -> QuerySet[Client]:
-        """Return the clients for the chosen purpose."""
+        """Return the clients with the chosen purpose."""
         chosen = self.value()
         if chosen == "none":
             return queryset.filter(with_purpose(None))
@@ -42,13 +42,13 @@ class PurposeFilter(admin.SimpleListFilter):
 
 
 class SecretsFilter(admin.SimpleListFilter):
-    """Clients by the state of a secret of theirs."""
+    """Filter clients by the state of a secret."""
 
     title = _("secrets")
     parameter_name = "secrets"
 
     def lookups(self, request: Any, model_admin: _ModelAdmin) -> Iterable[tuple[str, Any]]:
-        """Return what there is to be seen to."""
+        """Return the states that need attention."""
         return [
             ("soon", _("one expires within 30 days")),
             ("expired", _("one has expired")),

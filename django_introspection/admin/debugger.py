@@ -19,8 +19,8 @@ from ..models import Token
 from ..signals import token_debugged
 from .debugger_form import DebuggerForm, too_much
 from .debugger_verdicts import endpoint_verdict, resource_server_verdict
-from .pages import VIEW, page, permission_page
-from .token_revoking import how_revoked
+from .pages import form_page, own_page
+from .revoking import how_revoked
 
 MAX_BODY = 256 * 1024
 """Bytes of a form that are read; a token of the longest kind has 16 KiB, thrice that when it is encoded."""
@@ -28,14 +28,13 @@ MAX_DRAINED = 64 * 1024 * 1024
 
 
 @csrf_exempt
+@own_page("view_token")
 def debugger_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Ask for a token and show what it means; a body that is too large is refused before Django would read it."""
-    if refused := permission_page(model_admin, request, VIEW):
-        return refused
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MAX_BODY:
         _drain(request)
-        form = DebuggerForm(initial=_initial())
+        form = DebuggerForm(initial=_initial(request))
         return _form_page(model_admin, request, form, status=413, problem=too_much(length))
 
     def protected(inner: HttpRequest) -> HttpResponse:
@@ -47,7 +46,7 @@ def debugger_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpR
 
 def _debug(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
-        return _form_page(model_admin, request, DebuggerForm(initial=_initial()))
+        return _form_page(model_admin, request, DebuggerForm(initial=_initial(request)))
     form = DebuggerForm(request.POST)
     if not form.is_valid():
         return _form_page(model_admin, request, form)
@@ -82,12 +81,13 @@ def _judge(request: HttpRequest, chosen: dict[str, Any]) -> dict[str, Any]:
 def _form_page(
     model_admin: ModelAdmin[Token], request: HttpRequest, form: DebuggerForm, *, status: int = 200, **verdicts: Any
 ) -> HttpResponse:
-    context = {"title": _("Token debugger"), "form": form, **verdicts}
-    return page(model_admin, request, "debugger", context, status=status)
+    context = {"title": _("Token debugger"), **verdicts}
+    return form_page(model_admin, request, "token/debugger", form, context, status=status)
 
 
-def _initial() -> dict[str, Any]:
-    return {"backend": next(iter(token_backends), "")}
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """Return the first backend, and the caller that a link names."""
+    return {"backend": next(iter(token_backends), ""), "caller": request.GET.get("caller", "")}
 
 
 def _drain(request: HttpRequest) -> None:

@@ -19,27 +19,26 @@ from ..conf import DAY
 from ..models import Client, Token
 from ..protocol.errors import IntrospectionUnavailable
 from .overview_charts import Chart, client_chart, day_chart
-from .pages import VIEW, page, permission_page
+from .pages import own_page, page
 
 DAYS = 14
 TOP = 10
 """Clients that are shown, those with most tokens first."""
 
 
+@own_page("view_token")
 def overview_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Show the counts of the days around today."""
-    if refused := permission_page(model_admin, request, VIEW):
-        return refused
     today = datetime.now(UTC).date()
     past = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
     ahead = [today + timedelta(days=days) for days in range(DAYS)]
     context = {
-        "title": _("Tokens at a glance"),
+        "title": _("Token overview"),
         "days": DAYS,
         "charts": _token_charts(past, ahead),
         **_counted(past),
     }
-    return page(model_admin, request, "overview", context)
+    return page(model_admin, request, "token/overview", context)
 
 
 def _token_charts(past: list[date], ahead: list[date]) -> list[Chart]:

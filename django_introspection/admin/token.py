@@ -1,23 +1,29 @@
-"""The admin of tokens: to look at, to issue, to revoke, and to find out why one was refused."""
+"""The admin of tokens: list, issue, revoke and debug them."""
 
 from __future__ import annotations
 
-from functools import partial
+import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Client, Token
+from ..models import Token
 from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
-from .pages import ISSUE, REVOKE, may_view
-from .token_list import FILTERS, TokenChangeList, ordering
+from .display import identifier, identifiers, moment_column, short_identifier
+from .pages import may, url_pattern
+from .revoking import how_revoked
+from .token_filters import FILTERS, clients_called, ordering
+from .token_list import TokenChangeList
 from .token_state import state_of
+from .users import users_called
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _ModelAdmin = admin.ModelAdmin[Token]
@@ -26,11 +32,11 @@ else:
 
 
 class TokenAdmin(_ModelAdmin):
-    """List tokens with their state, issue and revoke them; their values are nowhere."""
+    """List tokens with their state, issue and revoke them. Their values are not stored, and never shown here."""
 
     change_list_template = "admin/introspection/token/change_list.html"
     change_form_template = "admin/introspection/token/change_form.html"
-    list_display = ("id", "state", "kind", "client", "user", "scope", "expires_at")
+    list_display = ("short_id", "state", "kind", "client", "user", "scope_tokens", "issued", "expires")
     list_filter = FILTERS
     list_select_related = ("client", "user")
     list_max_show_all = 0
@@ -38,32 +44,31 @@ class TokenAdmin(_ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     search_fields = ("id", "grant_id", "client__client_id")
-    search_help_text = _("Search by the ID of a token, a grant or a client.")
+    search_help_text = _("Search by the ID of a token, grant, client or user, or by user name.")
     actions = ("revoke_tokens",)
     fields = (
-        "id", "state", "revoked", "kind", "client", "user", "scope", "audience", "members",
-        "grant_id", "issued_at", "not_before", "expires_at",
-        "rotated_at", "predecessor", "grant_expires_at",
+        "whole_id", "state", "revoked", "kind", "client", "user", "scope_tokens", "resources", "further_members",
+        "grant", "issued", "valid_from", "expires",
+        "used", "predecessor", "grant_expires",
     )  # fmt: skip
     readonly_fields = fields
 
+    issued = moment_column("issued_at", _("issued"))
+    expires = moment_column("expires_at", _("expires"))
+    valid_from = moment_column("not_before", _("not before"))
+    used = moment_column("rotated_at", _("used"))
+    grant_expires = moment_column("grant_expires_at", _("grant expires"))
+
     def get_urls(self) -> list[URLPattern]:
         """Add the pages that issue, revoke, debug and count."""
-        pages = {
-            "issue/": ("issue", token_issuing.issue_view),
-            "debugger/": ("debugger", debugger.debugger_view),
-            "overview/": ("overview", overview.overview_view),
-            "<uuid:pk>/revoke/": ("revoke", token_revoking.revoke_view),
-        }
-        return [
-            *(self._url(route, name, view) for route, (name, view) in pages.items()),
-            *super().get_urls(),
-        ]
-
-    def _url(self, route: str, name: str, view: Any) -> URLPattern:
-        bound = partial(view, self)
-        vars(bound).update(vars(view))  # csrf_exempt, where a view protects itself
-        return path(route, self.admin_site.admin_view(bound), name=f"introspection_token_{name}")
+        own: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
+            ("issue/", "issue", token_issuing.issue_view),
+            ("debugger/", "debugger", debugger.debugger_view),
+            ("overview/", "overview", overview.overview_view),
+            ("user/<path:user_id>/revoke/", "revoke_user", token_revoking.revoke_user_view),
+            ("<uuid:object_id>/revoke/", "revoke", token_revoking.revoke_view),
+        )
+        return [*(url_pattern(self, route, name, view) for route, name, view in own), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TokenChangeList]:
         """List without counting."""
@@ -74,7 +79,7 @@ class TokenAdmin(_ModelAdmin):
         return ordering(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Token]:
-        """Fetch client and user with each token, on the page of one as well."""
+        """Fetch client and user with each token, also for the page of a token."""
         return super().get_queryset(request).select_related("client", "user")
 
     def get_search_results(
@@ -84,59 +89,96 @@ class TokenAdmin(_ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if client := Client.objects.filter(client_id=term).first():  # by its key, an index has its tokens in order
-            return queryset.filter(client=client.pk), False
+        if clients := clients_called(term):
+            return queryset.filter(client__in=clients), False
+        if users := users_called(term):
+            return queryset.filter(user__in=users), False
         try:
-            identifier = UUID(term)
+            wanted = UUID(term)
         except ValueError:
             return queryset.none(), False
-        return queryset.filter(Q(pk=identifier) | Q(grant_id=identifier)), False
+        return queryset.filter(Q(pk=wanted) | Q(grant_id=wanted)), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Tell the page which other pages this operator may open."""
-        may = {"may_issue": request.user.has_perm(ISSUE), "may_view": may_view(request)}
-        return super().changelist_view(request, {**may, **(extra_context or {})})
+        """Add the permissions that the links to the own pages need."""
+        return super().changelist_view(request, {**self._permissions(request), **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Tell the page whether this operator may revoke."""
-        may = {"may_revoke": self.has_revoke_permission(request)}
-        return super().change_view(request, object_id, form_url, {**may, **(extra_context or {})})
+        """Add the permissions that the links to the own pages need."""
+        return super().change_view(
+            request, object_id, form_url, {**self._permissions(request), **(extra_context or {})}
+        )
+
+    def _permissions(self, request: HttpRequest) -> dict[str, bool]:
+        return {name: may(self, request, name) for name in ("view_token", "issue_token", "revoke_token")}
+
+    @admin.display(description=_("ID"))
+    def short_id(self, token: Token) -> str:
+        """Return the two ends of the ID, which would fill four lines of the list."""
+        return short_identifier(token.pk)
+
+    @admin.display(description=_("ID"))
+    def whole_id(self, token: Token) -> str:
+        """Return the ID, which is also the jti of a JWT."""
+        return identifier(token.pk)
+
+    @admin.display(description=_("grant"))
+    def grant(self, token: Token) -> str:
+        """Return the ID of the grant."""
+        return identifier(token.grant_id)
+
+    @admin.display(description=_("scope"))
+    def scope_tokens(self, token: Token) -> str:
+        """Return the scope, written from left to right in every language."""
+        return format_html('<span dir="ltr">{}</span>', token.scope) if token.scope else self.get_empty_value_display()
+
+    @admin.display(description=_("audience"))
+    def resources(self, token: Token) -> str:
+        """Return the audience as a list."""
+        return identifiers(token.audience)
+
+    @admin.display(description=_("further members"))
+    def further_members(self, token: Token) -> str:
+        """Return the further members as JSON."""
+        if not token.members:
+            return self.get_empty_value_display()
+        return format_html('<pre dir="ltr">{}</pre>', json.dumps(token.members, indent=2, ensure_ascii=False))
 
     @admin.display(description=_("state"))
     def state(self, token: Token) -> str:
-        """Say whether the token is good now, and why not."""
+        """Return whether the token is active now, or why it is not."""
         return str(state_of(token, now()).label)
 
     @admin.display(description=_("revoked"))
-    def revoked(self, token: Token) -> str | None:
-        """Say when and by whom it was revoked."""
-        return token_revoking.how_revoked(token)
+    def revoked(self, token: Token) -> str:
+        """Return when and by whom the token was revoked."""
+        return how_revoked(token) or self.get_empty_value_display()
 
-    @admin.action(description=_("Revoke the selected tokens"), permissions=["revoke"])
+    @admin.action(description=_("Revoke selected tokens"), permissions=["revoke"])
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[Token]) -> HttpResponse | None:
-        """Say what will happen, then do it."""
+        """Revoke tokens, after a confirmation."""
         return token_revoking.revoke_selected(self, request, queryset)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission to revoke, of somebody who may look."""
-        return request.user.has_perm(REVOKE) and may_view(request)
+        """Ask for the permission to revoke, of an operator who may view tokens."""
+        return may(self, request, "revoke_token") and self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: a token is issued, not typed."""
+        """Return False: a token is issued, not typed."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
-        """Refuse: a token is revoked, not edited."""
+        """Return False: a token is revoked, not edited."""
         return False
 
     def delete_model(self, request: HttpRequest, obj: Token) -> None:
-        """Revoke first: caches are told of a token that is revoked, not of one that is gone."""
-        token_revoking.revoke_and_say(self, request, [obj])
+        """Revoke first: caches can be told about a revoked token, but not about one that is gone."""
+        token_revoking.revoke_and_report(self, request, [obj])
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         """Revoke first, as for one."""
-        token_revoking.revoke_and_say(self, request, list(queryset))
+        token_revoking.revoke_and_report(self, request, list(queryset))
         super().delete_queryset(request, queryset)

@@ -1,4 +1,4 @@
-"""Issuing a token by hand: its value is in the one answer that made it, and nowhere else."""
+"""Issuing a token by hand: its value is shown once, in the answer to the form."""
 
 from __future__ import annotations
 
@@ -9,126 +9,172 @@ from uuid import UUID
 from django import forms
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth import get_user_model
-from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from ..authorization_server.issuing import IssuedToken, issue
+from ..authorization_server.issuing import IssuedToken, access_token_lifetime, issue
+from ..authorization_server.resources import require_own_limits
 from ..models import Client, Token
-from ..models.fields import uuid7, validate_resources, validate_scope
-from .client_forms import LinesField
-from .pages import ISSUE, page, permission_page
+from ..models.fields import validate_resources, validate_scope
+from ..protocol.errors import InvalidScope, InvalidTarget
+from .form_fields import ONE_LINE, LinesField, LookUp
+from .once import OnceForm, posted_form_id, waits_for_lock
+from .pages import form_page, may, own_page, page
 
-FORM_LIFE = 60 * 60
-"""Seconds for which an open form can be sent."""
 MAX_LIFETIME = 366 * 24 * 60 * 60
-_SALT = "introspection.issue"
+"""Seconds."""
+BEYOND_LIMITS = "issue_any_token"
 
 
-class IssueForm(forms.Form):
-    """For whom, for what and for how long. Client and user are typed: there may be thousands."""
+class IssueForm(OnceForm):
+    """Client, user, scope, audience and lifetime of a new token.
 
-    ticket = forms.CharField(widget=forms.HiddenInput)
-    client_id = forms.CharField(
-        label=_("Client ID"), max_length=255, widget=forms.TextInput(attrs={"class": "vTextField"})
+    Client and user are found by Django's autocomplete if the operator may view them, otherwise by their exact names.
+    """
+
+    client = forms.ModelChoiceField(
+        label=_("Client"),
+        queryset=Client.objects.none(),
+        to_field_name="client_id",
+        widget=forms.TextInput(attrs=ONE_LINE),
+        error_messages={"invalid_choice": _("There is no client with this ID.")},
     )
-    username = forms.CharField(
-        label=_("User name"),
-        max_length=255,
+    user: Any = forms.ModelChoiceField(
+        label=_("User"),
+        queryset=None,
         required=False,
-        help_text=_("Empty: a token of the client itself."),
-        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"class": "vTextField introspection-entry", "autocomplete": "off"}),
+        help_text=_("If empty, the token is for the client itself."),
+        error_messages={"invalid_choice": _("There is no user with this name.")},
     )
     scope = forms.CharField(
         label=_("Scope"),
         required=False,
         validators=[validate_scope],
-        help_text=_("Scopes with one space between."),
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=_("Scopes, separated by spaces."),
+        widget=forms.TextInput(attrs=ONE_LINE),
     )
     audience = LinesField(
         label=_("Audience"),
         required=False,
-        help_text=_("Resources that the token is for: absolute URIs, one on each line."),
+        help_text=_("The resources that the token is for: absolute URIs, one on each line."),
     )
     lifetime = forms.IntegerField(
         label=_("Lifetime"),
         required=False,
         min_value=1,
         max_value=MAX_LIFETIME,
-        help_text=_("Seconds. Empty: as long as other access tokens of the client."),
+        help_text=_("In seconds. If empty, that of other access tokens of the client."),
+        widget=forms.NumberInput(attrs={"class": "vIntegerField introspection-entry"}),
     )
 
-    def clean_client_id(self) -> Client:
-        """Find the client."""
-        client = Client.objects.filter(client_id=self.cleaned_data["client_id"]).first()
-        if client is None:
-            raise ValidationError(_("There is no client with this ID."))
+    def __init__(self, model_admin: ModelAdmin[Token], request: HttpRequest, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.operator = request.user
+        self.is_limited = not may(model_admin, request, BEYOND_LIMITS)
+        users = get_user_model()
+        self._choose_from(model_admin, request, "client", Client.objects.all(), "client_id")
+        self._choose_from(model_admin, request, "user", users._default_manager.all(), users.USERNAME_FIELD)
+        if self.is_limited:
+            self.fields["scope"].help_text = _("Scopes that the client may request, separated by spaces.")
+
+    def _choose_from(
+        self, model_admin: ModelAdmin[Token], request: HttpRequest, name: str, objects: Any, exact_name: str
+    ) -> None:
+        """Offer autocomplete if the admin can search the objects and the operator may view them."""
+        field: Any = self.fields[name]
+        field.queryset = objects
+        field.to_field_name = exact_name
+        site = model_admin.admin_site
+        other = site.get_model_admin(objects.model) if site.is_registered(objects.model) else None
+        if other and other.get_search_fields(request) and other.has_view_permission(request):
+            field.to_field_name = None
+            field.widget = LookUp(Token._meta.get_field(name), site)
+            field.widget.is_required = field.required
+            field.widget.choices = field.choices
+
+    def clean_client(self) -> Client:
+        """Refuse a disabled client."""
+        client: Client = self.cleaned_data["client"]
         if not client.is_active:
-            raise ValidationError(_("This client is disabled: its tokens would not be active."))
+            raise ValidationError(_("This client is disabled, so its tokens would be inactive."))
         return client
 
-    def clean_username(self) -> Any:
-        """Find the user."""
-        name = self.cleaned_data["username"]
-        if not name:
+    def clean_user(self) -> Any:
+        """Refuse a disabled user, and a privileged one unless the operator is a superuser."""
+        user = self.cleaned_data["user"]
+        if user is None:
             return None
-        users = get_user_model()
-        try:
-            user = users._default_manager.get_by_natural_key(name)
-        except users.DoesNotExist:
-            raise ValidationError(_("There is no user with this name.")) from None
         if not user.is_active:
-            raise ValidationError(_("This user is disabled: the token would not be active."))
+            raise ValidationError(_("This user is disabled, so the token would be inactive."))
+        privileged = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
+        if privileged and not getattr(self.operator, "is_superuser", False):
+            raise ValidationError(_("Only a superuser can issue tokens for staff and superusers."))
         return user
 
     def clean_audience(self) -> list[str]:
-        """Refuse what is no resource."""
-        validate_resources(self.cleaned_data["audience"])
+        """Refuse anything but resource identifiers."""
         audience: list[str] = self.cleaned_data["audience"]
+        validate_resources(audience)
         return audience
 
+    def clean(self) -> dict[str, Any]:
+        """Hold the token to what its client may request, unless the operator may go beyond."""
+        cleaned = super().clean()
+        client = cleaned.get("client")
+        if self.is_limited and client is not None:
+            self._check_limits(client, cleaned)
+        return cleaned
 
+    def _check_limits(self, client: Client, cleaned: dict[str, Any]) -> None:
+        try:
+            require_own_limits(client, cleaned.get("scope", ""), [])
+        except InvalidScope:
+            self.add_error("scope", _("The client may not request this scope: its own is “%s”.") % client.scope)
+        try:
+            require_own_limits(client, "", cleaned.get("audience", []))
+        except InvalidTarget:
+            self.add_error("audience", _("The client may not request tokens for these resources."))
+        longest = int(access_token_lifetime(client).total_seconds())
+        if (cleaned.get("lifetime") or 0) > longest:
+            self.add_error("lifetime", _("Access tokens of this client live for %d seconds or less.") % longest)
+
+
+@own_page("issue_token")
+@waits_for_lock
 @sensitive_variables("issued")
 def issue_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Ask what to issue, and show the new token in the answer to the form."""
-    if refused := permission_page(model_admin, request, ISSUE):
-        return refused
     if request.method != "POST":
-        return _form_page(model_admin, request, IssueForm(initial=_initial(request)))
-    form = IssueForm(request.POST)
-    try:
-        token_id = _redeem(request)
-    except signing.BadSignature:
-        form = IssueForm(_with_new_ticket(request))
-        form.add_error(None, _("This form was open for too long. Nothing was issued: check it and send it again."))
-        return _form_page(model_admin, request, form)
-    if used := Token.objects.on_primary().filter(pk=token_id).first():
+        return _form_page(model_admin, request, IssueForm(model_admin, request, initial=_initial(request)))
+    if used := _issued_by(request):
         return _already(model_admin, request, used)
+    form = IssueForm(model_admin, request, request.POST)
     if not form.is_valid():
         return _form_page(model_admin, request, form)
     try:
-        issued = _issue(model_admin, request, form.cleaned_data, token_id)
+        issued = _issue(model_admin, request, form.cleaned_data)
     except ValidationError as problem:
         form.add_error(None, problem)
         return _form_page(model_admin, request, form)
-    except IntegrityError:  # sent twice at once, or the client or user is gone
-        if used := Token.objects.on_primary().filter(pk=token_id).first():
+    except IntegrityError:  # sent twice at once, or the client or the user is gone
+        if used := _issued_by(request):
             return _already(model_admin, request, used)
-        form.add_error(None, _("The client or the user was deleted meanwhile. Nothing was issued."))
+        form.add_error(None, _("The client or the user does not exist any more. Nothing was issued."))
         return _form_page(model_admin, request, form)
     context = {"title": _("New token"), "issued": issued, "token": issued.token}
-    return page(model_admin, request, "issued", context)
+    return page(model_admin, request, "token/issued", context)
 
 
-def _issue(model_admin: ModelAdmin[Token], request: HttpRequest, chosen: dict[str, Any], token_id: UUID) -> IssuedToken:
+def _issue(model_admin: ModelAdmin[Token], request: HttpRequest, chosen: dict[str, Any]) -> IssuedToken:
+    token_id: UUID = chosen["form_id"]
     with transaction.atomic(using=router.db_for_write(Token)):
         issued = issue(
-            client=chosen["client_id"],
-            user=chosen["username"],
+            client=chosen["client"],
+            user=chosen["user"],
             scope=chosen["scope"],
             audience=chosen["audience"],
             lifetime=timedelta(seconds=chosen["lifetime"]) if chosen["lifetime"] else None,
@@ -138,35 +184,29 @@ def _issue(model_admin: ModelAdmin[Token], request: HttpRequest, chosen: dict[st
     return issued
 
 
+def _issued_by(request: HttpRequest) -> Token | None:
+    """Return the token that this form has issued, or None."""
+    form_id = posted_form_id(request)
+    return Token.objects.on_primary().filter(pk=form_id).first() if form_id else None
+
+
 def _already(model_admin: ModelAdmin[Token], request: HttpRequest, token: Token) -> HttpResponse:
-    """Say that the form was used: the value is not shown again, since nobody has it."""
-    context = {"title": _("This form was used already"), "token": token}
-    return page(model_admin, request, "issued_already", context, status=409)
+    """Report that the form has issued a token; the value cannot be shown again, since it is not stored."""
+    context = {"title": _("Already issued"), "token": token}
+    return page(model_admin, request, "token/issued_already", context, status=409)
 
 
 def _form_page(model_admin: ModelAdmin[Token], request: HttpRequest, form: IssueForm) -> HttpResponse:
-    return page(model_admin, request, "issue", {"title": _("Issue token"), "form": form})
+    context = {"title": _("Issue token"), "is_limited": form.is_limited}
+    return form_page(model_admin, request, "token/issue", form, context)
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    chosen = {name: request.GET[name] for name in ("client_id", "username") if name in request.GET}
-    return {**chosen, "ticket": _ticket(request)}
-
-
-def _with_new_ticket(request: HttpRequest) -> Any:
-    data = request.POST.copy()
-    data["ticket"] = _ticket(request)
-    return data
-
-
-def _ticket(request: HttpRequest) -> str:
-    """Choose the ID of the token before the form is sent, so that the database refuses to issue it twice."""
-    return signing.dumps([str(uuid7()), str(request.user.pk)], salt=_SALT)
-
-
-def _redeem(request: HttpRequest) -> UUID:
-    """Return the ID that a form was made for; raises BadSignature for one that is too old or another operator's."""
-    token_id, user = signing.loads(request.POST.get("ticket", ""), salt=_SALT, max_age=FORM_LIFE)
-    if user != str(request.user.pk):
-        raise signing.BadSignature
-    return UUID(token_id)
+    """Return the client and the user that a link names."""
+    users = get_user_model()
+    client_id, username = request.GET.get("client_id", ""), request.GET.get("username", "")
+    found: dict[str, Any] = {}
+    if "\x00" not in client_id + username:
+        found["client"] = Client.objects.filter(client_id=client_id).first()
+        found["user"] = users._default_manager.filter(**{users.USERNAME_FIELD: username}).first()
+    return found

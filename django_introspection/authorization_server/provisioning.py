@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
@@ -77,10 +78,21 @@ def get_client(client_id: str) -> Client:
 
 
 @sensitive_variables("value")
-def rotate_secret(client: Client, value: str | None = None, *, others_expire_at: datetime | None = None) -> str:
-    """Add a secret beside the live ones, which then expire at a moment or earlier, and return it.
+def rotate_secret(
+    client: Client,
+    value: str | None = None,
+    *,
+    expires_at: datetime | None = None,
+    others_expire_at: datetime | None = None,
+    form_id: UUID | None = None,
+) -> str:
+    """Add a secret to a client, limit the life of the other live secrets, and return the new one.
 
-    Raises ValidationError as `add_secret` does, for a secret that the client has, and for a client without secrets.
+    The new secret expires at `expires_at`, the others at `others_expire_at` or earlier; None means no new limit.
+    `form_id` is the ID of the form that asks: a form that has made a secret gets no second one.
+
+    Raises ValidationError as `add_secret` does, if the client has this secret already, and if it does not authenticate
+    by a secret; raises IntegrityError for a form that has made a secret, and if the client was deleted.
     """
     if not client.has_secrets:
         raise ValidationError("This client does not authenticate by a secret.")
@@ -90,7 +102,7 @@ def rotate_secret(client: Client, value: str | None = None, *, others_expire_at:
         if others_expire_at is not None:
             lasting = _secrets(client).filter(Q(expires_at=None) | Q(expires_at__gt=others_expire_at))
             lasting.update(expires_at=others_expire_at)
-        return add_secret(client, value)
+        return add_secret(client, value, expires_at=expires_at, form_id=form_id)
 
 
 def _refuse_difference(client: Client, metadata: Mapping[str, Any]) -> None:

@@ -1,29 +1,39 @@
-"""What a client is for, read from its fields: what it serves and what it may ask for."""
+"""The purpose of a client: what follows from it for a new client, and how it is read from the fields of any."""
 
 from __future__ import annotations
 
 from django.db.models import Q, TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Client, IntrospectionPolicy
+from ..models import Client, GrantType, IntrospectionPolicy
 
 
 class Purpose(TextChoices):
     """What a client is for."""
 
-    RESOURCE_SERVER = "resource_server", _("Resource server: an API that asks what the tokens it receives mean")
-    MACHINE = "machine", _("Machine client: a program that gets tokens for itself, to call APIs")
+    RESOURCE_SERVER = "resource-server", _("Resource server: an API that introspects the tokens it receives")
+    MACHINE = "machine", _("Machine client: a program that gets tokens of its own to call APIs")
     BOTH = "both", _("Both: an API that also calls other APIs")
 
     @property
     def serves(self) -> bool:
-        """Whether it has resources."""
+        """Whether the client serves resources."""
         return self != Purpose.MACHINE
 
     @property
     def asks(self) -> bool:
-        """Whether it gets tokens."""
+        """Whether the client gets tokens of its own."""
         return self != Purpose.RESOURCE_SERVER
+
+    @property
+    def grant_types(self) -> list[str]:
+        """The grant types of a new client with this purpose."""
+        return [GrantType.CLIENT_CREDENTIALS.value] if self.asks else []
+
+    @property
+    def introspection_policy(self) -> IntrospectionPolicy:
+        """The introspection policy of a new client with this purpose."""
+        return IntrospectionPolicy.AUDIENCE if self.serves else IntrospectionPolicy.OWN
 
 
 NAMES = {
@@ -31,14 +41,14 @@ NAMES = {
     Purpose.MACHINE: _("machine client"),
     Purpose.BOTH: _("both"),
 }
-"""The purposes in a word."""
+"""Short names of the purposes."""
 
 SERVES = ~Q(resources=[]) | Q(introspection_policy=IntrospectionPolicy.ANY)
 ASKS = ~Q(grant_types=[])
 
 
 def purpose_of(client: Client) -> Purpose | None:
-    """Return what a client is for, None for one that neither serves nor asks."""
+    """Return the purpose of a client, or None for a client that neither serves resources nor gets tokens."""
     serves = bool(client.resources) or client.introspection_policy == IntrospectionPolicy.ANY
     if client.grant_types:
         return Purpose.BOTH if serves else Purpose.MACHINE
@@ -46,6 +56,6 @@ def purpose_of(client: Client) -> Purpose | None:
 
 
 def with_purpose(purpose: Purpose | None) -> Q:
-    """Return the condition of clients that are for something, or for nothing yet."""
+    """Return the query for clients with a purpose, or for those without one."""
     serves, asks = (purpose.serves, purpose.asks) if purpose else (False, False)
     return (SERVES if serves else ~SERVES) & (ASKS if asks else ~ASKS)

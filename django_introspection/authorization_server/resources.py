@@ -32,6 +32,12 @@ def new_grant(client: Client, requested_scope: str | None, requested: list[str])
     return _understood(scope, resources, may_be_nothing=not asked), resources
 
 
+def require_own_limits(client: Client, scope: str, resources: list[str]) -> None:
+    """Check that a client may request a scope and resources itself; raises InvalidScope and InvalidTarget."""
+    _part_of(parse_scope(client.scope), scope, default=())
+    _among(_known(client.allowed_resources), resources)
+
+
 def narrow_grant(refresh_token: Token, requested_scope: str | None, requested: list[str]) -> tuple[Scope, list[str]]:
     """Return the part of a grant that a refresh asks for, by default all of it (RFC 6749 §6, RFC 8707 §2.2).
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from .. import revocations
 from ..conf import introspection_settings
@@ -24,6 +25,11 @@ from ..protocol.errors import IntrospectionUnavailable
 from ..signals import token_revoked
 from .restoring import restore_if_needed
 
+CACHE_UNAVAILABLE = _(
+    "The tokens were revoked, but the cache of revocations did not answer: cached answers and JWTs may still be "
+    "accepted. Revoke again when the cache answers."
+)
+"""What admin and command report of a revocation that raised IntrospectionUnavailable."""
 BATCH = 500
 """Tokens in one statement, one call to the cache and one signal."""
 

@@ -16,6 +16,7 @@ from ..authorization_server.issuing import issue
 from ..authorization_server.provisioning import get_client
 from ..authorization_server.restoring import restore_all
 from ..authorization_server.revoking import (
+    CACHE_UNAVAILABLE,
     revoke_client_tokens,
     revoke_grant,
     revoke_token,
@@ -102,8 +103,7 @@ def _revoke(options: CommandOptions) -> CommandResult:
     try:
         revoked = _revoke_chosen(options)
     except IntrospectionUnavailable:
-        unavailable = "Revoked, but the cache of revocations does not answer: kept answers live on. Run it again."
-        raise CommandError(unavailable, returncode=UNAVAILABLE) from None
+        raise CommandError(str(CACHE_UNAVAILABLE), returncode=UNAVAILABLE) from None
     return CommandResult({"revoked": revoked}, f"Revoked: {revoked}")
 
 

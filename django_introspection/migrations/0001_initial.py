@@ -218,6 +218,7 @@ class Migration(migrations.Migration):
                         editable=False,
                         primary_key=True,
                         serialize=False,
+                        verbose_name="ID",
                     ),
                 ),
                 ("digest", django_introspection.models.fields.DigestField(max_length=32, unique=True)),
@@ -297,6 +298,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -308,9 +310,14 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "token",
                 "verbose_name_plural": "tokens",
-                "permissions": (("issue_token", "Can issue tokens"), ("revoke_token", "Can revoke tokens")),
+                "permissions": (
+                    ("issue_token", "Can issue tokens"),
+                    ("issue_any_token", "Can issue tokens beyond the limits of their client"),
+                    ("revoke_token", "Can revoke tokens"),
+                ),
                 "indexes": [
                     models.Index(fields=["client", "id"], name="introspection_token_client"),
+                    models.Index(fields=["user", "id"], name="introspection_token_user"),
                     models.Index(fields=["issued_at", "client"], name="introspection_token_issued_at"),
                     models.Index(fields=["expires_at", "client"], name="introspection_token_expires_at"),
                     models.Index(fields=["revoked_at", "client"], name="introspection_token_revoked_at"),

@@ -35,7 +35,7 @@ class Token(models.Model):
     `predecessor`, and no later one lives longer than `grant_expires_at`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id = models.UUIDField(_("ID"), primary_key=True, default=uuid7, editable=False)
     digest = DigestField(unique=True)
     kind = models.CharField(_("kind"), max_length=8, choices=TokenKind)
     client = models.ForeignKey(Client, models.CASCADE, related_name="tokens", db_index=False, verbose_name=_("client"))
@@ -45,6 +45,7 @@ class Token(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("user"),
     )
     grant_id = models.UUIDField(_("grant"), db_index=True, default=uuid7, editable=False)
@@ -67,9 +68,14 @@ class Token(models.Model):
     class Meta:
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
-        permissions = (("issue_token", _("Can issue tokens")), ("revoke_token", _("Can revoke tokens")))
+        permissions = (
+            ("issue_token", _("Can issue tokens")),
+            ("issue_any_token", _("Can issue tokens beyond the limits of their client")),
+            ("revoke_token", _("Can revoke tokens")),
+        )
         indexes = (
             models.Index(fields=["client", "id"], name="introspection_token_client"),
+            models.Index(fields=["user", "id"], name="introspection_token_user"),
             models.Index(fields=["issued_at", "client"], name="introspection_token_issued_at"),
             models.Index(fields=["expires_at", "client"], name="introspection_token_expires_at"),
             models.Index(fields=["revoked_at", "client"], name="introspection_token_revoked_at"),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import Any
 
 from django_introspection.models import Client
+from django_introspection.models.fields import uuid7
 from tests.settings import AUDIENCE
 
 LIST = "/admin/introspection/client/"
 ADD = f"{LIST}add/"
 KINDS = {
-    "resource_server": {"resources": AUDIENCE, "resource_scopes": "orders:read"},
+    "resource-server": {"resources": AUDIENCE, "resource_scopes": "orders:read"},
     "machine": {"scope": "orders:read orders:write", "allowed_resources": AUDIENCE},
 }
-KINDS["both"] = KINDS["resource_server"] | KINDS["machine"]
+KINDS["both"] = KINDS["resource-server"] | KINDS["machine"]
 
 
 def page_of(client: Client, page: str = "change") -> str:
@@ -24,12 +24,12 @@ def page_of(client: Client, page: str = "change") -> str:
 
 def add_form(purpose: str = "machine", **entries: Any) -> dict[str, Any]:
     """The short form for a new client, each call another one."""
-    form = {"form_id": uuid.uuid4(), "purpose": purpose, "client_name": "Orders <API>", "client_id": "orders"}
+    form = {"form_id": uuid7(), "purpose": purpose, "client_name": "Orders <API>", "client_id": "orders"}
     return form | {"token_endpoint_auth_method": "client_secret_basic"} | KINDS.get(purpose, {}) | entries
 
 
 def secret_form(**entries: Any) -> dict[str, Any]:
-    return {"form_id": uuid.uuid4(), "lifetime": "", "others": ""} | entries
+    return {"form_id": uuid7(), "lifetime": "", "others": ""} | entries
 
 
 def change_form(client: Client, **entries: Any) -> dict[str, Any]:

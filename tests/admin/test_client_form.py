@@ -23,7 +23,7 @@ def added(browser: Browser) -> Any:
 @pytest.mark.parametrize(
     ("purpose", "grants", "policy"),
     [
-        ("resource_server", [], "audience"),
+        ("resource-server", [], "audience"),
         ("machine", ["client_credentials"], "own"),
         ("both", ["client_credentials"], "audience"),
     ],
@@ -36,7 +36,7 @@ def test_what_follows_from_the_purpose_is_not_asked_for(
     client = Client.objects.get()
     assert (client.grant_types, client.introspection_policy) == (grants, policy)
     assert client.resources == ([] if purpose == "machine" else [AUDIENCE])
-    assert client.allowed_resources == ([] if purpose == "resource_server" else [AUDIENCE])
+    assert client.allowed_resources == ([] if purpose == "resource-server" else [AUDIENCE])
     assert endpoints.introspect("unknown", auth=(client, secret)).json() == {"active": False}
 
 
@@ -117,8 +117,8 @@ def test_a_wrong_change_is_shown_beside_its_field_and_changes_nothing(
 @pytest.mark.parametrize(
     ("entries", "mended"),
     [
-        ({"introspection_policy": "audience"}, "enter them under “Resources served”, or choose “Its own tokens”"),
-        ({"access_token_format": "jwt"}, "set ISSUER and SIGNING_KEYS first, or choose opaque"),
+        ({"introspection_policy": "audience"}, "Enter them under “Resources served”, or choose “Its own tokens”"),
+        ({"access_token_format": "jwt"}, "Set ISSUER and SIGNING_KEYS first, or choose opaque"),
     ],
 )
 def test_what_is_refused_is_said_with_how_to_mend_it(
@@ -129,7 +129,7 @@ def test_what_is_refused_is_said_with_how_to_mend_it(
     assert mended in response.content.decode()
 
 
-@pytest.mark.parametrize("purpose", ["machine", "resource_server"])
+@pytest.mark.parametrize("purpose", ["machine", "resource-server"])
 def test_a_form_that_is_sent_again_makes_no_second_client_and_shows_no_secret(browser: Browser, purpose: str) -> None:
     form = add_form(purpose, client_id="")
     first = secret_in(browser.post(ADD, form))
@@ -138,7 +138,7 @@ def test_a_form_that_is_sent_again_makes_no_second_client_and_shows_no_secret(br
 
     assert Client.objects.count() == ClientSecret.objects.count() == 1
     assert again.redirect_chain == [(page_of(Client.objects.get()), 302)]
-    assert "had been sent already" in told(again)
+    assert "was sent before" in told(again)
     assert first not in again.content.decode()
 
 
@@ -149,7 +149,7 @@ def test_a_form_that_is_sent_again_makes_no_second_client_that_signs(browser: Br
     browser.post(ADD, form)
     again = browser.post(ADD, form, follow=True)
 
-    assert "had been sent already" in told(again)
+    assert "was sent before" in told(again)
     assert Client.objects.count() == 1
 
 
@@ -159,7 +159,7 @@ def test_a_form_without_its_name_makes_nothing_and_works_when_it_is_sent_again(b
 
     response = browser.post(ADD, form)
 
-    assert "nothing is lost: send it again" in response.content.decode()
+    assert "Nothing was saved. Check it and send it again." in response.content.decode()
     assert not Client.objects.exists()
     shown = re.search(r'name="form_id" value="([^"]+)"', response.content.decode())
     assert shown
@@ -192,7 +192,7 @@ def test_a_change_that_somebody_made_meanwhile_is_not_overwritten_unseen(browser
     refused = browser.post(page_of(client), change_form(client, client_name="Renamed", seen=seen))
 
     page = refused.content.decode()
-    assert "Somebody has changed this client since you opened the form" in page
+    assert "This client was changed after you opened the form" in page
     assert 'value="Renamed"' in page
     assert Client.objects.get().scope == "orders:read"
     seen = re.findall(r'name="seen" value="([^"]+)"', page)[0]
@@ -237,7 +237,7 @@ def test_a_client_that_signs_is_registered_with_its_keys_and_shown_no_secret(bro
     assert client.jwks == keys
     assert not client.secrets.exists()
     assert page_of(client, "secret") not in browser.get(page_of(client)).content.decode()
-    assert "keys of its own" in told(browser.get(page_of(client, "secret"), follow=True))
+    assert "does not authenticate by a secret" in told(browser.get(page_of(client, "secret"), follow=True))
     value = jose.assertion(client.client_id, header={"kid": "a"})
     answer = endpoints.post("/oauth/introspect", {"token": "x", **jose.asserting(value)})
     assert answer.json() == {"active": False}
@@ -274,7 +274,7 @@ def test_the_list_is_filtered_by_purpose(browser: Browser) -> None:
     assert {purpose: listed(browser, purpose=purpose) for purpose in ("machine", "both", "none")} == {
         purpose: {purpose} for purpose in ("machine", "both", "none")
     }
-    assert listed(browser, purpose="resource_server") == {"resource_server", "gateway"}
+    assert listed(browser, purpose="resource-server") == {"resource_server", "gateway"}
     assert len(listed(browser, purpose="unheard of")) == 5
 
 
@@ -305,7 +305,7 @@ def test_other_admins_complete_the_names_of_clients(browser: Browser, machine: A
 
 def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser) -> None:
     response = browser.post(
-        ADD, add_form("resource_server", token_endpoint_auth_method="elsewhere", client_id="theirs")
+        ADD, add_form("resource-server", token_endpoint_auth_method="elsewhere", client_id="theirs")
     )
 
     client = Client.objects.get(client_id="theirs")

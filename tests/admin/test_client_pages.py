@@ -10,7 +10,6 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
 from django.test import Client as Browser
 from django.urls import include, path
 from django.utils.module_loading import import_string
@@ -46,11 +45,11 @@ def test_a_client_is_disabled_and_enabled_again_and_its_tokens_with_it(browser: 
 
     disabled = browser.post(page_of(machine.client, "activity"), {"is_active": "0"}, follow=True)
 
-    assert "<strong>1</strong> access token<" in page
-    assert "is disabled: it cannot authenticate" in told(disabled)
+    assert ">1 access token<" in page
+    assert "was disabled. It cannot authenticate" in told(disabled)
     assert not active(token, api)
     enabled = browser.post(page_of(machine.client, "activity"), {"is_active": "1"}, follow=True)
-    assert "is enabled" in told(enabled)
+    assert "was enabled" in told(enabled)
     assert active(token, api)
     assert history() == ["Disabled.", "Enabled."]
 
@@ -79,12 +78,15 @@ def test_all_tokens_of_a_client_are_revoked_after_they_were_counted(browser: Bro
 
     response = browser.post(page_of(machine.client, "revoke"), follow=True)
 
-    assert "<strong>2</strong> access tokens" in page
-    assert "<strong>2</strong> refresh tokens" in page
+    assert "2 access tokens" in page
+    assert "2 refresh tokens" in page
     assert told(response) == "4 tokens were revoked."
     assert [token.pk for token in Token.objects.filter(revoked_at=None)] == [other.token.pk]
     assert history() == ["Revoked all its tokens."]
-    assert told(browser.post(page_of(machine.client, "revoke"), follow=True)) == "0 tokens were revoked."
+    assert (
+        told(browser.post(page_of(machine.client, "revoke"), follow=True))
+        == "No tokens had to be revoked: none of them was left."
+    )
 
 
 def test_who_revokes_is_told_that_caches_were_not(
@@ -98,7 +100,7 @@ def test_who_revokes_is_told_that_caches_were_not(
 
     response = browser.post(page_of(machine.client, "revoke"), follow=True)
 
-    assert "The cache of revocations does not answer" in told(response)
+    assert "the cache of revocations did not answer" in told(response)
     assert not Token.objects.filter(revoked_at=None).exists()
 
 
@@ -110,7 +112,7 @@ def test_of_a_client_that_is_not_there_people_are_told_so(browser: Browser, page
     response = getattr(browser, method)(f"{LIST}{pk}/{page}/", follow=True)
 
     assert response.redirect_chain == [(LIST, 302)]
-    assert "may have been deleted meanwhile" in told(response)
+    assert "It may have been deleted." in told(response)
 
 
 def may(staff: Browser, page: str, client: Client) -> bool:
@@ -218,17 +220,16 @@ def test_a_form_that_is_sent_twice_at_once_does_its_work_once(what: str) -> None
     in_threads([partial(send, browser) for browser in browsers])
 
     assert [len(secrets_in(answer)) for answer in answers].count(1) == 1
-    refused = 500 if connection.vendor == "sqlite" else 302  # it may have one writer at a time, and does not wait
-    assert {200} <= {answer.status_code for answer in answers} <= {200, 302, refused}
+    assert sorted(answer.status_code for answer in answers) == [200, 302, 302, 302]
     assert ClientSecret.objects.count() == 2
     assert Client.objects.count() == (2 if what == "client" else 1)
 
 
 PURPOSES = {
-    "resource_server": {"settings.py of a Django resource server", "Ask what a token means, with curl"},
-    "machine": {"Get a token, with curl"},
+    "resource-server": {"settings.py of a Django resource server", "Introspect a token with curl"},
+    "machine": {"Get a token with curl"},
 }
-PURPOSES["both"] = PURPOSES["resource_server"] | PURPOSES["machine"]
+PURPOSES["both"] = PURPOSES["resource-server"] | PURPOSES["machine"]
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -239,8 +240,8 @@ def test_the_snippets_are_those_of_the_purpose_and_have_no_secret(browser: Brows
     assert made.keys() == PURPOSES[purpose] | {"Environment variables"}
     assert not [text for text in made.values() if page.context["secret"] in text]
     urls = "".join(made.values())
-    assert ("https://auth.example.com/oauth/token" in urls) == ("Get a token, with curl" in made)
-    assert ("https://auth.example.com/oauth/introspect" in urls) == ("Ask what a token means, with curl" in made)
+    assert ("https://auth.example.com/oauth/token" in urls) == ("Get a token with curl" in made)
+    assert ("https://auth.example.com/oauth/introspect" in urls) == ("Introspect a token with curl" in made)
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
@@ -248,7 +249,7 @@ def test_the_snippets_are_those_of_the_purpose_and_have_no_secret(browser: Brows
 def test_the_settings_of_the_snippet_make_a_backend(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, method: str, resources: str
 ) -> None:
-    form = add_form("resource_server", resources=resources, token_endpoint_auth_method=method)
+    form = add_form("resource-server", resources=resources, token_endpoint_auth_method=method)
     page = browser.post(ADD, form)
     monkeypatch.setenv("INTROSPECTION_CLIENT_ID", "orders")
     monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET", page.context["secret"])

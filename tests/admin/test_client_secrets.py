@@ -33,13 +33,13 @@ def test_a_further_secret_leaves_the_first_alive_until_that_is_retired(browser: 
     answer = browser.post(retire_page(ClientSecret.objects.earliest("pk")), follow=True)
 
     assert accepted(client, first, second) == [False, True]
-    assert f"ends with {first[-4:]} is retired" in told(answer)
+    assert f"ending in {first[-4:]} was retired" in told(answer)
 
 
 def test_the_form_asks_before_a_secret_is_made(browser: Browser, machine: Any) -> None:
     response = browser.get(page_of(machine.client, "secret"))
 
-    assert "It has 1 live secret now." in response.content.decode()
+    assert "The client has 1 live secret." in response.content.decode()
     assert ClientSecret.objects.count() == 1
 
 
@@ -68,7 +68,7 @@ def test_a_form_that_is_sent_again_makes_no_second_secret(browser: Browser, mach
 
     again = browser.post(page_of(machine.client, "secret"), form, follow=True)
 
-    assert "had been sent already" in told(again)
+    assert "was sent before" in told(again)
     assert secret not in again.content.decode()
     assert ClientSecret.objects.count() == 2
 
@@ -134,11 +134,11 @@ def used(secret: ClientSecret, ago: int | None) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (None, None, "No other live secret has been used since"),
-        (5, None, "No other live secret has been used since"),
-        (5, 9, "No other live secret has been used since"),
-        (5, 2, "has been used since, last at"),
-        (None, 2, "has been used since, last at"),
+        (None, None, "No other live secret was used after this one"),
+        (5, None, "No other live secret was used after this one"),
+        (5, 9, "No other live secret was used after this one"),
+        (5, 2, "was used after this one, last on"),
+        (None, 2, "was used after this one, last on"),
     ],
 )
 def test_who_retires_a_secret_is_told_whether_another_is_in_use(
@@ -152,7 +152,7 @@ def test_who_retires_a_secret_is_told_whether_another_is_in_use(
     page = browser.get(retire_page(first)).content.decode()
 
     assert said in page
-    assert ("This one was never used" in page) == (old is None)
+    assert ("This secret was never used" in page) == (old is None)
 
 
 def test_who_retires_the_only_live_secret_is_warned(browser: Browser, machine: Any) -> None:
@@ -160,7 +160,7 @@ def test_who_retires_the_only_live_secret_is_warned(browser: Browser, machine: A
 
     page = browser.get(retire_page(ClientSecret.objects.earliest("pk"))).content.decode()
 
-    assert "It is the only live secret" in page
+    assert "This is the only live secret" in page
 
 
 def test_a_secret_that_is_retired_twice_is_said_to_be_ended(browser: Browser, machine: Any) -> None:
@@ -170,7 +170,7 @@ def test_a_secret_that_is_retired_twice_is_said_to_be_ended(browser: Browser, ma
 
     again = browser.post(retire_page(secret), follow=True)
 
-    assert "no longer live" in told(again)
+    assert "had expired already" in told(again)
     assert ClientSecret.objects.get().expires_at == ended
     assert [entry.get_change_message()[:30] for entry in LogEntry.objects.all()] == [
         "Retired the secret made at " + str(now().year)[:3]
@@ -190,9 +190,9 @@ def test_a_secret_of_another_client_is_not_retired(browser: Browser, machine: An
     ("lives", "uses", "warning"),
     [
         ([None], [1], None),
-        ([5], [1], "Its last live secret expires within 30 days"),
+        ([5], [1], "The last live secret expires within 30 days"),
         ([-5], [1], "no live secret and cannot authenticate"),
-        ([None, None], [None, 1], "was never used although there is a newer one"),
+        ([None, None], [None, 1], "was never used, although there is a newer one"),
         ([5, None], [9, 1], None),
     ],
 )

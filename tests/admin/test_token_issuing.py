@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client as Browser
 
 from django_introspection.models import Client, Token
+from django_introspection.models.fields import uuid7
 from tests import endpoints, factories
 from tests.admin.traces import left_behind
 from tests.authorization_server.helpers import sqlite_only
@@ -22,14 +23,10 @@ LIST = "/admin/introspection/token/"
 ISSUE = f"{LIST}issue/"
 
 
-def ticket(browser: Browser) -> str:
-    return str(browser.get(ISSUE).context["form"]["ticket"].value())
-
-
-def form(browser: Browser, client: Client, **changes: Any) -> dict[str, Any]:
-    """The form as it is sent by somebody who has opened it."""
-    filled = {"client_id": client.client_id, "username": "", "scope": "orders:read", "audience": AUDIENCE}
-    return {**filled, "lifetime": "600", "ticket": ticket(browser), **changes}
+def form(client: Client, /, **changes: Any) -> dict[str, Any]:
+    """The form as a browser sends it, each call another one."""
+    filled = {"client": client.pk, "user": "", "scope": "orders:read", "audience": AUDIENCE}
+    return {**filled, "lifetime": "600", "form_id": uuid7(), **changes}
 
 
 def token_in(response: Any) -> str:
@@ -46,7 +43,7 @@ def told(response: Any) -> str:
 def test_a_token_is_issued_for_a_user_and_means_what_was_chosen(
     browser: Browser, machine: Any, user: Any, resource_server: Any
 ) -> None:
-    answer = browser.post(ISSUE, form(browser, machine.client, username=user.username))
+    answer = browser.post(ISSUE, form(machine.client, user=user.pk))
 
     members = endpoints.introspect(token_in(answer), auth=resource_server).json()
     assert (answer.status_code, members["active"], members["username"]) == (200, True, user.username)
@@ -54,19 +51,19 @@ def test_a_token_is_issued_for_a_user_and_means_what_was_chosen(
 
 
 def test_a_token_of_the_client_itself_needs_no_more_than_the_client(browser: Browser, machine: Any) -> None:
-    answer = browser.post(ISSUE, form(browser, machine.client, scope="", audience="", lifetime=""))
+    answer = browser.post(ISSUE, form(machine.client, scope="", audience="", lifetime=""))
 
     members = endpoints.introspect(token_in(answer), auth=machine).json()
     assert (members["sub"], members["exp"] - members["iat"]) == (machine.client.client_id, 3600)
 
 
 def test_the_answer_is_kept_by_no_cache(browser: Browser, machine: Any) -> None:
-    assert "no-store" in browser.post(ISSUE, form(browser, machine.client))["Cache-Control"]
+    assert "no-store" in browser.post(ISSUE, form(machine.client))["Cache-Control"]
 
 
 def test_the_value_is_nowhere_but_in_the_answer_that_made_it(browser: Browser, machine: Any, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
-    sent = form(browser, machine.client)
+    sent = form(machine.client)
     value = token_in(browser.post(ISSUE, sent))
     again = browser.post(ISSUE, sent)
     token = Token.objects.get()
@@ -76,7 +73,7 @@ def test_the_value_is_nowhere_but_in_the_answer_that_made_it(browser: Browser, m
 
 
 def test_the_history_says_who_issued_it(browser: Browser, machine: Any, superuser: Any) -> None:
-    browser.post(ISSUE, form(browser, machine.client))
+    browser.post(ISSUE, form(machine.client))
 
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id, entry.is_addition()) == (superuser, str(Token.objects.get().pk), True)
@@ -84,7 +81,7 @@ def test_the_history_says_who_issued_it(browser: Browser, machine: Any, superuse
 
 
 def test_a_form_that_is_sent_twice_issues_one_token_and_says_so(browser: Browser, machine: Any) -> None:
-    sent = form(browser, machine.client)
+    sent = form(machine.client)
     value = token_in(browser.post(ISSUE, sent))
     again = browser.post(ISSUE, sent)
 
@@ -95,7 +92,7 @@ def test_a_form_that_is_sent_twice_issues_one_token_and_says_so(browser: Browser
 
 
 def test_a_form_that_is_sent_many_times_at_once_issues_one_token(database_url: str, browser: Browser) -> None:
-    sent = form(browser, factories.RegistrationFactory().client)
+    sent = form(factories.RegistrationFactory().client)
     cookies = browser.cookies
 
     def send(_: int) -> Any:
@@ -116,7 +113,7 @@ def test_a_form_that_is_sent_many_times_at_once_issues_one_token(database_url: s
 def test_a_form_that_was_open_for_too_long_is_shown_again_with_what_was_filled_in(
     browser: Browser, machine: Any
 ) -> None:
-    sent = form(browser, machine.client)
+    sent = form(machine.client)
     with time_machine.travel(timedelta(minutes=59), tick=False):
         in_time = browser.post(ISSUE, {**sent, "lifetime": "0"})
     with time_machine.travel(timedelta(minutes=61), tick=False):
@@ -124,7 +121,7 @@ def test_a_form_that_was_open_for_too_long_is_shown_again_with_what_was_filled_i
         late = browser.post(ISSUE, sent)
         assert "This form was open for too long" in told(late)
         assert Token.objects.count() == 0
-        fresh = {**sent, "ticket": late.context["form"]["ticket"].value()}
+        fresh = {**sent, "form_id": late.context["form"]["form_id"].value()}
         assert late.context["form"]["scope"].value() == "orders:read"
         assert browser.post(ISSUE, fresh).status_code == 200
 
@@ -132,29 +129,25 @@ def test_a_form_that_was_open_for_too_long_is_shown_again_with_what_was_filled_i
     assert Token.objects.count() == 1
 
 
-@pytest.mark.parametrize("forged", ["", "nonsense", "WyJhIl0:1:x"])
-def test_a_ticket_that_is_not_ours_issues_nothing(browser: Browser, machine: Any, forged: str) -> None:
-    answer = browser.post(ISSUE, form(browser, machine.client, ticket=forged))
+@pytest.mark.parametrize(
+    "form_id", ["", "nonsense", "01961e6f-0000-4000-8000-000000000000", "01961e6f-0000-7000-8000-000000000000"]
+)
+def test_a_form_with_an_id_that_was_not_made_now_issues_nothing(browser: Browser, machine: Any, form_id: str) -> None:
+    answer = browser.post(ISSUE, form(machine.client, form_id=form_id))
 
-    assert "Nothing was issued" in told(answer)
+    assert "Nothing was saved" in told(answer)
     assert Token.objects.count() == 0
-
-
-def test_the_form_of_another_operator_issues_nothing(browser: Browser, machine: Any, staff_browser: Any) -> None:
-    sent = form(browser, machine.client)
-    answer = staff_browser("issue_token").post(ISSUE, sent)
-
-    assert "Nothing was issued" in told(answer)
-    assert Token.objects.count() == 0
+    fresh = answer.context["form"]["form_id"].value()
+    assert token_in(browser.post(ISSUE, form(machine.client, form_id=fresh)))
 
 
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("client_id", "nobody", "There is no client with this ID."),
-        ("client_id", "", "This field is required."),
-        ("client_id", "a\x00b", "Null characters are not allowed."),
-        ("username", "nobody", "There is no user with this name."),
+        ("client", "nobody", "There is no client with this ID."),
+        ("client", "", "This field is required."),
+        ("client", "a\x00b", "Null characters are not allowed."),
+        ("user", "nobody", "There is no user with this name."),
         ("scope", 'a "b"', "Enter scopes with one space between"),
         ("audience", "orders", "orders:"),
         ("lifetime", "0", "greater than or equal to 1"),
@@ -164,7 +157,7 @@ def test_the_form_of_another_operator_issues_nothing(browser: Browser, machine: 
 def test_a_wrong_field_is_named_and_the_rest_is_kept(
     browser: Browser, machine: Any, field: str, value: str, problem: str
 ) -> None:
-    answer = browser.post(ISSUE, form(browser, machine.client, **{field: value}))
+    answer = browser.post(ISSUE, form(machine.client, **{field: value}))
 
     assert problem in str(answer.context["form"].errors[field])
     assert Token.objects.count() == 0
@@ -173,17 +166,17 @@ def test_a_wrong_field_is_named_and_the_rest_is_kept(
 
 
 def test_no_token_is_issued_for_a_client_or_a_user_that_is_disabled(browser: Browser, machine: Any, user: Any) -> None:
-    sent = form(browser, machine.client, username=user.username)
+    sent = form(machine.client, user=user.pk)
     Client.objects.update(is_active=False)
     factories.User.objects.filter(pk=user.pk).update(is_active=False)
     answer = browser.post(ISSUE, sent)
 
-    assert answer.context["form"].errors.keys() == {"client_id", "username"}
+    assert answer.context["form"].errors.keys() == {"client", "user"}
     assert Token.objects.count() == 0
 
 
 def test_a_client_that_was_deleted_meanwhile_is_named(browser: Browser, machine: Any) -> None:
-    sent = form(browser, machine.client)
+    sent = form(machine.client)
     machine.client.delete()
 
     assert "There is no client with this ID." in told(browser.post(ISSUE, sent))
@@ -191,17 +184,21 @@ def test_a_client_that_was_deleted_meanwhile_is_named(browser: Browser, machine:
 
 def test_a_jwt_without_an_audience_is_refused_in_the_form(browser: Browser) -> None:
     client = factories.RegistrationFactory(access_token_format="jwt").client
-    answer = browser.post(ISSUE, form(browser, client, audience=""))
+    answer = browser.post(ISSUE, form(client, audience=""))
 
     assert "A JWT access token needs" in told(answer)
     assert Token.objects.count() == 0
 
 
-def test_a_link_fills_in_the_client_and_the_user(browser: Browser) -> None:
-    page = browser.get(ISSUE, {"client_id": "orders", "username": "jo"}).content.decode()
+def test_a_link_fills_in_the_client_and_the_user(browser: Browser, machine: Any, user: Any, staff_browser: Any) -> None:
+    query = {"client_id": machine.client.client_id, "username": user.username}
+    superuser, staff = (each.get(ISSUE, query).content.decode() for each in (browser, staff_browser("issue_token")))
 
-    assert 'value="orders"' in page
-    assert 'value="jo"' in page
+    assert f'<option value="{machine.client.pk}" selected>' in superuser
+    assert f'<option value="{user.pk}" selected>' in superuser
+    assert f'value="{machine.client.client_id}"' in staff
+    assert f'value="{user.username}"' in staff
+    assert browser.get(ISSUE, {"client_id": "a\x00b", "username": "nobody"}).status_code == 200
 
 
 @pytest.mark.parametrize(("codenames", "status"), [((), 403), (("view_token",), 403), (("issue_token",), 200)])
@@ -214,9 +211,9 @@ def test_issuing_needs_its_permission_and_says_so(
     assert answer.status_code == status
     if status == 403:
         assert "introspection.issue_token" in told(answer)
-        assert staff.post(ISSUE, {"client_id": machine.client.client_id}).status_code == 403
+        assert staff.post(ISSUE, form(machine.client)).status_code == 403
     else:
-        sent = {"client_id": machine.client.client_id, "ticket": answer.context["form"]["ticket"].value()}
+        sent = form(machine.client, client=machine.client.client_id, audience="")
         assert LIST not in staff.post(ISSUE, sent).content.decode()
     assert Token.objects.count() == (status == 200)
 
@@ -233,5 +230,5 @@ def test_a_form_from_elsewhere_is_refused(machine: Any, superuser: Any) -> None:
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(superuser)
 
-    assert browser.post(ISSUE, form(browser, machine.client)).status_code == 403
+    assert browser.post(ISSUE, form(machine.client)).status_code == 403
     assert Token.objects.count() == 0

@@ -119,7 +119,7 @@ def test_each_drawing_has_its_numbers_in_a_table(browser: Browser) -> None:
 def test_without_the_setting_nothing_is_counted_and_the_page_says_how(browser: Browser, machine: Any) -> None:
     endpoints.introspect("unknown", auth=machine)
 
-    assert "Set COUNTERS in TOKEN_INTROSPECTION" in browser.get(OVERVIEW).content.decode()
+    assert "set COUNTERS in TOKEN_INTROSPECTION" in browser.get(OVERVIEW).content.decode()
     assert cache.get_many([f"introspection:count:{name}:{days_ago(0).date()}" for name in COUNTED]) == {}
 
 

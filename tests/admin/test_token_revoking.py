@@ -46,8 +46,8 @@ def choose(browser: Browser, *keys: Any, **more: str) -> Any:
 def test_the_page_says_what_each_way_would_end_and_does_nothing(browser: Browser, issued: Any) -> None:
     page = told(browser.get(page_of(issued.token)))
 
-    assert "This token alone 1 token will be revoked." in page
-    assert "The refresh token of its grant stays good" in page
+    assert "This token only 1 token will be revoked." in page
+    assert "The refresh token of its grant stays active" in page
     assert "The whole grant 2 tokens will be revoked." in page
     assert live() == 2
 
@@ -82,17 +82,17 @@ def test_a_refresh_token_ends_with_its_grant(browser: Browser, issued: Any) -> N
 def test_tokens_that_expired_are_told_apart(browser: Browser, issued: Any) -> None:
     Token.objects.filter(pk=issued.token.pk).update(expires_at=1)
 
-    assert "nothing changes for them: 1" in told(browser.get(page_of(issued.token)))
+    assert "Already expired: 1" in told(browser.get(page_of(issued.token)))
 
 
 def test_revoking_twice_changes_nothing_and_says_so(browser: Browser, issued: Any) -> None:
     browser.post(page_of(issued.token), {"token": ""})
     before = Token.objects.get(pk=issued.token.pk)
-    assert "It was revoked already" in told(browser.get(page_of(issued.token)))
+    assert "This token was revoked on" in told(browser.get(page_of(issued.token)))
     answer = browser.post(page_of(issued.token), {"token": ""}, follow=True)
 
     after = Token.objects.get(pk=issued.token.pk)
-    assert "Nothing had to be revoked" in told(answer)
+    assert "No tokens had to be revoked" in told(answer)
     assert (after.revoked_at, after.revoked_by) == (before.revoked_at, before.revoked_by)
     assert LogEntry.objects.count() == 1
 
@@ -102,7 +102,7 @@ def test_a_token_that_was_deleted_meanwhile_is_said_to_be(browser: Browser, issu
     issued.token.delete()
 
     for answer in (browser.get(address, follow=True), browser.post(address, {"token": ""}, follow=True)):
-        assert "it was deleted meanwhile" in told(answer)
+        assert "It may have been deleted." in told(answer)
     assert live() == 1
 
 
@@ -110,7 +110,8 @@ def test_the_action_says_first_how_many_it_would_end(browser: Browser, issued: A
     other = factories.TokenFactory().token
     page = told(choose(browser, refresh_token().pk, other.pk))
 
-    assert "2 tokens were chosen. 1 of them is a refresh token" in page
+    assert "revoke 2 selected tokens?" in page
+    assert "1 of them is a refresh token" in page
     assert "3 tokens will be revoked. Access tokens: 2 Refresh tokens: 1" in page
     assert live() == 3
     assert "3 tokens were revoked." in told(choose(browser, refresh_token().pk, other.pk, confirmed="yes"))
@@ -124,14 +125,14 @@ def test_a_chosen_token_that_was_deleted_meanwhile_is_counted_apart(browser: Bro
     answer = told(choose(browser, issued.token.pk, key, confirmed="yes"))
 
     assert "1 token was revoked." in answer
-    assert "1 of the tokens was deleted meanwhile." in answer
+    assert "1 of the tokens does not exist any more." in answer
 
 
 def test_more_tokens_than_a_page_can_wait_for_are_refused(browser: Browser, issued: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("django_introspection.admin.token_revoking.MAX_SELECTED", 1)
     answer = choose(browser, issued.token.pk, select_across="1", confirmed="yes")
 
-    assert "These are more than 1 tokens. Nothing was done" in told(answer)
+    assert "More than 1 tokens are selected. Nothing was changed." in told(answer)
     assert live() == 2
 
 

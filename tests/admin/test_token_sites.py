@@ -32,8 +32,8 @@ def test_every_page_of_another_admin_site_leads_to_that_site_alone(browser: Brow
 
 def test_each_story_ends_on_that_site(browser: Browser) -> None:
     token = factories.TokenFactory().token
-    ticket = browser.get(f"{LIST}issue/").context["form"]["ticket"].value()
-    new = browser.post(f"{LIST}issue/", {"client_id": token.client.client_id, "ticket": ticket})
+    form_id = browser.get(f"{LIST}issue/").context["form"]["form_id"].value()
+    new = browser.post(f"{LIST}issue/", {"client": token.client.pk, "form_id": form_id})
     chosen = {"action": "revoke_tokens", "_selected_action": [str(token.pk)]}
     answers = [
         new,

@@ -98,7 +98,7 @@ def test_a_cache_that_does_not_answer_is_exit_code_3_and_the_tokens_are_revoked(
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
     issued = factories.TokenFactory()
 
-    with pytest.raises(CommandError, match="Revoked, but the cache") as raised:
+    with pytest.raises(CommandError, match="were revoked, but the cache") as raised:
         revoke("--grant", str(issued.token.grant_id))
 
     assert raised.value.returncode == 3

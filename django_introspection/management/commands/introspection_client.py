@@ -8,16 +8,11 @@ from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from ...authorization_server.provisioning import get_client, provision, rotate_secret
-from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, GrantType, IntrospectionPolicy
+from ...authorization_server.purposes import Purpose
+from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, IntrospectionPolicy
 from ...models.fields import now
 from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_arguments, duration, read_value, shown
 
-PURPOSES: dict[str, list[str]] = {
-    "resource-server": [],
-    "machine": [GrantType.CLIENT_CREDENTIALS],
-    "both": [GrantType.CLIENT_CREDENTIALS],
-}
-"""What a client is for, and which grant types that takes; what it may introspect follows from what it serves."""
 METADATA = (
     "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
     "token_endpoint_auth_method", "jwks_uri", "access_token_format",
@@ -28,9 +23,7 @@ SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifet
 class Command(ScriptCommand):
     """Register clients, look at them, rotate their secrets, disable and enable them."""
 
-    help = (
-        "Register and manage clients. A secret is printed once, when it is generated, and never taken as an argument."
-    )
+    help = "Register and manage clients. A generated secret is printed once. A secret is never taken as an argument."
     examples = (
         "manage.py introspection_client create --client-id orders-api --resource https://api.example.com/orders",
         "manage.py introspection_client create --client-id shop --purpose machine --scope 'orders:read orders:write'"
@@ -50,16 +43,20 @@ class Command(ScriptCommand):
         self._add_create(commands)
         self.add_command(commands, "list", _list, "List the clients.")
         for name, perform, text in (
-            ("show", _show, "Show a client and its secrets: when they end and were used, never their values."),
-            ("disable", _disable, "Refuse a client, and let its tokens be inactive, until it is enabled."),
-            ("enable", _enable, "Take a client again that was disabled."),
+            ("show", _show, "Show a client and the state of its secrets, never their values."),
+            (
+                "disable",
+                _disable,
+                "Disable a client: it cannot authenticate, and its tokens are inactive until it is enabled.",
+            ),
+            ("enable", _enable, "Enable a client that was disabled."),
         ):
             self.add_command(commands, name, perform, text).add_argument("client_id")
         rotate = self.add_command(commands, "rotate", _rotate, "Add a secret beside the live ones.")
         rotate.add_argument("client_id")
         add_value_arguments(rotate, "secret", "a secret made elsewhere")
         rotate.add_argument(
-            "--expire-others-in", type=duration, metavar="DURATION", help="end the other secrets by then, like 7d"
+            "--expire-others-in", type=duration, metavar="DURATION", help="when the other secrets expire, like 7d"
         )
 
     def _add_create(self, commands: Any) -> None:
@@ -67,23 +64,23 @@ class Command(ScriptCommand):
             commands,
             "create",
             _create,
-            "Register a client. With a secret made elsewhere, doing it twice changes nothing.",
+            "Register a client. With a secret made elsewhere, running it twice changes nothing.",
         )
-        parser.add_argument("--client-id", help="generated where it is not given")
+        parser.add_argument("--client-id", help="generated if not given")
         parser.add_argument("--client-name", help="a name to show people; the client ID by default")
         parser.add_argument(
             "--purpose",
-            choices=PURPOSES,
-            help="resource-server where --resource is given, machine where it is not",
+            choices=Purpose.values,
+            help="default: resource-server if --resource is given, otherwise machine",
         )
-        parser.add_argument("--scope", help="scopes that it may ask for, with one space between")
+        parser.add_argument("--scope", help="scopes that the client may request, separated by spaces")
         parser.add_argument(
             "--allowed-resource", dest="allowed_resources", action="append", metavar="URI",
-            help="a resource that it may ask tokens for; may be repeated",
+            help="a resource that the client may request tokens for; may be repeated",
         )  # fmt: skip
         parser.add_argument(
             "--resource", dest="resources", action="append", metavar="URI",
-            help="a resource that it serves, and whose tokens it may introspect; may be repeated",
+            help="a resource that the client serves: it may introspect the tokens for it; may be repeated",
         )  # fmt: skip
         parser.add_argument(
             "--resource-scope", dest="resource_scopes", metavar="SCOPE", help="scopes that its resources understand"
@@ -98,10 +95,13 @@ class Command(ScriptCommand):
 @sensitive_variables("done", "members")
 def _create(options: CommandOptions) -> CommandResult:
     metadata = {name: options[name] for name in METADATA if options[name] is not None}
-    purpose = options["purpose"] or ("resource-server" if options["resources"] else "machine")
-    if purpose != "machine" and not metadata.keys() & {"resources", "introspection_policy"}:
-        raise CommandError("A resource server needs --resource: it may introspect the tokens of what it serves.")
-    defaults = {"client_name": options["client_id"] or "", "grant_types": PURPOSES[purpose]}
+    default = Purpose.RESOURCE_SERVER if options["resources"] else Purpose.MACHINE
+    purpose = Purpose(options["purpose"] or default)
+    if purpose.serves and not metadata.keys() & {"resources", "introspection_policy"}:
+        raise CommandError(
+            "A resource server needs --resource: it may introspect the tokens for the resources that it serves."
+        )
+    defaults = {"client_name": options["client_id"] or "", "grant_types": purpose.grant_types}
     if options["purpose"]:
         metadata["grant_types"] = defaults["grant_types"]
     done = provision(options["client_id"], read_value(options, "secret"), defaults, **metadata)

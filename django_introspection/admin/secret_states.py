@@ -1,4 +1,4 @@
-"""What is to be said of the secrets of a client."""
+"""The state of the secrets of a client, and what the operator should do about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .client_filters import SOON
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """A secret and how it stands at a moment."""
+    """A secret and its state at a moment."""
 
     secret: ClientSecret
     is_live: bool
@@ -23,7 +23,7 @@ class SecretState:
 
     @property
     def notes(self) -> list[Any]:
-        """What stands out of it, in a word or two each."""
+        """The state in short notes."""
         notes = [_("live")] if self.is_live else [_("expired")]
         if self.expires_soon:
             notes.append(_("expires soon"))
@@ -33,7 +33,7 @@ class SecretState:
 
 
 def states_of(client: Client, at: datetime) -> list[SecretState]:
-    """Return the secrets of a client, the newest first."""
+    """Return the secrets of a client with their states, the newest first."""
     newest_first = sorted(client.secrets.all(), key=lambda secret: secret.pk, reverse=True)
     return [_state(secret, at) for secret in newest_first]
 
@@ -44,10 +44,16 @@ def _state(secret: ClientSecret, at: datetime) -> SecretState:
     return SecretState(secret, is_live, expires_soon)
 
 
+def last_used(client: Client) -> datetime | None:
+    """Return when a secret of a client was last used, or None if it never was."""
+    moments = [secret.last_used_at for secret in client.secrets.all() if secret.last_used_at is not None]
+    return max(moments, default=None)
+
+
 def summary(client: Client, at: datetime) -> Any:
-    """Say in a few words how the secrets of a client stand."""
+    """Return the state of all secrets of a client in a few words."""
     if not client.has_secrets:
-        return _("keys of its own")
+        return _("own keys")
     live = [state for state in states_of(client, at) if state.is_live]
     if not live:
         return _("none live")
@@ -60,23 +66,23 @@ def summary(client: Client, at: datetime) -> Any:
 
 
 def warnings(client: Client, states: list[SecretState]) -> list[Any]:
-    """Say what an operator has to see to, and how."""
+    """Return what an operator should do about the secrets of a client."""
     live = [state for state in states if state.is_live]
     if not client.has_secrets:
-        return [_("It authenticates by keys: its secrets are refused. Retire them.")] if live else []
+        return [_("This client authenticates by keys, and its secrets are refused. Retire them.")] if live else []
     if not live:
-        return [_("It has no live secret and cannot authenticate: add one.")]
+        return [_("This client has no live secret and cannot authenticate. Add a secret.")]
     if all(state.expires_soon for state in live):
-        return [_("Its last live secret expires within 30 days: add another now, so that it can change over in time.")]
-    if len(live) > 1 and any(state.secret.last_used_at is None for state in live[1:]):
         return [
-            _("A live secret was never used although there is a newer one: retire it if nobody is going to use it.")
+            _("The last live secret expires within 30 days. Add another one now, so that the client can change over.")
         ]
+    if len(live) > 1 and any(state.secret.last_used_at is None for state in live[1:]):
+        return [_("A live secret was never used, although there is a newer one. Retire it if it is not needed.")]
     return []
 
 
 def used_since(secret: ClientSecret, states: list[SecretState]) -> ClientSecret | None:
-    """Return the live secret that was used last, where that was after the use of this one; None where there is none."""
+    """Return the live secret that was used last, if that was after the last use of this one; otherwise None."""
     others = [state.secret for state in states if state.is_live and state.secret.pk != secret.pk]
     used = [(other.last_used_at, other) for other in others if other.last_used_at is not None]
     if not used:

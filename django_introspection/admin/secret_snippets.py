@@ -1,4 +1,4 @@
-"""What to paste where a new client is set up. The secret is not in it: the page fills it in when it is copied."""
+"""Text to paste into the configuration of a new client. The page fills the secret in when it is copied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..models import AuthMethod, Client
 from ..protocol.identifiers import on_host_of
 
 SECRET = "the-secret-shown-above"
-"""Stands for the secret in a snippet."""
+"""The placeholder of the secret in a snippet."""
 
 
 class Snippet(NamedTuple):
@@ -27,18 +27,18 @@ class Snippet(NamedTuple):
 
 
 def snippets(client: Client, request: HttpRequest) -> list[Snippet]:
-    """Return what a client of this purpose needs, addressed to ISSUER or else to the server of this page."""
+    """Return what a client of this purpose needs, with URLs of ISSUER, or of this server if it is not set."""
     purpose = purpose_of(client)
     made = [Snippet(_("Environment variables"), _environment(client))]
     if purpose is None or purpose.serves:
         url = _endpoint("introspect", request)
         made.append(Snippet(_("settings.py of a Django resource server"), _settings(client, url)))
-        made.append(Snippet(_("Ask what a token means, with curl"), _curl(client, url, ['token="$TOKEN"'])))
+        made.append(Snippet(_("Introspect a token with curl"), _curl(client, url, ['token="$TOKEN"'])))
     if purpose and purpose.asks:
         form = ["grant_type=client_credentials"]
         form += [f"scope={quote(client.scope)}"] if client.scope else []
         form += [f"resource={quote(resource)}" for resource in client.allowed_resources[:1]]
-        made.append(Snippet(_("Get a token, with curl"), _curl(client, _endpoint("token", request), form)))
+        made.append(Snippet(_("Get a token with curl"), _curl(client, _endpoint("token", request), form)))
     return made
 
 

@@ -1,0 +1,72 @@
+"""What every page that revokes tokens has in common: counts before, a report after, and the name of the operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from ..authorization_server.revoking import CACHE_UNAVAILABLE
+from ..models import Token, TokenKind
+from ..models.fields import now
+from ..protocol.errors import IntrospectionUnavailable
+from .display import moment_text
+
+
+def operator_name(request: HttpRequest) -> str:
+    """Return what `revoked_by` keeps of an operator."""
+    return f"operator {request.user.get_username()}"
+
+
+def how_revoked(token: Token) -> str | None:
+    """Return when and by whom a token was revoked, or None if it was not revoked."""
+    if token.revoked_at is None:
+        return None
+    by = token.revoked_by or (_("a refresh") if token.rotated_at else _("Python code"))
+    return str(_("%(moment)s, by %(by)s")) % {"moment": moment_text(token.revoked_at), "by": by}
+
+
+def live_tokens(**owner: Any) -> dict[str, int]:
+    """Count the tokens of a client or a user that are neither revoked nor expired, by kind."""
+    live = Token.objects.on_primary().filter(**owner, revoked_at=None, expires_at__gt=now())
+    return {kind.value: live.filter(kind=kind).count() for kind in TokenKind}
+
+
+def report_revocation(request: HttpRequest, chosen: QuerySet[Token], revoke: Callable[[], int]) -> bool:
+    """Revoke the chosen tokens, and report how many ended and whether the cache of revocations answered.
+
+    Returns whether it answered. If it did not, the tokens are revoked in the database all the same.
+    """
+    count = chosen.filter(revoked_at=None, expires_at__gt=now()).count()
+    try:
+        revoke()  # also if none is left: tombstones of an earlier revocation may be missing
+    except IntrospectionUnavailable:
+        answered = False
+        messages.error(request, CACHE_UNAVAILABLE)
+    else:
+        answered = True
+    if count:
+        text = ngettext("%(count)d token was revoked.", "%(count)d tokens were revoked.", count)
+        messages.success(request, text % {"count": count})
+    else:
+        messages.info(request, _("No tokens had to be revoked: none of them was left."))
+    return answered
+
+
+class Effect:
+    """How many live tokens a revocation ends, by kind, and how many of the others have expired."""
+
+    def __init__(self, chosen: QuerySet[Token]) -> None:
+        at = now()
+        left = list(chosen.filter(revoked_at=None).values_list("kind", "expires_at"))
+        kinds = Counter(kind for kind, expires_at in left if expires_at > at)
+        self.total = kinds.total()
+        self.expired = len(left) - self.total
+        self.access_tokens = kinds[TokenKind.ACCESS]
+        self.refresh_tokens = kinds[TokenKind.REFRESH]
