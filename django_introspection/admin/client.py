@@ -19,7 +19,7 @@ from ..models.fields import now
 from .client_filters import PurposeFilter, SecretsFilter
 from .client_forms import AddClientForm, ClientForm, client_of_form
 from .client_pages import activity_view, revoke_view, set_active_selected
-from .display import identifier, moment
+from .display import identifier, moment_field, short_moment
 from .once import posted_form_id, waits_for_lock
 from .pages import may, url_pattern
 from .revoking import live_tokens
@@ -39,7 +39,7 @@ class ClientAdmin(_ModelAdmin):
     registration_form = AddClientForm
     change_form_template = "admin/introspection/client/change_form.html"
     change_list_template = "admin/introspection/client/change_list.html"
-    list_display = ("client_name", "id_of_client", "purpose", "is_active", "secrets", "created", "last_used")
+    list_display = ("client_name", "id_of_client", "purpose", "is_active", "secrets", "created_in_list", "last_used")
     list_filter = (PurposeFilter, SecretsFilter, "introspection_policy", "is_active")
     search_fields = ("client_name", "client_id")
     search_help_text = _("Search by name or client ID.")
@@ -91,6 +91,9 @@ class ClientAdmin(_ModelAdmin):
         ),
     )
 
+    created = moment_field("created_at", _("created"))
+    created_in_list = moment_field("created_at", _("created"), short_moment, ordering="created_at")
+
     def get_urls(self) -> list[URLPattern]:
         """Add the pages for secrets, activity and revocation."""
         own = (
@@ -118,15 +121,10 @@ class ClientAdmin(_ModelAdmin):
         """Return the state of the secrets."""
         return summary(client, now())
 
-    @admin.display(description=_("created"), ordering="created_at")
-    def created(self, client: Client) -> str:
-        """Return when the client was registered."""
-        return moment(client.created_at)
-
     @admin.display(description=_("last used"))
     def last_used(self, client: Client) -> str:
         """Return when a secret of the client was last used."""
-        return moment(last_used(client))
+        return short_moment(last_used(client))
 
     @admin.action(description=_("Enable selected clients"), permissions=["change"])
     def enable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:

@@ -27,6 +27,15 @@ def moment(value: datetime | None) -> str:
     return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(), moment_text(value))
 
 
+def short_moment(value: datetime | None) -> str:
+    """Return a moment as HTML for a column of a list, in which the date stays on one line."""
+    if value is None:
+        return EMPTY
+    at = value.astimezone(UTC)
+    html = '<time datetime="{}"><span class="introspection-note">{}</span> {} UTC</time>'
+    return format_html(html, at.isoformat(), at.strftime("%Y-%m-%d"), at.strftime("%H:%M"))
+
+
 def identifier(value: Any) -> str:
     """Return an identifier or a URL as HTML, written from left to right in every language."""
     return format_html('<code dir="ltr">{}</code>', value) if value else EMPTY
@@ -39,16 +48,18 @@ def identifiers(values: Iterable[Any]) -> str:
 
 
 def short_identifier(value: Any) -> str:
-    """Return the two ends of a UUID as HTML, with the whole of it for the mouse and the screen reader."""
+    """Return the end of a UUID as HTML, with the whole of it as a title; its beginning is the time."""
     text = str(value)
-    return format_html('<code dir="ltr" title="{}">{}…{}</code>', text, text[:8], text[-4:])
+    return format_html('<code dir="ltr" title="{}">…{}</code>', text, text[-8:])
 
 
-def moment_column(name: str, description: Any) -> Callable[..., str]:
-    """Return a column or a field of the admin that shows a moment."""
+def moment_field(
+    name: str, description: Any, form: Callable[[datetime | None], str] = moment, *, ordering: str | None = None
+) -> Callable[..., str]:
+    """Return a field of an object, or a column of a list, that shows a moment."""
 
-    @admin.display(description=description)
-    def column(self: Any, obj: Any) -> str:
-        return moment(getattr(obj, name))
+    @admin.display(description=description, ordering=ordering)
+    def field(self: Any, obj: Any) -> str:
+        return form(getattr(obj, name))
 
-    return column
+    return field

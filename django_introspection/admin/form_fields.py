@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.core.serializers import serialize
+from django.utils.translation import gettext_lazy as _
 
 from ..models import Client
 from ..protocol.opaque import digest
@@ -54,7 +55,15 @@ class KeysField(forms.JSONField):
 
 
 class LookUp(AutocompleteSelect):
-    """Django's autocomplete, which raises an exception when a form sends anything but a primary key."""
+    """Django's autocomplete, made robust.
+
+    Django's own raises an exception when a form sends anything but a primary key, and has no accessible name while it
+    is empty.
+    """
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> Any:
+        """Add a placeholder, which is also the accessible name."""
+        return {**super().build_attrs(base_attrs, extra_attrs), "data-placeholder": str(_("Search…"))}
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         """Return the chosen object, or nothing for a value that cannot be a key."""

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Token
 from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
-from .display import identifier, identifiers, moment_column, short_identifier
+from .display import identifier, identifiers, moment_field, short_identifier, short_moment
 from .pages import may, url_pattern
 from .revoking import how_revoked
 from .token_filters import FILTERS, clients_called, ordering
@@ -36,7 +36,7 @@ class TokenAdmin(_ModelAdmin):
 
     change_list_template = "admin/introspection/token/change_list.html"
     change_form_template = "admin/introspection/token/change_form.html"
-    list_display = ("short_id", "state", "kind", "client", "user", "scope_tokens", "issued", "expires")
+    list_display = ("short_id", "state", "kind", "client", "user", "scope_tokens", "issued_in_list", "expires_in_list")
     list_filter = FILTERS
     list_select_related = ("client", "user")
     list_max_show_all = 0
@@ -53,11 +53,13 @@ class TokenAdmin(_ModelAdmin):
     )  # fmt: skip
     readonly_fields = fields
 
-    issued = moment_column("issued_at", _("issued"))
-    expires = moment_column("expires_at", _("expires"))
-    valid_from = moment_column("not_before", _("not before"))
-    used = moment_column("rotated_at", _("used"))
-    grant_expires = moment_column("grant_expires_at", _("grant expires"))
+    issued = moment_field("issued_at", _("issued"))
+    issued_in_list = moment_field("issued_at", _("issued"), short_moment)
+    expires = moment_field("expires_at", _("expires"))
+    expires_in_list = moment_field("expires_at", _("expires"), short_moment)
+    valid_from = moment_field("not_before", _("not before"))
+    used = moment_field("rotated_at", _("used"))
+    grant_expires = moment_field("grant_expires_at", _("grant expires"))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages that issue, revoke, debug and count."""
@@ -116,7 +118,7 @@ class TokenAdmin(_ModelAdmin):
 
     @admin.display(description=_("ID"))
     def short_id(self, token: Token) -> str:
-        """Return the two ends of the ID, which would fill four lines of the list."""
+        """Return the end of the ID, the whole of which would fill four lines of the list."""
         return short_identifier(token.pk)
 
     @admin.display(description=_("ID"))

@@ -12,8 +12,8 @@ SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "h
 SCHEMES = ("light", "dark")
 STOCK = ("/admin/", "/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/add/")
 """Pages of Django itself, of the kinds that ours are made of."""
-CHROME = ["#header", ".breadcrumbs", "#nav-sidebar"]
-"""What Django puts around every page, not judged here."""
+CHROME = ["#header", ".breadcrumbs", "#nav-sidebar", ".select2-selection__rendered"]
+"""What Django puts around every page and into its autocomplete, not judged here."""
 DJANGOS_OWN = {
     ("label-title-only", "#searchbar"),  # with `search_help_text`
     ("link-in-text-block", '<a href="?">Show all</a>'),  # without `show_full_result_count`

@@ -55,8 +55,8 @@ def test_an_operator_registers_a_resource_server_and_sets_it_up(page: Any, exami
     client = Client.objects.get()
     assert endpoints.introspect("unknown", auth=(client, secret)).status_code == 200
     examine("client-secret")
-    assert copied(page, page.get_by_role("button", name="Copy the secret")) == secret
-    assert copied(page, page.get_by_role("button", name="Copy the client ID")) == client.client_id
+    assert copied(page, page.get_by_role("button", name="Copy secret")) == secret
+    assert copied(page, page.get_by_role("button", name="Copy client ID")) == client.client_id
     environment = copied(page, page.get_by_role("button", name="Copy", exact=True).first)
     assert environment == f"INTROSPECTION_CLIENT_ID={client.client_id}\nINTROSPECTION_CLIENT_SECRET={secret}\n"
 
@@ -65,7 +65,7 @@ def test_an_operator_registers_a_resource_server_and_sets_it_up(page: Any, exami
 def test_the_calls_with_curl_work_as_they_are_copied(page: Any, live_server: Any, settings: Any, method: str) -> None:
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": live_server.url}
     page.goto(f"{LIST}add/")
-    page.get_by_role("heading", name="How it authenticates").click()
+    page.get_by_role("heading", name="Authentication").click()
     page.get_by_label("Authentication method:").select_option(index=["header", "body"].index(method))
     page.get_by_label("Client ID:").fill("a:b%c'd$HOME+\"")
     page.get_by_role("radio", name="Both").check()
@@ -94,7 +94,7 @@ def test_a_page_that_shows_a_secret_is_reloaded_and_shows_it_no_more(page: Any, 
 
     page.reload()
 
-    page.get_by_text("This form had been sent already").wait_for()
+    page.get_by_text("This form was sent before").wait_for()
     assert secret not in page.content()
     assert Client.objects.get().secrets.count() == 1
     page.go_back()
@@ -112,7 +112,7 @@ def test_a_secret_is_on_its_one_page_once_and_nowhere_in_the_browser_or_the_serv
 
     secret = add(page, "Both", Name="Orders API", Resources_served=AUDIENCE, Scope="orders:read")
     shown = page.content()
-    page.get_by_role("link", name="I have kept it").click()
+    page.get_by_role("link", name="I have copied it").click()
     others = [page.content()]
     page.get_by_role("link", name="History").click()
     others.append(page.content())
@@ -144,27 +144,27 @@ def test_an_operator_replaces_a_secret_without_a_pause(page: Any, machine: Any, 
     client, first = machine
     endpoints.introspect("x", auth=machine)
     page.goto(f"{LIST}{client.pk}/change/")
-    page.get_by_role("link", name="Add a secret").click()
-    page.get_by_label("The new secret expires").select_option("in 90 days")
+    page.get_by_role("link", name="Add secret").click()
+    page.get_by_label("New secret expires").select_option("in 90 days")
     examine("client-add-secret")
-    page.get_by_role("button", name="Add the secret").click()
+    page.get_by_role("button", name="Add secret").click()
     second = shown_secret(page)
     with page.expect_navigation():
-        page.get_by_role("link", name="I have kept it").click()
+        page.get_by_role("link", name="I have copied it").click()
     examine("client-change")
 
-    page.get_by_role("link", name=f"Retire the secret that ends with {first[-4:]}").click()
-    page.get_by_text("No other live secret has been used since").wait_for()
+    page.get_by_role("link", name=f"Retire the secret ending in {first[-4:]}").click()
+    page.get_by_text("No other live secret was used after this one").wait_for()
     examine("client-retire-too-early")
-    page.get_by_role("link", name="Back, change nothing").click()
+    page.get_by_role("link", name="No, take me back").click()
     assert endpoints.introspect("x", auth=(client, second)).status_code == 200
     client.secrets.filter(hint=first[-4:]).update(last_used_at=1_790_000_000)
-    page.get_by_role("link", name=f"Retire the secret that ends with {first[-4:]}").click()
-    page.get_by_text("has been used since").wait_for()
+    page.get_by_role("link", name=f"Retire the secret ending in {first[-4:]}").click()
+    page.get_by_text("was used after this one, last on").wait_for()
     examine("client-retire")
-    page.get_by_role("button", name="Retire it").click()
+    page.get_by_role("button", name="Yes, retire it").click()
 
-    page.get_by_text("is retired: it is refused from now on").wait_for()
+    page.get_by_text("was retired. It is refused from now on.").wait_for()
     assert endpoints.introspect("x", auth=(client, first)).status_code == 401
     assert endpoints.introspect("x", auth=(client, second)).status_code == 200
     examine("client-retired")
@@ -177,14 +177,14 @@ def test_an_operator_disables_a_client_and_revokes_its_tokens(page: Any, machine
     page.get_by_role("link", name="Revoke all tokens").click()
     page.get_by_text("3 access tokens").wait_for()
     examine("client-revoke")
-    page.get_by_role("button", name="Revoke them all").click()
+    page.get_by_role("button", name="Yes, revoke them").click()
     page.get_by_text("3 tokens were revoked.").wait_for()
     with page.expect_navigation():
         page.get_by_role("link", name="Disable").click()
     examine("client-disable")
-    page.get_by_role("button", name="Disable it").click()
+    page.get_by_role("button", name="Yes, disable it").click()
 
-    page.get_by_text("is disabled: it cannot authenticate").first.wait_for()
+    page.get_by_text("was disabled. It cannot authenticate").first.wait_for()
     examine("client-disabled")
     assert endpoints.introspect("x", auth=machine).status_code == 401
     assert not machine.client.tokens.filter(revoked_at=None).exists()
@@ -207,7 +207,7 @@ def test_who_may_only_look_is_told_what_is_missing(
     looker.user_permissions.set(Permission.objects.filter(codename="view_client"))
     log_in(looker)
     page.goto(f"{LIST}{machine.client.pk}/change/")
-    assert not page.get_by_role("link", name="Add a secret").is_visible()
+    assert not page.get_by_role("link", name="Add secret").is_visible()
     examine("client-view")
 
     page.goto(f"{LIST}{machine.client.pk}/secret/")
@@ -243,21 +243,21 @@ def test_a_whole_story_is_done_with_the_keyboard(page: Any) -> None:
     page.keyboard.type("orders:read")
     press("Enter")
     secret = shown_secret(page)
-    tab_to("Copy the secret")
+    tab_to("Copy secret")
     press("Enter")
     page.get_by_text("Copied.").wait_for()
-    tab_to("I have kept it")
+    tab_to("I have copied it")
     press("Enter")
     expect(page).to_have_title(re.compile(r"^Billing"))
-    tab_to("Add a secret")
+    tab_to("Add secret")
     press("Enter")
-    expect(page).to_have_title(re.compile(r"^Add a secret"))
-    tab_to("The new secret expires")
+    expect(page).to_have_title(re.compile(r"^Billing \| Add secret"))
+    tab_to("New secret expires")
     press("ArrowDown")
-    tab_to("Add the secret and show it")
+    tab_to("Add secret")
     press("Enter")
 
-    expect(page).to_have_title(re.compile(r"^New secret"))
+    expect(page).to_have_title(re.compile(r"^Billing \| New secret"))
     client = Client.objects.get()
     assert client.secrets.count() == 2
     assert client.secrets.latest("pk").expires_at is not None

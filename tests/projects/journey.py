@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_introspection.conf import introspection_settings
 from django_introspection.models import Client, Token
+from django_introspection.models.fields import uuid7
 from tests import endpoints, factories
 from tests.settings import AUDIENCE
 
@@ -122,8 +122,8 @@ def test_a_client_is_registered_in_the_admin_and_its_secret_works() -> None:
     page = browser.post(
         "/admin/introspection/client/add/",
         {
-            "form_id": uuid.uuid4(),
-            "purpose": "resource_server",
+            "form_id": uuid7(),
+            "purpose": "resource-server",
             "client_name": "Made by hand",
             "client_id": "made-by-hand",
             "token_endpoint_auth_method": "client_secret_basic",

@@ -57,8 +57,8 @@ def test_a_client_is_registered_and_gets_a_second_secret(browser: Browser) -> No
 
 
 def test_tokens_are_filtered_issued_debugged_and_revoked(browser: Browser, machine: Any) -> None:
-    ticket = browser.get(f"{TOKENS}issue/").context["form"]["ticket"].value()
-    page = browser.post(f"{TOKENS}issue/", {"client_id": machine.client.client_id, "ticket": ticket}).content.decode()
+    form_id = browser.get(f"{TOKENS}issue/").context["form"]["form_id"].value()
+    page = browser.post(f"{TOKENS}issue/", {"client": machine.client.pk, "form_id": form_id}).content.decode()
     (value,) = re.findall(r"dit_at_[0-9A-Za-z]+", page)
     token = Token.objects.get()
     chosen = {"action": "revoke_tokens", "_selected_action": [str(token.pk)]}
