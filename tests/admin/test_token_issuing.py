@@ -149,7 +149,7 @@ def test_a_form_with_an_id_that_was_not_made_now_issues_nothing(browser: Browser
         ("client", "a\x00b", "Null characters are not allowed."),
         ("user", "nobody", "There is no user with this name."),
         ("scope", 'a "b"', "Enter scopes with one space between"),
-        ("audience", "orders", "orders:"),
+        ("audience", "orders", "orders must be an absolute URI"),
         ("lifetime", "0", "greater than or equal to 1"),
         ("lifetime", str(10**12), "less than or equal to"),
     ],
