@@ -22,21 +22,16 @@ from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.principal import Principal, is_client, principal_of
 from ..protocol.token_info import TokenInfo
 from ..setting_values import NAME, unknown_keys
+from .user_interface import UserInterface
 
 
-class TokenUser:
+class TokenUser(UserInterface):
     """The resource owner or client that a token stands for; needs no table and no contrib.auth.
 
     `pk` is a UUID made of the issuer and the name that it gives: the subject, the `username` of a person without a
     subject, or the client that acts for itself. `issuer` is what the settings name; the caller vouches for `info.iss`
     if it gives none. Never staff, never superuser and without permissions, whatever the answer says.
     """
-
-    is_authenticated = True
-    is_anonymous = False
-    is_active = True
-    is_staff = False
-    is_superuser = False
 
     def __init__(self, info: TokenInfo, *, issuer: str | None = None, principal: Principal | None = None) -> None:
         self.token_info = info
@@ -49,36 +44,11 @@ class TokenUser:
         """Whether this is a client that acts for itself, by evidence of the token."""
         return is_client(self.token_info)
 
-    @property
-    def username(self) -> str:
-        """A name to show people, else the subject; never an identity."""
-        info = self.token_info
-        return info.username or info.sub or info.client_id or ""
-
-    def get_username(self) -> str:
-        """Return `username`."""
-        return self.username
-
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Refuse: what a token may do is its scope."""
-        return False
-
-    def has_perms(self, perm_list: Any, obj: Any = None) -> bool:
-        """Refuse, like `has_perm`."""
-        return False
-
-    def has_module_perms(self, module: str) -> bool:
-        """Refuse, like `has_perm`."""
-        return False
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TokenUser) and self.pk == other.pk
 
     def __hash__(self) -> int:
         return hash(self.pk)
-
-    def __str__(self) -> str:
-        return self.username
 
     def __repr__(self) -> str:
         return f"<TokenUser {self.pk}>"
