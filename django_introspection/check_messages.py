@@ -56,6 +56,7 @@ HINTS = {
     "W013": "Give the backend an 'audience' that is the https URL of this API, or serve no metadata of resources.",
     "W014": "Name the resource by an https URL without fragment and query.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
+    "W031": "Delete the row. If the client exists again, add a row for it.",
     "W050": "Add path('oauth/', include('django_introspection.urls')) to the URL conf.",
     "W051": "Use path('', include('django_introspection.well_known_urls')) in the root URL conf (RFC 8414 §3).",
     "W052": "Add path('', include('django_introspection.well_known_urls')) to the root URL conf.",

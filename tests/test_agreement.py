@@ -328,7 +328,7 @@ def test_the_endpoint_that_asks_another_backend_is_shown_as_it_answers(
 
 
 def test_a_caller_without_a_row_of_its_own_is_no_caller(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    Client.objects.register(client_id="theirs", client_name="Theirs", token_endpoint_auth_method="elsewhere")
+    Client.objects.create(client_id="theirs", client_name="Theirs", token_endpoint_auth_method="elsewhere")
 
     answer = browser.post(DEBUGGER, {"token": "a-token", "backend": "default", "caller": "theirs"})
 

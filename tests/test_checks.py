@@ -102,7 +102,7 @@ SPEAKING = {
 PROJECTS: dict[str, Any] = {"E006": {"CACHES": LOCAL}}
 """What else of a project makes a check speak."""
 ELSEWHERE = {
-    *("E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
+    *("W031", "E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
     *("E040", "E041", "E042", "E043", "W050", "W051", "W052", "W053", "W054", "W055"),
 }
 """Need more than settings: a project with or without other packages, a database that may be asked, views."""

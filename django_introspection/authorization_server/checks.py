@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
@@ -15,9 +16,10 @@ from .. import jose
 from ..cache_properties import is_private_cache
 from ..check_messages import TAG, Messages, error, of_valid_settings, warning
 from ..conf import introspection_settings, setting_problem
-from ..exceptions import InvalidSetting
+from ..exceptions import IntrospectionUnavailable, InvalidSetting
+from ..models import AuthMethod
 from ..setting_values import NAME
-from .client_sources import client_sources
+from .client_sources import client_sources, orphaned_policies
 
 
 def register() -> None:
@@ -93,7 +95,7 @@ def check_counters(**_: Any) -> Iterator[checks.CheckMessage]:
 
 
 def check_policies(databases: Collection[str] | None = None, **_: Any) -> Messages:
-    """Look for clients that may read every token (W010), if the database may be asked."""
+    """Look for clients that may read every token (W010) and policies of no client (W031), if rows may be read."""
     model = apps.get_model("introspection", "Client")
     alias = router.db_for_read(model)
     if not databases or alias not in databases:
@@ -102,9 +104,24 @@ def check_policies(databases: Collection[str] | None = None, **_: Any) -> Messag
     try:
         with transaction.atomic(using=alias):  # a failed statement must not spoil a transaction around this
             client_ids = list(unlimited.order_by("pk").values_list("client_id", flat=True))
-    except DatabaseError:  # not migrated yet, or not there
+            orphans = list(_orphans(model._default_manager.using(alias)))
+    except (DatabaseError, IntrospectionUnavailable):  # not migrated yet, or not there
         return []
     return [
-        warning("W010", f"The client {client_id!r} may read every access token.", "introspection.Client")
-        for client_id in client_ids
+        *(
+            warning("W010", f"The client {client_id!r} may read every access token.", "introspection.Client")
+            for client_id in client_ids
+        ),
+        *(
+            warning("W031", f"The policy of {client_id!r} has no effect: {problem}.", "introspection.Client")
+            for client_id, problem in orphans
+        ),
     ]
+
+
+def _orphans(clients: Any) -> Iterator[tuple[str, str]]:
+    if setting_problem("CLIENT_SOURCES"):  # E002 reports it
+        return
+    with suppress(InvalidSetting):  # E030 reports it
+        for row, problem in orphaned_policies(clients.filter(token_endpoint_auth_method=AuthMethod.ELSEWHERE)):
+            yield row.client_id, problem

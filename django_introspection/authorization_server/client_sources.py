@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import isabstract
@@ -54,6 +54,7 @@ _COPIED = (
     "introspection_policy",
     "resource_scopes",
     "filter_scope",
+    "source_key",
     *_JSON,
 )
 
@@ -74,6 +75,13 @@ class ClientSource(ABC):
 
         Raises DatabaseError or IntrospectionUnavailable.
         """
+
+    def key_of(self, client_id: str) -> str | None:
+        """Return what names the existing client with this identifier, None if there is none.
+
+        No later client with the same identifier has the same key, so that nobody inherits the policy of another client.
+        """
+        return None
 
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Find the client that signed an assertion."""
@@ -114,6 +122,21 @@ def first_known(results: Iterable[ClientResult]) -> ClientResult:
     return next((rejection for rejection in rejections if not rejection.is_unknown), UNKNOWN_CLIENT)
 
 
+def source_key(client_id: str) -> str | None:
+    """Return what names the client of another source that has an identifier, None if no source has one."""
+    return next((key for source in client_sources() if (key := source.key_of(client_id)) is not None), None)
+
+
+def orphaned_policies(rows: Iterable[Client]) -> Iterator[tuple[Client, str]]:
+    """Yield each policy row whose client is gone or is another one, with the problem."""
+    for row in rows:
+        key = source_key(row.client_id)
+        if key is None:
+            yield row, "no source has a client with this identifier"
+        elif key != row.source_key:
+            yield row, "it was made for another client with this identifier"
+
+
 @lru_cache
 def _source(number: int, path: str) -> ClientSource:
     place = f"{NAME}['CLIENT_SOURCES'][{number}]"
@@ -142,17 +165,19 @@ def _policy_of(client_id: str) -> Subquery:
     return Subquery(ours.values(policy=JSONObject(**{name: name for name in _COPIED}))[:1])
 
 
-def client_with_policy(row: Any, client_id: str) -> ClientResult:
-    """Return the client of a row that `with_policy` fetched.
+def client_with_policy(row: Any, client_id: str, key: str) -> ClientResult:
+    """Return the client of a row that `with_policy` fetched; `key` is what `ClientSource.key_of` returns for it.
 
-    Reject the client if our admin has made it inactive, or if its identifier is that of a client of this app: a person
-    who may choose an identifier in the other package must not gain the rights of a client of the same name here.
+    Reject the client if our admin has made it inactive, or if its identifier is that of a client of this app or of an
+    earlier client: a person who may choose an identifier must not gain the rights of a client of the same name.
     """
     policy = getattr(row, _POLICY)
     if policy is None or policy["client_id"] != client_id:  # a collation may see fewer differences than we do
         return Client(client_id=client_id, introspection_policy=introspection_settings.CLIENT_POLICY)
     if policy["token_endpoint_auth_method"] != AuthMethod.ELSEWHERE:
         return Rejection("the client_id is that of a client of this app")
+    if policy["source_key"] != key:
+        return Rejection("the policy of this client_id was made for another client")
     if not policy["is_active"]:
         return CLIENT_INACTIVE
     return Client(**policy | {name: _plain(policy[name]) for name in _JSON})

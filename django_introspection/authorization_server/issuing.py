@@ -12,10 +12,12 @@ from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from ..backends.subjects import user_subject
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import opaque
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.scope import format_scope, parse_scope
 from ..signals import token_issued
 from .jwt_access_tokens import can_sign_jwt, should_be_jwt, sign
@@ -128,8 +130,8 @@ def issue(
     `members` are further members of the answer. `token_id` is for those who may ask twice: the second time raises
     IntegrityError, and nothing is issued.
     Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
-    computed here or malformed, a client or user that is not active, and a JWT that cannot be made: without ISSUER,
-    SIGNING_KEYS or audience (RFC 9068 §2.2), or too large.
+    computed here or malformed, a client or user that is not active, a user whom SUBJECT does not name or names like
+    the client, and a JWT that cannot be made: without ISSUER, SIGNING_KEYS or audience (RFC 9068 §2.2), or too large.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -210,9 +212,18 @@ def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> t
 def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: timedelta | None) -> None:
     if not client.is_active or (user is not None and not user.is_active):
         raise ValidationError("No tokens are issued for a client or user that is not active.")
+    if user is not None:
+        _check_subject(user, client)
     if lifetime is not None and lifetime < timedelta(seconds=1):
         raise ValidationError("A lifetime is one second or more.")
     if computed := COMPUTED_MEMBERS & members.keys():
         raise ValidationError(f"Computed here, not given: {', '.join(sorted(computed))}.")
     if not isinstance(members.get("cnf", {}), Mapping):
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
+
+
+def _check_subject(user: Any, client: Client) -> None:
+    try:
+        user_subject(user, client.client_id)
+    except IntrospectionUnavailable as problem:
+        raise ValidationError("SUBJECT gives no valid subject for this user; the log has the reason.") from problem

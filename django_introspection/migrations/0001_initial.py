@@ -196,6 +196,7 @@ class Migration(migrations.Migration):
                         verbose_name="format of its access tokens",
                     ),
                 ),
+                ("source_key", models.CharField(blank=True, editable=False, max_length=255)),
                 (
                     "created_at",
                     django_introspection.models.fields.InstantField(

@@ -53,7 +53,7 @@ def validate_grant_types(value: Any) -> None:
 
 
 def generate_client_id() -> str:
-    """Make a client identifier that cannot be taken for the identifier of a user (RFC 9700 §4.15)."""
+    """Make a client identifier that cannot be taken for the primary key of a user (RFC 9700 §4.15)."""
     return f"client-{secrets.token_hex(8)}"
 
 
@@ -65,6 +65,9 @@ def validate_members(value: Any) -> None:
 
 class Client(models.Model):
     """A program known to this authorization server.
+
+    A row with the authentication method `elsewhere` says what a client of another source may introspect. `source_key`
+    names that client, so that the row is never taken for a later client with the same identifier.
 
     What it *may ask for* (`scope`, `allowed_resources`) is apart from what it *serves* (`resources`,
     `resource_scopes`); what it may introspect follows from the latter alone.
@@ -170,6 +173,7 @@ class Client(models.Model):
         default=AccessTokenFormat.OPAQUE,
         help_text=_("A JWT can be read by whoever holds it, and needs ISSUER, SIGNING_KEYS and a resource."),
     )
+    source_key = models.CharField(max_length=255, blank=True, editable=False)
     created_at = InstantField(_("created"), default=now, editable=False)
 
     objects = ClientManager()
@@ -187,9 +191,30 @@ class Client(models.Model):
         return self.token_endpoint_auth_method in (AuthMethod.BASIC, AuthMethod.POST)
 
     def clean(self) -> None:
-        """Refuse two places for its keys (RFC 7591 §2), and none where it authenticates by them."""
+        """Refuse two places for its keys (RFC 7591 §2), none if it authenticates by them, and a row for no client."""
         super().clean()
+        self._bind_to_source()
         if self.jwks and self.jwks_uri:
             raise ValidationError({"jwks_uri": _("Give the keys or their address, not both.")})
         if self.token_endpoint_auth_method == AuthMethod.PRIVATE_KEY_JWT and not (self.jwks or self.jwks_uri):
             raise ValidationError({"jwks": _("Authentication by private_key_jwt needs public keys or their address.")})
+
+    def _bind_to_source(self) -> None:
+        """Name the client of another source that this row is for; raises ValidationError if it is gone or replaced."""
+        if self.token_endpoint_auth_method != AuthMethod.ELSEWHERE:
+            self.source_key = ""
+            return
+        from ..authorization_server.client_sources import source_key
+
+        key = source_key(self.client_id)
+        if key is None:
+            raise ValidationError({"client_id": _("No source of CLIENT_SOURCES has a client with this identifier.")})
+        if self.source_key not in ("", key):
+            raise ValidationError(
+                {
+                    "client_id": _(
+                        "Another client has this identifier now. Delete this row, and add one for that client."
+                    )
+                }
+            )
+        self.source_key = key

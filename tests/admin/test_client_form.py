@@ -303,11 +303,13 @@ def test_other_admins_complete_the_names_of_clients(browser: Browser, machine: A
     assert found["id"] == str(machine.client.pk)
 
 
-def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser) -> None:
+def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser, settings: Any) -> None:
+    sources = ["tests.authorization_server.test_client_sources.Partners"]
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "CLIENT_SOURCES": sources}
     response = browser.post(
-        ADD, add_form("resource-server", token_endpoint_auth_method="elsewhere", client_id="theirs")
+        ADD, add_form("resource-server", token_endpoint_auth_method="elsewhere", client_id="partner")
     )
 
-    client = Client.objects.get(client_id="theirs")
+    client = Client.objects.get(client_id="partner")
     assert response.status_code == 302
     assert (client.introspection_policy, client.secrets.count()) == ("audience", 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 
 from django_introspection.authorization_server.client_sources import (
@@ -19,6 +20,7 @@ from django_introspection.authorization_server.client_sources import (
 )
 from django_introspection.authorization_server.clients import DatabaseClients
 from django_introspection.backends.base import TokenBackend
+from django_introspection.management.commands.introspection_doctor import everything
 from django_introspection.models import Client
 from django_introspection.protocol.answer import Active, Answer, Inactive, Reason
 from django_introspection.protocol.credentials import AssertionCredentials, SecretCredentials
@@ -37,6 +39,7 @@ class Partners(ClientSource):
 
     rejection = UNKNOWN_CLIENT
     work: list[str] = []
+    key: str | None = "partners:1"
     answer: Answer = Active(TokenInfo(MACHINE))
 
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
@@ -46,6 +49,9 @@ class Partners(ClientSource):
 
     def by_id(self, client_id: str) -> ClientResult:
         return Client(client_id="partner", introspection_policy="any") if client_id == "partner" else self.rejection
+
+    def key_of(self, client_id: str) -> str | None:
+        return self.key if client_id == "partner" else None
 
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         return Client(client_id="partner") if credentials.client_id == "partner" else super().by_assertion(credentials)
@@ -193,3 +199,51 @@ def test_the_endpoint_asks_the_backend_of_the_setting(settings: Any, resource_se
     caller = (resource_server.client, resource_server.secret)
     assert endpoints.introspect("x", auth=partner()).json()["client_id"] == "everybody"
     assert_inactive(endpoints.introspect(own, auth=caller))
+
+
+def policy_row(**fields: Any) -> Client:
+    named = {"client_id": "partner", "client_name": "Partner", "token_endpoint_auth_method": "elsewhere", **fields}
+    return Client.objects.register(**named).client
+
+
+def orphans() -> list[str]:
+    found = checks.run_checks(include_deployment_checks=True, databases=["default"])
+    return [message.msg for message in found if message.id == "introspection.W031"]
+
+
+def test_a_policy_row_is_for_the_client_that_the_source_has_now() -> None:
+    assert policy_row().source_key == "partners:1"
+    assert orphans() == []
+
+
+def test_a_policy_row_of_no_client_is_refused() -> None:
+    with pytest.raises(ValidationError, match="No source of CLIENT_SOURCES has a client with this identifier"):
+        policy_row(client_id="nobody")
+
+
+def test_a_row_that_was_made_for_another_client_cannot_be_saved_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = policy_row()
+    monkeypatch.setattr(Partners, "key", "partners:2")
+
+    with pytest.raises(ValidationError, match="Another client has this identifier now"):
+        row.full_clean()
+
+
+def test_a_client_of_this_app_is_bound_to_no_source() -> None:
+    assert factories.RegistrationFactory(client_id="own").client.source_key == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"), [(None, "no source has a client"), ("partners:2", "it was made for another client")]
+)
+def test_a_policy_row_whose_client_is_gone_is_reported_by_the_check_and_the_doctor(
+    key: str | None, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy_row()
+    monkeypatch.setattr(Partners, "key", key)
+
+    (message,) = orphans()
+    findings = [each.finding.what for each in everything() if each.about == "database"]
+
+    assert message.startswith(f"The policy of 'partner' has no effect: {problem}")
+    assert any(message in finding for finding in findings)

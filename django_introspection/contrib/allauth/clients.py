@@ -45,12 +45,17 @@ class AllauthClients(ClientSource):
         stored = row.secret if is_hashed(row.secret) else ""
         if not self._secrets.is_right(credentials.client_secret, stored, address=client_address(request)):
             return Rejection("wrong secret")
-        return client_with_policy(row, row.id)
+        return client_with_policy(row, row.id, _key(row))
 
     def by_id(self, client_id: str) -> ClientResult:
         """Look with one statement."""
         row = _confidential_client(client_id)
-        return UNKNOWN_CLIENT if row is None else client_with_policy(row, row.id)
+        return UNKNOWN_CLIENT if row is None else client_with_policy(row, row.id, _key(row))
+
+    def key_of(self, client_id: str) -> str | None:
+        """Return the identifier with the moment of creation, which no later client has."""
+        row = _client(client_id)
+        return None if row is None else _key(row)
 
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
@@ -62,7 +67,7 @@ class AllauthClients(ClientSource):
         if row is None:
             return None, Inactive(Reason.UNKNOWN)
         answer = describe_allauth_token(row, token)
-        client = client_with_policy(row, row.client.id) if answer else None
+        client = client_with_policy(row, row.client.id, _key(row.client)) if answer else None
         return (client if isinstance(client, Client) else None), answer
 
     @sensitive_variables("credentials")
@@ -81,9 +86,18 @@ def _methods() -> tuple[str, ...]:
     return tuple(getattr(app_settings, "INTROSPECTION_AUTH_METHODS", ("client_secret_basic", "client_secret_post")))
 
 
+def _key(row: Any) -> str:
+    moment = row.created_at.replace(tzinfo=None)  # as it is in the column, with and without USE_TZ
+    return f"allauth:{row.id}:{moment.isoformat()}"
+
+
 def _confidential_client(client_id: str) -> Any:
+    row = _client(client_id)
+    return row if row is not None and row.type == oidc.Client.Type.CONFIDENTIAL else None
+
+
+def _client(client_id: str) -> Any:
     rows = oidc.Client.objects.using(router.db_for_write(oidc.Client)).filter(pk=client_id)
     found = with_policy(rows, "pk").first()
-    if found is None or found.id != client_id:  # a collation may see fewer differences than we do
-        return None
-    return found if found.type == oidc.Client.Type.CONFIDENTIAL else None
+    # a collation may see fewer differences than we do
+    return found if found is not None and found.id == client_id else None

@@ -53,6 +53,11 @@ class OAuthToolkitClients(ClientSource):
         application = _application(client_id)
         return UNKNOWN_CLIENT if application is None or not _may_call(application) else _client_of(application)
 
+    def key_of(self, client_id: str) -> str | None:
+        """Return the primary key of an application, which no later application gets."""
+        application = _application(client_id)
+        return None if application is None else _key(application)
+
     @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its application with one statement."""
@@ -65,7 +70,7 @@ class OAuthToolkitClients(ClientSource):
         answer = describe_access_token(row)
         if not answer or row.application is None:
             return None, answer
-        client = client_with_policy(row, row.application.client_id)
+        client = client_with_policy(row, row.application.client_id, _key(row.application))
         return (client if isinstance(client, Client) else None), answer
 
     @sensitive_variables("credentials")
@@ -93,7 +98,11 @@ def _application(client_id: str) -> Any:
 def _client_of(application: Any) -> ClientResult:
     if not is_usable(application):
         return Rejection("application not usable")
-    return client_with_policy(application, application.client_id)
+    return client_with_policy(application, application.client_id, _key(application))
+
+
+def _key(application: Any) -> str:
+    return f"oauth2_provider:{application.pk}"
 
 
 def _may_call(application: Any) -> bool:

@@ -115,6 +115,15 @@ def _database() -> Iterator[Finding]:
         yield Finding.error(f"not migrated: {names}", f"Run manage.py migrate --database {alias}.")
     else:
         yield Finding.ok(f"the database {alias!r} is migrated")
+        yield from _checked_rows(alias)
+
+
+def _checked_rows(alias: str) -> Iterator[Finding]:
+    """Run our own system checks of what the tables hold."""
+    found = checks.run_checks(tags=[checks.Tags.database], include_deployment_checks=True, databases=[alias])
+    for message in found:
+        if str(message.id).startswith(f"{TAG}."):
+            yield Finding.warning(f"{message.msg} ({message.id})", message.hint or "")
 
 
 def _aliases() -> list[str]:

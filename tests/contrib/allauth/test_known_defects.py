@@ -284,3 +284,15 @@ def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() ->
 
     assert [answer.status_code for answer in answers] == [503] * 3
     assert {answer["Retry-After"] for answer in answers} == {"5"}
+
+
+def test_whoever_gets_the_identifier_of_a_deleted_client_does_not_get_its_policy(db: None) -> None:
+    shop, api = flows.register(), flows.resource_server()
+    token = flows.client_credentials(shop)
+    assert flows.introspect(token, api).json()["active"] is True
+    client_id = api.client.id
+    api.client.delete()
+
+    taken = flows.register(id=client_id)
+
+    assert_refused(flows.introspect(token, taken), 401, "invalid_client")

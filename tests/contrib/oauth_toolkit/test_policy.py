@@ -69,6 +69,27 @@ def test_whoever_takes_the_identifier_of_a_client_of_ours_takes_nothing_else(sho
     assert_refused(flows.introspect(flows.client_credentials(shop), taken), 401, "invalid_client")
 
 
+def test_whoever_registers_the_identifier_of_a_deleted_application_does_not_get_its_policy(
+    shop: flows.Application, api: flows.Application
+) -> None:
+    token, client_id = flows.client_credentials(shop), api.client.client_id
+    api.client.delete()
+
+    taken = flows.register(client_id=client_id)
+
+    assert_refused(flows.introspect(token, taken), 401, "invalid_client")
+
+
+def test_an_application_that_does_not_exist_yet_gets_no_policy(shop: flows.Application, db: None) -> None:
+    Client.objects.create(
+        client_id="gateway", client_name="Gateway", token_endpoint_auth_method="elsewhere", introspection_policy="any"
+    )
+
+    taken = flows.register(client_id="gateway")
+
+    assert_refused(flows.introspect(flows.client_credentials(shop), taken), 401, "invalid_client")
+
+
 def test_the_row_of_an_application_is_no_way_to_authenticate(api: flows.Application, configured: Any) -> None:
     row = Client.objects.get()
     assert not row.secrets.exists()
