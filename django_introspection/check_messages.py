@@ -46,7 +46,7 @@ HINTS = {
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W003": f"Use a cache that every process of both sides shares, such as Redis. {_CACHES}.",
-    "W005": "Set it to the identifier that this API has in the audience of its tokens.",
+    "W005": "Set it to the identifier of this API in its tokens, or to None if every token may be used here.",
     "W006": "Use https; plain http to a loopback address needs no option.",
     "W007": f"Use a cache that every process shares, such as Redis. {_CACHES}.",
     "W008": "Leave it at 0 if a revoked token must stop working at once.",

@@ -170,6 +170,33 @@ def test_risks_are_named_in_deployment_alone() -> None:
             assert checks.run_checks(tags=[TAG]) == []
 
 
+def ordinary(**options: Any) -> list[str]:
+    """Return the ids that `check` reports without --deploy, of a RemoteBackend and with the views of this project."""
+    with override_settings(TOKEN_INTROSPECTION={"ISSUER": ISSUER, **remote_settings(SERVER, **options)}, CACHES=CACHES):
+        return [str(message.id).removeprefix(f"{TAG}.") for message in checks.run_checks(tags=[TAG])]
+
+
+def test_a_forgotten_audience_is_reported_before_the_deployment_and_none_on_purpose_is_not() -> None:
+    assert ordinary() == ["W005"]
+    assert ordinary(audience=None) == []
+    assert ordinary(audience=ORDERS) == []
+
+
+def test_the_backend_of_the_introspection_endpoint_alone_needs_no_audience() -> None:
+    further = {"endpoint": remote_settings(SERVER)["BACKENDS"]["default"], "default": REMOTE["BACKENDS"]["default"]}
+    values = {"ISSUER": ISSUER, "BACKENDS": further, "INTROSPECTION_BACKEND": "endpoint"}
+
+    assert ids(values) == []
+    protecting = {**values, "PROTECTED_PATHS": {"/api/": {"USING": "endpoint"}}}
+    assert sorted(ids(protecting)) == ["introspection.E010", "introspection.W005"]
+
+
+def test_an_audience_of_none_is_no_audience_where_one_is_required() -> None:
+    jwt = default(BACKEND="django_introspection.backends.JWTBackend", OPTIONS={"issuer": ISSUER, "audience": None})
+
+    assert ids(jwt) == ["introspection.E003"]
+
+
 def test_an_issuer_of_none_is_no_issuer() -> None:
     assert ids({"ISSUER": None}) == ["introspection.W002"]
 

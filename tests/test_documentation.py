@@ -262,7 +262,7 @@ def test_the_settings_of_a_page_are_good(page: str, settings: Any) -> None:
     names: dict[str, Any] = {}
     (block,) = (block for block in blocks(f"docs/{page}.rst") if block.file == "settings.py")
     exec(block.code, names)  # noqa: S102
-    partner = {"partner": {"BACKEND": "django_introspection.backends.DatabaseBackend"}}
+    partner = {"partner": settings.TOKEN_INTROSPECTION["BACKENDS"]["default"]}
     backends = {**settings.TOKEN_INTROSPECTION["BACKENDS"], **partner}
     settings.TOKEN_INTROSPECTION = {"BACKENDS": backends, **names["TOKEN_INTROSPECTION"]}
     settings.MIDDLEWARE = names.get("MIDDLEWARE", settings.MIDDLEWARE)

@@ -9,7 +9,6 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
-from ..check_messages import warning
 from ..exceptions import InvalidBackend
 from ..protocol.answer import Answer
 from ..setting_values import NAME
@@ -22,9 +21,10 @@ __all__ = ["Options", "TokenBackend"]
 class TokenBackend(ABC):
     """Find out what tokens mean. One instance per process and alias, shared by threads and event loops.
 
-    `audience` are the identifiers of this resource server, one of which a token must be for; empty where
-    that is not asked. `issuer` is the only issuer believed, where set. `is_token_type_required` refuses an
-    answer that does not say it is about an access token. `user_resolver` is the entry USER of the alias.
+    `audience` are the identifiers of this resource server, one of which a token must be for; empty if the audience
+    is not checked, which `accepts_any_audience` says is on purpose. `issuer` is the only issuer believed, if set.
+    `is_token_type_required` refuses an answer that does not say it is about an access token. `user_resolver` is the
+    entry USER of the alias.
     """
 
     issuer: str | None = None
@@ -48,6 +48,7 @@ class TokenBackend(ABC):
         self.cache_options = None if cache is None else CacheOptions.read(alias, cache)
         taken = Options(alias, options)
         self.place = taken.place
+        self.accepts_any_audience = taken.is_none("audience")
         self.audience = taken.strings("audience")
         self.configure(taken)
         taken.finish()
@@ -83,10 +84,8 @@ class TokenBackend(ABC):
         await sync_to_async(self.purge)(token)
 
     def check(self) -> list[CheckMessage]:
-        """Return what the system checks should say of this backend where it is deployed."""
-        if self.audience:
-            return []
-        return [warning("W005", f"{self.place}['audience'] is not set: tokens for other APIs are accepted.")]
+        """Return the messages of `check --deploy` about this backend."""
+        return []
 
     def diagnose(self) -> Iterable[Finding]:
         """Try for real whether it works, and yield what is found: for the command introspection_doctor.

@@ -88,6 +88,12 @@ class Options:
             raise self.invalid(name, "must be a string or a list of strings")
         return frozenset(values)
 
+    def is_none(self, name: str) -> bool:
+        """Return whether an option is None in so many words, and take it if it is."""
+        if name in self._values and self._values[name] is None:
+            return self._take(name) is None
+        return False
+
     def names(self, name: str) -> tuple[str, ...]:
         """Take a string, or a list of different strings whose order counts."""
         value = self._take(name, ())

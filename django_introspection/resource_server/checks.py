@@ -30,7 +30,15 @@ from .view_checks import VIEW_CHECKS
 
 def register() -> None:
     """Register the checks of a resource server; a second call changes nothing."""
-    for check in (check_backends, check_protected_paths, check_users, *VIEW_CHECKS, check_metadata, check_proofs):
+    for check in (
+        check_backends,
+        check_audience,
+        check_protected_paths,
+        check_users,
+        *VIEW_CHECKS,
+        check_metadata,
+        check_proofs,
+    ):
         checks.register(check, TAG)
     checks.register(check_used_proofs, TAG, deploy=True)
 
@@ -54,6 +62,20 @@ def check_backends(**_: Any) -> Iterator[CheckMessage]:
     """Look for a resource server that has no token backend (E040)."""
     if not introspection_settings.BACKENDS and not apps.is_installed("django_introspection"):
         yield error("E040", f"{NAME}['BACKENDS'] is empty: no token can be accepted.")
+
+
+@of_valid_settings
+def check_audience(**_: Any) -> Iterator[CheckMessage]:
+    """Look for backends without audience (W005), unless only the introspection endpoint asks them."""
+    if "BACKENDS" not in introspection_settings.values:
+        return
+    protecting = {place.backend for place in protected_places()}
+    for backend in token_backends.made():
+        if backend.audience or backend.choices or backend.accepts_any_audience:
+            continue
+        if backend.alias != introspection_settings.INTROSPECTION_BACKEND or backend.alias in protecting:
+            place = f"{NAME}['BACKENDS'][{backend.alias!r}]['OPTIONS']['audience']"
+            yield warning("W005", f"{place} is not set: tokens for other APIs are accepted.")
 
 
 @of_valid_settings
