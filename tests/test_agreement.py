@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client as Browser
 
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client
+from django_introspection.protocol.answer import Reason
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.signals import token_introspected
 from django_introspection.testing import FakeAuthorizationServer
@@ -52,6 +55,7 @@ RESOLVERS: dict[str, Any] = {
         "OPTIONS": {"claim": "sub", "allow_staff": True},
     },
     "a function": "tests.test_agreement.known_people",
+    "a function that forbids": "tests.test_agreement.no_people",
     "a function without a database": "tests.test_agreement.unavailable_people",
 }
 
@@ -61,9 +65,11 @@ def known_people(token_user: TokenUser, request: HttpRequest) -> Any:
     return get_user_model().objects.filter(username=token_user.token_info.sub or "").first()
 
 
-def unavailable_people(token_user: TokenUser, request: HttpRequest) -> Any:
-    from django.db import OperationalError
+def no_people(token_user: TokenUser, request: HttpRequest) -> Any:
+    raise PermissionDenied
 
+
+def unavailable_people(token_user: TokenUser, request: HttpRequest) -> Any:
     raise OperationalError
 
 
@@ -171,7 +177,7 @@ def view(token: str, caplog: pytest.LogCaptureFixture) -> str:
     if answer.status_code == 401:
         (reason,) = REFUSED.findall(caplog.text)
         return str(reason).strip()
-    return {200: ACTIVE, 503: UNAVAILABLE}[answer.status_code]
+    return {200: ACTIVE, 403: str(Reason.USER_REFUSED), 503: UNAVAILABLE}[answer.status_code]
 
 
 def debugger(browser: Browser, token: str) -> str:

@@ -57,6 +57,10 @@ REASONS = {
         _("The token is active, but the user that it names is staff or superuser here."),
         _("Another server cannot name such a user. If it should, set allow_staff in the entry USER of this backend."),
     ),
+    Reason.USER_REFUSED: Advice(
+        _("The token is active, but the resolver of users raised PermissionDenied: the view answers 403."),
+        _("Look at the resolver in the entry USER of this backend."),
+    ),
     Reason.CLIENT_INACTIVE: Advice(
         _("The client that the token was issued to is disabled."),
         _("Enable the client: a token that has not expired becomes active again."),

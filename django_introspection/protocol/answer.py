@@ -22,6 +22,7 @@ class Reason(StrEnum):
     USER_INACTIVE = "user inactive"
     USER_UNKNOWN = "no such user here"
     USER_PRIVILEGED = "its user is staff here"
+    USER_REFUSED = "its user is refused here"
     CLIENT_INACTIVE = "client inactive"
     CALLER_POLICY = "not for this caller"
     WRONG_ISSUER = "wrong issuer"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import Error as DatabaseError
 from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from ..backends.registry import token_backends
-from ..protocol.answer import Inactive
+from ..conf import introspection_settings
+from ..protocol.answer import Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import insufficient_scope
-from .acceptance import Identity, Trace, authenticate_token
+from .acceptance import Identity, Trace, Verdict, authenticate_token
 
 
 @sensitive_variables("token")
@@ -26,11 +27,21 @@ def inspect_token(token: str, alias: str, *, scopes: Iterable[str] = (), trace: 
     A resolver of users is asked as well, and what it writes to the database of the users is undone. Raises
     IntrospectionUnavailable, or InvalidSetting for a backend or resolver that cannot be made.
     """
-    with _undone(alias):
-        found = authenticate_token(token, alias, _request(), trace=trace)
+    with _undone():
+        found = _authenticate(token, alias, trace)
     if isinstance(found, Inactive) or found.info.scopes.issuperset(scopes):
         return found
     return insufficient_scope(found.info, scopes)
+
+
+@sensitive_variables("token")
+def _authenticate(token: str, alias: str, trace: Trace) -> Identity | Inactive:
+    try:
+        return authenticate_token(token, alias, _request(), trace=trace)
+    except PermissionDenied:  # of a resolver: the view answers 403
+        refused = Inactive(Reason.USER_REFUSED)
+        trace.append(Verdict(None, trace[-1].answer, refused))
+        return refused
 
 
 def _request() -> HttpRequest:
@@ -42,9 +53,11 @@ def _request() -> HttpRequest:
 
 
 @contextmanager
-def _undone(alias: str) -> Iterator[None]:
-    """Undo what is written to the database of the users, if a resolver could write to it."""
-    using = _database_of_users() if token_backends[alias].user_resolver is not None else None
+def _undone() -> Iterator[None]:
+    """Undo what is written to the database of the users, if there are resolvers that could write to it."""
+    entries: Iterable[Any] = introspection_settings.BACKENDS.values()
+    has_resolvers = any(isinstance(entry, Mapping) and entry.get("USER") for entry in entries)
+    using = _database_of_users() if has_resolvers else None
     if using is None:
         yield
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ..protocol.answer import Inactive
+from ..protocol.answer import Inactive, Reason
 from ..protocol.dpop import InvalidProof
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import insufficient_scope
@@ -58,6 +58,7 @@ class Protection:
         except MalformedRequest as malformed:
             raise InvalidResourceRequest(str(malformed), announcement=self.announcement.answering(request)) from None
         except MalformedToken:
+            log_refusal("access token refused backend=%s: %s", self.backend, Reason.MALFORMED)
             raise InvalidToken(announcement=self.announcement.answering(request)) from None
 
     def identify(self, request: HttpRequest, token: SentToken) -> Identity:

@@ -107,10 +107,16 @@ class ScopeDenial:
         announcement = announcement_of(request)
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(announcement=announcement, scope=scope)
-        if isinstance(request.auth, TokenInfo):
-            rejection = insufficient_scope(request.auth, scope.split() if scope else ())
-            log_refusal("access token refused view=%s: %s", type(self._view).__name__, rejection)
+        self._log(request, scope)
         raise InsufficientScope(message, announcement=announcement.answering(request._request), scope=scope)
+
+    def _log(self, request: Request, scope: str | None) -> None:
+        name = type(self._view).__name__
+        if scope is None:
+            log_refusal("access token refused view=%s: the view names no scope for %a", name, request.method)
+        elif isinstance(request.auth, TokenInfo):
+            rejection = insufficient_scope(request.auth, scope.split(" "))
+            log_refusal("access token refused view=%s: %s", name, rejection)
 
     def _needed(self, request: Request) -> Scopes | None:
         """Return the shortest set of scopes that opens this request, None if it was not refused for its scope.

@@ -35,12 +35,12 @@ def ask(*tokens: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.requirement("6749-7-a")
-def test_it_passes_its_checks_and_protects_a_view() -> None:
+def test_it_passes_its_checks_protects_a_view_and_explains_a_refusal() -> None:
     good, none, bad, weak, broken = ask("read", "", "bad", "write", "broken")
 
     assert good["status"] == 200
     assert good["body"] == {"user": "TokenUser", "name": "anna", "sub": "42"}
-    assert (none["status"], none["challenge"]) == (401, 'Bearer realm="api"')
+    assert (none["status"], none["challenge"]) == (401, 'Bearer realm="api", scope="orders:read"')
     assert bad["status"] == 401
     assert 'error="invalid_token"' in bad["challenge"]
     assert weak["status"] == 403
@@ -48,6 +48,20 @@ def test_it_passes_its_checks_and_protects_a_view() -> None:
     assert 'scope="orders:read"' in weak["challenge"]
     assert (broken["status"], broken["challenge"]) == (503, None)
     assert int(broken["wait"]) > 0
+
+    active, code = good["inspected"]
+    assert (active["active"], active["sub"], code) == (True, "42", 0)
+    assert bad["inspected"] == [
+        {
+            "active": False,
+            "reason": "the authorization server says inactive",
+            "asked": ["backend default: the authorization server says inactive"],
+        },
+        4,
+    ]
+    refused, code = weak["inspected"]
+    assert (refused["reason"], refused["found"], code) == ("insufficient scope", "scope 'orders:write'", 4)
+    assert broken["inspected"] == [None, 3]
 
 
 def test_its_checks_are_silent() -> None:
