@@ -5,8 +5,9 @@ from django.contrib import admin
 from ..models import Client, Token
 from .client import ClientAdmin
 from .token import TokenAdmin
+from .users import UserTokensMixin
 
 admin.site.register(Client, ClientAdmin)
 admin.site.register(Token, TokenAdmin)
 
-__all__ = ["ClientAdmin", "TokenAdmin"]
+__all__ = ["ClientAdmin", "TokenAdmin", "UserTokensMixin"]

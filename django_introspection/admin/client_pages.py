@@ -42,11 +42,15 @@ def activity_view(model_admin: ModelAdmin[Client], request: HttpRequest, client:
 
 def _set_active(model_admin: ModelAdmin[Client], request: HttpRequest, client: Client, wanted: bool) -> bool:
     """Enable or disable a client, note it in its history, and return whether this changed anything."""
-    with transaction.atomic(using=router.db_for_write(Client)):
-        changed = Client.objects.filter(pk=client.pk, is_active=not wanted).update(is_active=wanted)
-        if changed:
-            model_admin.log_change(request, client, "Enabled." if wanted else "Disabled.")
-    return bool(changed)
+    primary = router.db_for_write(Client)
+    with transaction.atomic(using=primary):
+        locked = Client.objects.using(primary).select_for_update().filter(pk=client.pk, is_active=not wanted).first()
+        if locked is None:
+            return False
+        locked.is_active = wanted
+        locked.save(update_fields=["is_active"])
+        model_admin.log_change(request, client, "Enabled." if wanted else "Disabled.")
+    return True
 
 
 @object_page("view_client", "revoke_token")

@@ -43,7 +43,7 @@ class KeysField(forms.JSONField):
 
     def prepare_value(self, value: Any) -> Any:
         """Return the text of the keys, empty if there are none."""
-        return "" if value == {} else super().prepare_value(value)
+        return "" if value in (None, {}) else super().prepare_value(value)
 
     def clean(self, value: Any) -> Any:
         """Return the keys, or an empty object."""

@@ -20,7 +20,7 @@ from . import debugger, overview, token_issuing, token_revoking
 from .display import identifier, identifiers, moment_field, short_identifier, short_moment
 from .pages import may, url_pattern
 from .revoking import how_revoked
-from .token_filters import FILTERS, clients_called, ordering
+from .token_filters import FILTERS, UserFilter, clients_called, ordering
 from .token_list import TokenChangeList
 from .token_state import state_of
 from .users import users_called
@@ -102,8 +102,10 @@ class TokenAdmin(_ModelAdmin):
         return queryset.filter(Q(pk=wanted) | Q(grant_id=wanted)), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Add the permissions that the links to the own pages need."""
-        return super().changelist_view(request, {**self._permissions(request), **(extra_context or {})})
+        """Add what the links to the own pages need."""
+        users = users_called(request.GET.get(UserFilter.parameter_name, ""))
+        context = {**self._permissions(request), "user_of_list": users[0] if len(users) == 1 else None}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
