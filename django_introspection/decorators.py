@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import isfunction, signature
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 from rest_framework.exceptions import APIException
 
 from .exceptions import InvalidDeclaration
@@ -19,6 +21,10 @@ from .resource_server.protection import Protection
 __all__ = ["token_required"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+NOT_FOR_DRF = (
+    "token_required protects plain Django views; in Django REST framework use IntrospectionAuthentication and"
+    " requires_scope()"
+)
 
 
 def token_required(
@@ -30,12 +36,12 @@ def token_required(
     realm: str = DEFAULT_REALM,
     schemes: tuple[str, ...] = (BEARER,),
 ) -> Callable[[View], View]:
-    """Ask for an access token with every scope token of `scope`; for sync and async views.
+    """Require an access token with every scope token of `scope`; for sync and async views, functions and classes.
 
     The view finds `request.token_info` and `request.user`. A refusal is 400, 401, 403 or 503 in JSON, with the
-    challenges of IntrospectionAuthentication, whose `schemes` these are. Raises ValueError for a broken scope or
-    scheme. On a class-based view it goes round `dispatch` by `method_decorator`. CSRF and login are not asked for: a
-    token is in no cookie.
+    challenges of IntrospectionAuthentication, whose `schemes` these are. On a class, or on its `dispatch`, all handlers
+    are protected. CSRF and login are not required: no browser sends a token by itself. Raises ValueError for an invalid
+    scope or scheme, and TypeError without brackets, on a single handler, and on a class of Django REST framework.
     """
     if view is not None:
         raise TypeError("token_required needs brackets: @token_required().")
@@ -43,21 +49,23 @@ def token_required(
         raise ValueError(f"schemes are of {', '.join(SCHEMES)}")
     protection, scopes = Protection(using, realm, schemes=schemes), parse_scope(scope)
 
-    def decorate(view: View) -> View:
-        async def aprotected(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            _check_request(request, view)
+    def decorate(view: Any) -> Any:
+        if isinstance(view, type):
+            return method_decorator(decorate, name="dispatch")(_plain_class(view))
+        _refuse_handlers(view)
+
+        async def aprotected(request: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                await protection.aadmit(request, scopes)
+                await protection.aadmit(_request_of(request, args), scopes)
             except APIException as denial:
                 return plain_response(denial)
             return await view(request, *args, **kwargs)
 
-        def protected(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if _dispatches_async(view):
+        def protected(request: Any, *args: Any, **kwargs: Any) -> Any:
+            if _dispatches_async(view, request):
                 return aprotected(request, *args, **kwargs)
-            _check_request(request, view)
             try:
-                protection.admit(request, scopes)
+                protection.admit(_request_of(request, args), scopes)
             except APIException as denial:
                 return plain_response(denial)
             return view(request, *args, **kwargs)
@@ -65,20 +73,39 @@ def token_required(
         wrapper: Any = wraps(view)(aprotected if iscoroutinefunction(view) else protected)
         wrapper.csrf_exempt, wrapper.login_required = True, False
         wrapper.introspection_protection, wrapper.introspection_scopes = protection, scopes  # for checks and metadata
-        return wrapper  # type: ignore[no-any-return]  # it is called as the view is
+        return wrapper
 
     return decorate
 
 
-def _check_request(request: Any, view: Any) -> None:
-    """Raise InvalidDeclaration if a method of a class was decorated, whose first argument is no request."""
-    if not hasattr(request, "META"):
-        place = f"{view.__module__}.{view.__qualname__}"
-        remedy = "decorate its class with @method_decorator(token_required(...), name='dispatch')"
-        raise InvalidDeclaration(f"token_required is for functions, and {place} is a method: {remedy}.")
+def _request_of(first: Any, others: tuple[Any, ...]) -> HttpRequest:
+    """Return the request of a call: the first argument of a function, the second one of a `dispatch`."""
+    for argument in (first, *others[:1]):
+        if isinstance(argument, HttpRequest):
+            return argument
+    raise InvalidDeclaration(NOT_FOR_DRF)
 
 
-def _dispatches_async(view: Any) -> bool:
-    """Return whether this is the bound `dispatch` of a class with async handlers: a plain function that is awaited."""
+def _plain_class(view: type) -> type:
+    """Return a class of Django's views; raises TypeError for another one."""
+    from rest_framework.views import APIView
+
+    if issubclass(view, APIView):
+        raise TypeError(f"{view.__qualname__}: {NOT_FOR_DRF}")
+    if not hasattr(view, "dispatch"):
+        raise TypeError(f"{view.__qualname__}: token_required protects functions and subclasses of django.views.View")
+    return view
+
+
+def _refuse_handlers(view: Any) -> None:
+    """Raise TypeError for a method other than `dispatch`: before it runs, Django has asked for CSRF and login."""
+    if not isfunction(view) or view.__name__ == "dispatch":
+        return
+    if next(iter(signature(view).parameters), None) == "self":
+        raise TypeError(f"{view.__qualname__}: put token_required on the class or on its dispatch, not on a handler")
+
+
+def _dispatches_async(view: Any, first: Any) -> bool:
+    """Return whether this is the `dispatch` of a class with async handlers: a plain function that is awaited."""
     bound = getattr(view, "func", view)
-    return bool(getattr(getattr(bound, "__self__", None), "view_is_async", False))
+    return bool(getattr(getattr(bound, "__self__", first), "view_is_async", False))

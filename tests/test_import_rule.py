@@ -41,6 +41,7 @@ ROOMS = {
     "decorators": "faces",
     "middleware": "faces",
     "throttling": "faces",
+    "types": "faces",
     "contrib": "contrib",
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",

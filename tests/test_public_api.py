@@ -17,6 +17,7 @@ NAMES = {
     "django_introspection.middleware": {"ProtectedPaths"},
     "django_introspection.permissions": {"HasScope", "requires_scope"},
     "django_introspection.throttling": {"ClientRateThrottle"},
+    "django_introspection.types": {"AuthenticatedHttpRequest", "AuthenticatedRequest", "TokenInfoMixin"},
     "django_introspection.models": {
         "AccessTokenFormat",
         "AuthMethod",
@@ -52,6 +53,7 @@ NAMES = {
         "IntrospectionError",
         "IntrospectionUnavailable",
         "InvalidBackend",
+        "InvalidDeclaration",
         "InvalidResponse",
         "InvalidSetting",
         "UnknownBackend",

@@ -13,8 +13,11 @@ from django.test import Client as Browser
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
+from rest_framework.decorators import api_view
+from rest_framework.views import APIView
 
 from django_introspection.decorators import token_required
+from django_introspection.exceptions import InvalidDeclaration
 from django_introspection.models import Token
 from tests import factories
 from tests.authorization_server.helpers import without_table
@@ -61,7 +64,46 @@ class AsyncClass(View):
         return said(request)
 
 
-VIEWS = {"function": function, "coroutine": coroutine, "class": Class.as_view(), "async class": AsyncClass.as_view()}
+@token_required(scope="orders:read")
+class DecoratedClass(View):
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return said(request)
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        return said(request)
+
+
+@token_required(scope="orders:read")
+class DecoratedAsyncClass(View):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return said(request)
+
+    async def post(self, request: HttpRequest) -> JsonResponse:
+        return said(request)
+
+
+class DecoratedDispatch(Class):
+    @token_required(scope="orders:read")
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super(Class, self).dispatch(request, *args, **kwargs)
+
+
+class DecoratedAsyncDispatch(DecoratedAsyncClass):
+    @token_required(scope="orders:read")
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super(DecoratedAsyncClass, self).dispatch(request, *args, **kwargs)
+
+
+VIEWS = {
+    "decorated class": DecoratedClass.as_view(),
+    "decorated async class": DecoratedAsyncClass.as_view(),
+    "decorated dispatch": DecoratedDispatch.as_view(),
+    "decorated async dispatch": DecoratedAsyncDispatch.as_view(),
+    "function": function,
+    "coroutine": coroutine,
+    "class": Class.as_view(),
+    "async class": AsyncClass.as_view(),
+}
 urls = ModuleType("urls")
 urls.urlpatterns = [path(name.replace(" ", "-"), view) for name, view in VIEWS.items()]
 PATHS = [f"/{name.replace(' ', '-')}" for name in VIEWS]
@@ -162,8 +204,46 @@ def test_a_broken_scope_is_an_error_when_the_module_is_imported(scope: str) -> N
 
 
 def test_a_decorator_without_its_brackets_protects_nothing_and_says_so() -> None:
-    with pytest.raises(TypeError):
-        token_required(function)  # type: ignore[arg-type, misc]  # the mistake under test
+    with pytest.raises(TypeError, match=r"needs brackets: @token_required\(\)\.$"):
+        token_required(function)  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_a_single_handler_cannot_be_protected_and_the_error_says_what_can() -> None:
+    """Django asks for CSRF and login before a handler runs, by what it reads from `dispatch`."""
+    with pytest.raises(TypeError, match=r"Handlers\.post: put token_required on the class or on its dispatch"):
+
+        class Handlers(View):
+            @token_required()
+            def post(self, request: HttpRequest) -> JsonResponse:
+                return said(request)
+
+    with pytest.raises(TypeError, match="put token_required on the class"):
+
+        class AsyncHandlers(View):
+            @token_required()
+            async def get(self, request: HttpRequest) -> JsonResponse:
+                return said(request)
+
+
+def test_a_class_that_is_no_view_of_django_is_refused_and_the_error_says_what_to_use(rf: Any) -> None:
+    with pytest.raises(TypeError, match="in Django REST framework use IntrospectionAuthentication"):
+        token_required()(APIView)
+    with pytest.raises(TypeError, match=r"functions and subclasses of django\.views\.View"):
+        token_required()(SimpleNamespace)
+
+    @api_view()
+    @token_required()
+    def orders(request: Any) -> Any:
+        pytest.fail("the view was reached")
+
+    with pytest.raises(InvalidDeclaration, match="in Django REST framework use IntrospectionAuthentication"):
+        orders(rf.get("/"))
+
+
+def test_a_decorated_class_is_still_the_class() -> None:
+    assert isinstance(DecoratedClass, type)
+    assert DecoratedClass.__name__ == "DecoratedClass"
+    assert issubclass(DecoratedClass, View)
 
 
 def test_a_session_is_no_token(rf: Any, remote: MisbehavingServer) -> None:

@@ -7,14 +7,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.http import HttpResponse
-from django.test import Client, RequestFactory, override_settings
+from django.test import Client, override_settings
 from django.urls import include, path
-from django.views import View
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
 from rest_framework.routers import DefaultRouter
@@ -291,31 +288,6 @@ def test_endpoints_and_metadata_that_are_not_served_are_found_if_the_server_has_
 
 
 # What Python says at once
-
-
-def test_a_decorator_without_brackets_says_so() -> None:
-    with pytest.raises(TypeError, match=r"^token_required needs brackets: @token_required\(\)\.$"):
-        token_required(lambda request: None)  # type: ignore[arg-type]
-
-
-class OnItsMethods(View):
-    @token_required()
-    def get(self, request: Any) -> HttpResponse:
-        return HttpResponse()
-
-    @token_required()
-    async def post(self, request: Any) -> HttpResponse:
-        return HttpResponse()
-
-
-def test_a_decorated_method_says_how_to_decorate_its_class() -> None:
-    request = RequestFactory().get("/")
-
-    with pytest.raises(ImproperlyConfigured) as caught:
-        OnItsMethods().get(request)
-    with pytest.raises(ImproperlyConfigured):
-        async_to_sync(OnItsMethods().post)(request)
-    assert f"{__name__}.OnItsMethods.get is a method: decorate its class with @method_decorator" in str(caught.value)
 
 
 def test_a_permission_that_is_given_scopes_names_the_function_that_takes_them() -> None:

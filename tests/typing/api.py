@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any, assert_type
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework.viewsets import ModelViewSet
 
 from django_introspection import TokenInfo, aintrospect, introspect, token_backends
 from django_introspection.authentication import IntrospectionAuthentication
@@ -23,6 +25,7 @@ from django_introspection.models import Client, Token
 from django_introspection.permissions import HasScope, requires_scope
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.throttling import ClientRateThrottle
+from django_introspection.types import AuthenticatedHttpRequest, AuthenticatedRequest, TokenInfoMixin
 
 
 class Orders(APIView):
@@ -30,16 +33,31 @@ class Orders(APIView):
     permission_classes = [HasScope, requires_scope("orders:read") | IsAdminUser]
     required_scopes = {"GET": ["orders:read"]}
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: AuthenticatedRequest) -> Response:
         info = request.auth
-        if isinstance(info, TokenInfo):
-            assert_type(info.scopes, frozenset[str])
-            assert_type(info.audiences, tuple[str, ...])
-            assert_type(info.expires_at, datetime | None)
-            assert_type(info.sub, str | None)
-            assert_type(info.confirmation, Mapping[str, Any] | None)
-            assert_type(info.to_dict(), dict[str, Any])
+        assert_type(info, TokenInfo)
+        assert_type(info.scopes, frozenset[str])
+        assert_type(info.audiences, tuple[str, ...])
+        assert_type(info.expires_at, datetime | None)
+        assert_type(info.sub, str | None)
+        assert_type(info.confirmation, Mapping[str, Any] | None)
+        assert_type(info.to_dict(), dict[str, Any])
+        return Response({"for": str(request.user)})
+
+    def post(self, request: Request) -> Response:
+        if isinstance(request.auth, TokenInfo):
+            assert_type(request.auth.sub, str | None)
         return Response()
+
+
+class OrderViewSet(TokenInfoMixin, ModelViewSet[Any]):
+    authentication_classes = [IntrospectionAuthentication]
+    permission_classes = [HasScope]
+    required_scopes = {"list": {"orders:list"}, "GET": ("orders:read",)}
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        assert_type(self.token_info, TokenInfo)
+        return Response({"for": self.token_info.sub})
 
 
 class Forms(IntrospectionAuthentication):
@@ -54,21 +72,33 @@ class ByAction(APIView):
 
 
 @token_required(scope="orders:read", using="partner")
-def plain(request: HttpRequest, number: int) -> HttpResponse:
-    return HttpResponse()
+def plain(request: AuthenticatedHttpRequest, number: int) -> HttpResponse:
+    assert_type(request.token_info, TokenInfo)
+    return HttpResponse(str(request.user))
 
 
 @token_required()
-async def asynchronous(request: HttpRequest) -> HttpResponse:
-    return HttpResponse()
+async def asynchronous(request: AuthenticatedHttpRequest) -> HttpResponse:
+    return HttpResponse(request.token_info.sub or "")
 
 
-assert_type(plain(HttpRequest(), 1), HttpResponse)
+assert_type(plain(AuthenticatedHttpRequest(), 1), HttpResponse)
+urlpatterns = [path("plain/<int:number>", plain), path("asynchronous", asynchronous)]
 
 
 @method_decorator(token_required(scope="orders:read"), name="dispatch")
 class Plain(View):
     pass
+
+
+@token_required(scope="orders:read")
+class Decorated(TokenInfoMixin, View):
+    def get(self, request: AuthenticatedHttpRequest) -> HttpResponse:
+        assert_type(self.token_info.scopes, frozenset[str])
+        return HttpResponse()
+
+
+assert_type(Decorated, type[Decorated])
 
 
 def resolver(user: TokenUser, request: HttpRequest) -> Any:
