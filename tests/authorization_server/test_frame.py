@@ -13,16 +13,13 @@ from django.core.signals import got_request_exception
 from django.test import Client as Browser
 from django.views.debug import ExceptionReporter
 
+from django_introspection.authorization_server.views import introspect
 from django_introspection.models import ClientSecret, Token
 from tests import endpoints, factories
 from tests.authorization_server.helpers import ENDPOINTS, assert_refused, without_table
 
 FORM = {"grant_type": "client_credentials", "token": "unknown"}
 METADATA = "/.well-known/oauth-authorization-server"
-
-
-def broken_subject(user: Any) -> str:
-    raise RuntimeError("broken")
 
 
 def test_no_middleware_of_django_stands_before_a_client(settings: Any, resource_server: Any) -> None:
@@ -65,8 +62,13 @@ def test_the_log_of_a_failing_database_names_the_kind_of_error_alone(caplog: pyt
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_an_error_report_of_a_bug_hides_token_and_secret(settings: Any, user: Any, method: str) -> None:
-    settings.TOKEN_INTROSPECTION = {"SUBJECT": f"{__name__}.broken_subject"}
+def test_an_error_report_of_a_bug_hides_token_and_secret(
+    monkeypatch: pytest.MonkeyPatch, user: Any, method: str
+) -> None:
+    def broken_rendering(answer: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(introspect, "render_response", broken_rendering)
     client, secret = factories.ResourceServerFactory(token_endpoint_auth_method=method)
     token = factories.TokenFactory(user=user).access_token
     in_body = {"client_id": client.client_id, "client_secret": secret} if method == "client_secret_post" else {}
@@ -86,7 +88,7 @@ def test_an_error_report_of_a_bug_hides_token_and_secret(settings: Any, user: An
         got_request_exception.disconnect(report)
 
     assert response.status_code == 500
-    assert "broken_subject" in reports[0]
+    assert "broken_rendering" in reports[0]
     for hidden in (token, secret, *header.values()):
         assert not [text for text in reports if hidden in text]
         assert hidden.encode() not in response.content

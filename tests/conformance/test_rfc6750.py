@@ -76,7 +76,7 @@ def test_without_bearer_credentials_the_challenge_has_a_realm_and_no_error(autho
     assert response.status_code == 401
     scheme, parameters = challenge_of(response)
     assert scheme == "Bearer"
-    assert parameters.keys() == {"realm", "resource_metadata"}
+    assert parameters.keys() == {"realm", "resource_metadata", "scope"}
 
 
 @pytest.mark.requirement("6750-3-b", "6750-3-c", "6750-3-d")

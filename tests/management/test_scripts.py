@@ -98,7 +98,7 @@ def test_every_example_runs(tmp_path: Path, database_url: str, settings: Any, mo
     call_command("createsuperuser", "--no-input", username="ada", email="ada@example.com", verbosity=0)
 
     run_examples(project, database_url, "introspection_client")
-    issue = f"manage.py introspection_token issue --client shop --audience {ORDERS} --json"
+    issue = f"manage.py introspection_token issue --client shop --audience {ORDERS} --scope orders:write --json"
     token = json.loads(succeeded(run_here(issue)))["access_token"]
     (tmp_path / "token.txt").write_text(token)
     monkeypatch.setenv("TOKEN", token)
@@ -127,8 +127,8 @@ def test_the_documentation_shows_the_examples_and_no_other() -> None:
         ("introspection_purge --older-than 7w", 2, "a duration like 90s, 15m, 12h or 7d is expected"),
         ("introspection_purge --batch 0", 2, "a whole number, 1 or more, is expected"),
         ("introspection_token inspect --token-file no-such-file", 1, "--token-file: it cannot be read"),
-        ("introspection_token inspect --token-env HOME --using elsewhere", 1, "there is no such alias"),
-        ("introspection_token inspect --token-env HOME --json", 4, "The token is not active: unknown"),
+        ("introspection_token inspect --token-env HOME --using elsewhere", 1, "does not exist"),
+        ("introspection_token inspect --token-env HOME --json", 4, "The token is rejected: unknown"),
     ],
 )
 def test_how_a_command_ends_says_what_happened(db: None, line: str, code: int, reason: str) -> None:
@@ -139,7 +139,7 @@ def test_how_a_command_ends_says_what_happened(db: None, line: str, code: int, r
     ("line", "code", "reason"),
     [
         ("introspection_token inspect --token-file - </dev/null", 1, "--token-file: it is empty"),
-        ("introspection_token inspect --token-env HOME --json", 4, "The token is not active: unknown"),
+        ("introspection_token inspect --token-env HOME --json", 4, "The token is rejected: unknown"),
     ],
 )
 def test_how_a_process_ends_says_what_happened(project: Project, line: str, code: int, reason: str) -> None:
