@@ -35,6 +35,8 @@ class Exchange:
     released: threading.Event
     hanging: threading.Event
     headers: Message
+    token: str = ""
+    """The token that the request asks about."""
     first: bool = True
     close: bool = False
 
@@ -113,6 +115,13 @@ def fails_at_first(exchange: Exchange, count: list[int], code: int) -> None:
 def answers_when_told(exchange: Exchange, told: threading.Event, **members: Any) -> None:
     told.wait(timeout=10)
     active(exchange, **members)
+
+
+@behaviour("answers some tokens in another way")
+def answers_some_tokens(exchange: Exchange, prefix: str, name: str, arguments: dict[str, Any]) -> None:
+    """Show the behaviour with this name to tokens with a prefix, and answer all others well."""
+    chosen, own = (name, arguments) if exchange.token.startswith(prefix) else ("active", {})
+    BEHAVIOURS[chosen](exchange, **own)
 
 
 @behaviour("takes one bearer token")

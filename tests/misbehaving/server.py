@@ -171,10 +171,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.owner.requests.append(Received(self.command, self.path, self.headers, body))
+        received = Received(self.command, self.path, self.headers, body)
+        token = received.form.get("token", [""])[0] if body else ""
         owner = self.server.owner
+        owner.requests.append(received)
         exchange = Exchange(
-            self.connection, self.rfile, owner.released, owner.hanging, self.headers, first=not self.answered
+            self.connection, self.rfile, owner.released, owner.hanging, self.headers, token, first=not self.answered
         )
         owner.answer(self.path, exchange)
         self.answered += 1
