@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
+from django.core.signing import JSONSerializer
 
 from tests import services
 
@@ -61,6 +63,45 @@ class BrokenCache(LocMemCache):
         raise ConnectionError("the cache at redis://user:password@cache is down")
 
     get_many = set = set_many = delete = delete_many = add = get
+
+
+class HungCache(LocMemCache):
+    """A server that takes connections and answers nothing, until its client gives up or the test ends."""
+
+    gives_up_after = 10.0
+    released = threading.Event()
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        CALLS.append("hung")
+        self.released.wait(self.gives_up_after)
+        raise TimeoutError("the cache at redis://user:password@cache does not answer")
+
+    get_many = set = set_many = delete = delete_many = add = get
+
+
+class SlowlyWritingCache(LocMemCache):
+    """A server that reads at once and writes when it is told to."""
+
+    told = threading.Event()
+
+    def set(self, *args: Any, **kwargs: Any) -> Any:
+        CALLS.append("slow set")
+        self.told.wait(10)
+        return super().set(*args, **kwargs)
+
+
+class JSONCache(LocMemCache):
+    """A cache that stores what Django's JSON serializer can write, as Redis does in our documentation."""
+
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        value = super().get(key, None, version)
+        return default if value is None else JSONSerializer().loads(value)
+
+    def set(self, key: Any, value: Any, *args: Any, **kwargs: Any) -> None:
+        super().set(key, JSONSerializer().dumps(value), *args, **kwargs)
+
+    def add(self, key: Any, value: Any, *args: Any, **kwargs: Any) -> bool:
+        return super().add(key, JSONSerializer().dumps(value), *args, **kwargs)
 
 
 def counting() -> dict[str, Any]:

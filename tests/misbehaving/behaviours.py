@@ -124,6 +124,15 @@ def answers_some_tokens(exchange: Exchange, prefix: str, name: str, arguments: d
     BEHAVIOURS[chosen](exchange, **own)
 
 
+@behaviour("judges at once and answers when told")
+def judges_at_once(exchange: Exchange, revoked: threading.Event, told: threading.Event) -> None:
+    """Have a slow way back: the answer is from the moment of the question."""
+    was_revoked = revoked.is_set()
+    exchange.hanging.set()
+    told.wait(timeout=10)
+    (inactive if was_revoked else active)(exchange)
+
+
 @behaviour("takes one bearer token")
 def takes_one_bearer_token(exchange: Exchange, good: list[str]) -> None:
     """Answer well to whoever shows the last of the tokens in `good`."""

@@ -1,0 +1,78 @@
+"""A cache that hangs costs a request a part of its time, and the server is neither left out nor blamed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from django_introspection import aintrospect, introspect
+from django_introspection.signals import circuit_changed
+from tests import caches as test_caches
+from tests.misbehaving.server import MisbehavingServer
+
+
+@pytest.fixture
+def hung(authorization_server: MisbehavingServer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The cache of answers hangs for longer than a request may take, and the server is well."""
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 0.6)
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.HungCache"}}
+    values = authorization_server.settings(timeout=0.4)
+    values["BACKENDS"]["default"]["CACHE"] = {}
+    settings.TOKEN_INTROSPECTION = values
+    test_caches.HungCache.released.clear()
+    test_caches.CALLS.clear()
+    yield
+    test_caches.HungCache.released.set()
+
+
+@pytest.fixture
+def changes() -> Iterator[list[Any]]:
+    seen: list[Any] = []
+
+    def receive(**event: Any) -> None:
+        seen.append(event)
+
+    circuit_changed.connect(receive)
+    yield seen
+    circuit_changed.disconnect(receive)
+
+
+@pytest.mark.usefixtures("hung")
+def test_requests_in_threads_are_answered_by_the_server(
+    authorization_server: MisbehavingServer, changes: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(introspect, (f"token-{number}" for number in range(6))))
+    hung = len(test_caches.CALLS)
+    for number in range(6, 12):
+        assert introspect(f"token-{number}")
+
+    assert hung <= 6
+    assert len(test_caches.CALLS) == hung, "the cache is left alone for a while"
+    assert len(authorization_server.requests) == 12
+    assert changes == []
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the cache of answers does not answer: TimeoutError"
+    ]
+
+
+@pytest.mark.usefixtures("hung")
+def test_tasks_go_on_before_the_cache_has_given_up(
+    authorization_server: MisbehavingServer, changes: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 10)
+
+    async def many() -> list[Any]:
+        answers = await asyncio.gather(*(aintrospect(f"token-{number}") for number in range(6)))
+        assert not test_caches.HungCache.released.is_set()
+        test_caches.HungCache.released.set()  # or the loop would wait for its threads
+        return answers
+
+    assert all(asyncio.run(many()))
+    assert len(authorization_server.requests) == 6
+    assert changes == []
