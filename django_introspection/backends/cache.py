@@ -104,11 +104,12 @@ class AnswerCache:
         if revoked:
             tombstoned = Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time())
             return CacheRead(tombstoned, generation, epoch, is_revoked=True)
-        for name in (keys.active, keys.inactive):
-            kept = decode(found[name], keys.token_digest, generation) if name in found else None
-            if kept is not None:
-                return CacheRead(kept, generation, epoch)
-        return CacheRead(None, generation, epoch)
+        kept = decode(found[keys.active], keys.token_digest, generation) if keys.active in found else None
+        if keys.inactive in found:
+            inactive = decode(found[keys.inactive], keys.token_digest, generation)
+            if inactive is not None and (kept is None or kept.since < inactive.since):
+                kept = inactive  # an active answer whose keeping was slow is not the last one
+        return CacheRead(kept, generation, epoch)
 
     def is_fresh(self, kept: Kept) -> bool:
         """Return whether an answer may be given without asking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from django_introspection.signals import token_answered
 from tests import caches as test_caches
 from tests import jose
 from tests.backends.revocable_token import RevocableToken
-from tests.misbehaving.server import MisbehavingServer
+from tests.misbehaving.server import CERTIFICATE, MisbehavingServer
 from tests.resource_server.protected import ask, assert_refused, assert_unavailable, protect
 
 TOKEN = "some-token"
@@ -269,27 +270,49 @@ def test_neither_key_nor_value_tells_a_token(authorization_server: MisbehavingSe
     assert TOKEN not in everything
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"client_id": "another-api"},
-        {"issuer": "https://auth.example.com"},
-        {"introspection_url": "other path"},
-    ],
-)
-def test_the_entry_of_one_backend_says_nothing_to_another(
-    other: dict[str, str], authorization_server: MisbehavingServer, settings: Any
+BEARER = {"auth_method": "bearer", "client_id": None, "client_secret": None}
+SERVICE = {"auth_method": "client_credentials", "token_url": "{origin}/token"}
+ASSERTION = {"auth_method": "private_key_jwt", "client_secret": None, "issuer": "https://auth.example.com"}
+CALLERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "client": ({}, {"client_id": "another-api"}),
+    "issuer": ({}, {"issuer": "https://auth.example.com"}),
+    "endpoint": ({}, {"introspection_url": "{origin}/other"}),
+    "header": ({}, {"headers": {"X-Tenant": "b"}}),
+    "value of a header": ({"headers": {"X-Tenant": "a"}}, {"headers": {"X-Tenant": "b"}}),
+    "bearer token": ({**BEARER, "bearer_token": "a"}, {**BEARER, "bearer_token": "b"}),
+    "bearer token or client": ({}, {**BEARER, "bearer_token": "a"}),
+    "scope": ({**SERVICE, "scope": "a"}, {**SERVICE, "scope": "b"}),
+    "client of the service token": ({**SERVICE, "client_id": "a"}, {**SERVICE, "client_id": "b"}),
+    "key": (
+        {**ASSERTION, "private_key": {"KEY": jose.private("ES256", "a")}},
+        {**ASSERTION, "private_key": {"KEY": jose.private("ES256", "b")}},
+    ),
+    "certificate": ({}, {"client_certificate": CERTIFICATE}),
+}
+
+
+@pytest.mark.parametrize("options", CALLERS.values(), ids=CALLERS)
+def test_the_answer_for_one_caller_is_not_given_to_another(
+    options: tuple[dict[str, Any], dict[str, Any]], authorization_server: MisbehavingServer, settings: Any
 ) -> None:
-    if "introspection_url" in other:
-        other = {"introspection_url": authorization_server.url + "/other"}
-    first, second = (authorization_server.settings(**options)["BACKENDS"]["default"] for options in ({}, other))
-    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {**first, "CACHE": {}}, "other": {**second, "CACHE": {}}}}
+    authorization_server.behave("issues tokens", at="/token", issued=[])
+    entries = [caller(authorization_server, each) for each in options]
 
-    for _ in range(2):
+    for entry in entries * 2:  # two projects that share a cache, both with the alias "default"
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {**entry, "CACHE": {}}}}
         introspect(TOKEN)
-        introspect(TOKEN, using="other")
 
-    assert len(authorization_server.requests) == 2
+    assert len([request for request in authorization_server.requests if "token" in request.form]) == 2
+
+
+def caller(server: MisbehavingServer, options: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of BACKENDS with these options; None takes one away."""
+    named = {
+        name: value.format(origin=server.origin) if isinstance(value, str) else value for name, value in options.items()
+    }
+    entry: dict[str, Any] = server.settings(**named)["BACKENDS"]["default"]
+    entry["OPTIONS"] = {name: value for name, value in entry["OPTIONS"].items() if value is not None}
+    return entry
 
 
 @pytest.mark.usefixtures("keep")
@@ -297,12 +320,63 @@ def test_a_wrong_entry_is_as_good_as_none(authorization_server: MisbehavingServe
     introspect(TOKEN)
     (key,) = [key for key in test_caches.keys(caches["default"]) if "introspection:answer" in key]
     name = key.split(":", 2)[2]
-    for number, wrong in enumerate(["", "{}", "[]", "null", '["a","",0,{"active":true},null]', 7, None, b"\xff"]):
+    token_digest, generation, since, members, reason = json.loads(cache.get(name))
+    of_wrong_shape = [
+        json.dumps([token_digest, generation, since, wrong, reason])
+        for wrong in (
+            *(
+                {"exp": "x"},
+                {"exp": True},
+                {"exp": [1]},
+                {"scope": 5},
+                {"aud": 5},
+                {"aud": [5]},
+                {"cnf": "x"},
+                {"sub": 1},
+            ),
+            *("active", 7, [], [1], True, {"iss": {}}),
+        )
+    ]
+    of_wrong_shape += [
+        json.dumps([token_digest, generation, since, None, reason]),
+        json.dumps([token_digest, generation, since, None, ["inactive"]]),
+        json.dumps([token_digest, generation, "soon", members, reason]),
+        json.dumps([token_digest, generation, None, members, reason]),
+        json.dumps([token_digest, generation, float("nan"), members, reason]),
+        json.dumps([token_digest, generation, 10**400, members, reason]),
+        json.dumps([token_digest, [], since, members, reason]),
+        json.dumps([token_digest, generation, since, members, reason, 1]),
+        json.dumps([token_digest, generation, since, {**members, "x": 0}, reason]).replace(
+            "0}", "[" * 500 + "]" * 500 + "}"
+        ),
+        "[" * 100_000,
+        "9" * 5000,
+    ]
+    wrongs = ["", "{}", "[]", "null", '["a","",0,{"active":true},null]', 7, None, b"\xff", 1.5, [], {}, *of_wrong_shape]
+    for number, wrong in enumerate(wrongs):
         cache.set(name, wrong)
 
         assert introspect(TOKEN)
 
         assert len(authorization_server.requests) == number + 2
+
+
+def test_a_cache_that_stores_json_is_enough(
+    keep: Any, authorization_server: MisbehavingServer, settings: Any, told: list[str]
+) -> None:
+    settings.CACHES = {"default": {**test_caches.json_only(), "KEY_PREFIX": settings.CACHES["default"]["KEY_PREFIX"]}}
+    keep(revocations={"ALIAS": "default"})
+    for token in ("a", "a", "b"):
+        assert introspect(token)
+    token_backends["default"].purge("a")
+    assert introspect("a")
+    authorization_server.behave("inactive")
+    for _ in range(2):
+        assert introspect("c") is None
+    revocations.write_tombstones([RevocableToken(token_identity("b"), now())])
+    assert introspect("b") is None
+
+    assert told == ["server", "cache", "server", "server", "server", "cache", "cache"]
 
 
 @CALLS
@@ -394,20 +468,109 @@ def test_a_purge_forgets_the_memory_of_the_process(keep: Any, authorization_serv
     assert len(authorization_server.requests) == 3
 
 
-@pytest.mark.usefixtures("keep")
-def test_an_answer_that_was_under_way_during_a_purge_is_not_kept(authorization_server: MisbehavingServer) -> None:
+@pytest.mark.parametrize("purged", [TOKEN, None], ids=["one token", "all tokens"])
+@pytest.mark.parametrize("local", [0, 60])
+def test_an_answer_that_was_under_way_during_a_purge_is_not_kept(
+    local: int, purged: str | None, keep: Any, authorization_server: MisbehavingServer
+) -> None:
+    keep(LOCAL_MAX_AGE=local)
     told = threading.Event()
     authorization_server.behave("answers when told", told=told)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(introspect, TOKEN)
         while not authorization_server.requests:
             threading.Event().wait(0.01)
-        token_backends["default"].purge()  # type: ignore[attr-defined] # RemoteBackend's own
+        token_backends["default"].purge(purged)
         told.set()
         assert asked.result()
 
     introspect(TOKEN)
 
+    assert len(authorization_server.requests) == 2
+
+
+def test_a_purge_in_another_process_reaches_answers_that_are_under_way(
+    keep: Any, authorization_server: MisbehavingServer
+) -> None:
+    told = threading.Event()
+    authorization_server.behave("answers when told", told=told)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(introspect, TOKEN)
+        while not authorization_server.requests:
+            threading.Event().wait(0.01)
+        token_backends.create("default").purge(TOKEN)  # shares nothing with ours but the cache
+        told.set()
+        assert asked.result()
+    introspect(TOKEN)
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 2
+
+
+def test_a_purge_wins_over_an_answer_that_would_stand_in(keep: Any, authorization_server: MisbehavingServer) -> None:
+    """The server is asked in vain, and meanwhile the operator purges what could be used in its stead."""
+    with time_machine.travel(NOW, tick=False) as clock:
+        keep(MAX_AGE=1, STALE_IF_ERROR=600)
+        introspect(TOKEN)
+        clock.shift(2)
+        told = threading.Event()
+        authorization_server.behave("answers when told", told=told, scope=5)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(introspect, TOKEN)
+            while len(authorization_server.requests) < 2:
+                threading.Event().wait(0.01)
+            token_backends["default"].purge(TOKEN)
+            told.set()
+
+            with pytest.raises(IntrospectionUnavailable):
+                asked.result()
+
+
+@pytest.mark.parametrize("cache", [None, {}, {"LOCAL_MAX_AGE": 60}], ids=["no cache", "cache", "local"])
+def test_a_request_that_follows_a_revocation_does_not_share_the_question_of_one_before(
+    cache: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    values = authorization_server.settings()
+    values["BACKENDS"]["default"] |= {} if cache is None else {"CACHE": cache}
+    settings.TOKEN_INTROSPECTION = {**values, "REVOCATIONS": {"ALIAS": "default"}}
+    revoked, told = threading.Event(), threading.Event()
+    authorization_server.behave("judges at once and answers when told", revoked=revoked, told=told)
+    with ThreadPoolExecutor(2) as pool:
+        before = pool.submit(introspect, TOKEN)
+        assert authorization_server.hanging.wait(10)
+        revoked.set()
+        if cache is None or not cache:  # a local level may be that much late
+            revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
+        after = pool.submit(introspect, TOKEN)
+        if cache is None or cache:
+            wait_for(1)
+        told.set()
+
+        assert before.result()
+        assert after.result() is None
+    assert introspect(TOKEN) is None
+
+
+def test_a_request_does_not_wait_for_the_cache_to_keep_the_answer_of_another(
+    authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.SlowlyWritingCache"}}
+    values = authorization_server.settings()
+    values["BACKENDS"]["default"]["CACHE"] = {}
+    settings.TOKEN_INTROSPECTION = values
+    test_caches.SlowlyWritingCache.told.clear()
+    test_caches.CALLS.clear()
+    with ThreadPoolExecutor(1) as pool:
+        before = pool.submit(introspect, TOKEN)
+        while "slow set" not in test_caches.CALLS:
+            threading.Event().wait(0.01)
+        authorization_server.behave("inactive")
+        assert introspect(TOKEN) is None
+        assert not test_caches.SlowlyWritingCache.told.is_set()
+        test_caches.SlowlyWritingCache.told.set()
+        assert before.result()
+
+    assert introspect(TOKEN) is None, "the answer that was kept last is not the last answer"
     assert len(authorization_server.requests) == 2
 
 
@@ -533,7 +696,6 @@ def test_fifty_threads_with_one_new_token_make_two_calls_at_most(
     assert len(authorization_server.requests) == 2
 
 
-@pytest.mark.usefixtures("keep")
 def test_fifty_tasks_with_one_new_token_make_two_calls(authorization_server: MisbehavingServer) -> None:
     async def many() -> list[Any]:
         return await asyncio.gather(*(aintrospect(TOKEN) for _ in range(50)))
