@@ -394,7 +394,8 @@ def test_a_tombstone_ends_a_kept_answer_at_once(call: Any, token: str, keep: Any
 
 
 def test_a_tombstone_in_another_cache_counts_too(keep: Any, settings: Any) -> None:
-    settings.CACHES = {**settings.CACHES, "tombs": {**settings.CACHES["default"], "KEY_PREFIX": "tombs"}}
+    own = settings.CACHES["default"]
+    settings.CACHES = {**settings.CACHES, "tombs": {**own, "KEY_PREFIX": f"{own['KEY_PREFIX']}-tombs"}}
     keep(place={"ALIAS": "tombs"})
     assert introspect(TOKEN)
 
