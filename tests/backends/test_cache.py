@@ -365,7 +365,7 @@ def test_a_cache_that_stores_json_is_enough(
     keep: Any, authorization_server: MisbehavingServer, settings: Any, told: list[str]
 ) -> None:
     settings.CACHES = {"default": {**test_caches.json_only(), "KEY_PREFIX": settings.CACHES["default"]["KEY_PREFIX"]}}
-    keep(revocations={"ALIAS": "default"})
+    keep(place={"ALIAS": "default"})
     for token in ("a", "a", "b"):
         assert introspect(token)
     token_backends["default"].purge("a")
@@ -534,6 +534,7 @@ def test_a_request_that_follows_a_revocation_does_not_share_the_question_of_one_
     values = authorization_server.settings()
     values["BACKENDS"]["default"] |= {} if cache is None else {"CACHE": cache}
     settings.TOKEN_INTROSPECTION = {**values, "REVOCATIONS": {"ALIAS": "default"}}
+    revocations.set_markers()
     revoked, told = threading.Event(), threading.Event()
     authorization_server.behave("judges at once and answers when told", revoked=revoked, told=told)
     with ThreadPoolExecutor(2) as pool:

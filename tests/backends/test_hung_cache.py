@@ -19,9 +19,9 @@ from tests.misbehaving.server import MisbehavingServer
 @pytest.fixture
 def hung(authorization_server: MisbehavingServer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The cache of answers hangs for longer than a request may take, and the server is well."""
-    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 0.6)
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 1.2)
     settings.CACHES = {"default": {"BACKEND": "tests.caches.HungCache"}}
-    values = authorization_server.settings(timeout=0.4)
+    values = authorization_server.settings(timeout=1)
     values["BACKENDS"]["default"]["CACHE"] = {}
     settings.TOKEN_INTROSPECTION = values
     test_caches.HungCache.released.clear()
@@ -63,9 +63,12 @@ def test_requests_in_threads_are_answered_by_the_server(
 
 @pytest.mark.usefixtures("hung")
 def test_tasks_go_on_before_the_cache_has_given_up(
-    authorization_server: MisbehavingServer, changes: list[Any], monkeypatch: pytest.MonkeyPatch
+    authorization_server: MisbehavingServer, changes: list[Any], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 10)
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 30)
+    values = authorization_server.settings(timeout=4)
+    values["BACKENDS"]["default"]["CACHE"] = {}
+    settings.TOKEN_INTROSPECTION = values
 
     async def many() -> list[Any]:
         answers = await asyncio.gather(*(aintrospect(f"token-{number}") for number in range(6)))
