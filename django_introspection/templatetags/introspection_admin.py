@@ -1,11 +1,37 @@
-"""Moments and identifiers in the templates of the admin, as `admin.display` writes them."""
+"""Moments, identifiers and counts in the templates of the admin.
+
+Django loads this module in every project, also in one without its admin: what needs the admin is imported when it is
+used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 from django import template
 
-from ..admin.display import identifier, identifiers, moment, short_identifier
-
 register = template.Library()
-register.filter("moment", moment)
-register.filter("identifier", identifier)
-register.filter("identifiers", identifiers)
-register.filter("short_identifier", short_identifier)
+
+
+@register.filter
+def moment(value: Any) -> str:
+    """Return a moment as HTML, in UTC and with the name of the zone."""
+    from ..admin import display
+
+    return display.moment(value)
+
+
+@register.filter
+def identifier(value: Any) -> str:
+    """Return an identifier as HTML, written from left to right."""
+    from ..admin import display
+
+    return display.identifier(value)
+
+
+@register.filter
+def identifiers(values: Any) -> str:
+    """Return identifiers as a list in HTML."""
+    from ..admin import display
+
+    return display.identifiers(values)
