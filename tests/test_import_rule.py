@@ -45,6 +45,8 @@ ROOMS = {
     "contrib": "contrib",
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
+    "contrib.hashing_turns": "bridges",
+    "contrib.right_secrets": "bridges",
     "contrib.stored_times": "bridges",
     "contrib.subjects": "bridges",
     "contrib.watching": "bridges",

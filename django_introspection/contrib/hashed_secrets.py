@@ -1,47 +1,25 @@
-"""Client secrets that another package keeps as password hashes: verified once per process, then remembered.
+"""Client secrets that another package keeps as password hashes: hashed once, and remembered if they were right.
 
-A password hash takes a large part of a second by design, at every request. What was right once is kept under a digest
-with a key that only this process has, over the secret and the stored hash: another hash in the row is another question.
+A password hash takes a large part of a second by design, at every request. A secret that was right once is accepted at
+once by every process, whatever strangers do; only the first use of a secret, and each guess, is hashed within bounds.
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
-import math
-import secrets
-import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import BoundedSemaphore, Lock
 
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from ..protocol.errors import TemporarilyUnavailable, TooManyRequests
+from .hashing_turns import HashingTurns
+from .right_secrets import RightSecrets, digest_of
 
 logger = logging.getLogger("django_introspection")
 
-REMEMBERED = 1000
-"""Secrets that a process remembers; the one that was used longest ago goes first."""
-MEMORY = 60 * 60
-"""Seconds after which a secret is hashed again."""
-CONCURRENCY = 2
-"""Hashes that a process works on at a time."""
-PATIENCE = 5
-"""Seconds that a request waits for its turn to hash."""
-BURST = 10
-"""Failures that an address may have at once."""
-INTERVAL = 6
-"""Seconds for each failure beyond: there is always a next turn, so that nobody can lock others out for good."""
-ADDRESSES = 10_000
-"""Addresses whose failures a process counts."""
-
 
 def is_hashed(stored: str) -> bool:
-    """Tell whether a secret is kept as a password hash of a hasher that is configured."""
+    """Return whether a secret is kept as a password hash of a configured hasher."""
     try:
         identify_hasher(stored)
     except ValueError:
@@ -59,78 +37,50 @@ def _is_hash_of(given: str, stored: str) -> bool:
 
 
 class HashedSecrets:
-    """Verify secrets, within bounds of memory, of work at a time, and of failures by address."""
+    """Verify secrets. A wrong one costs one statement and one hash, whatever is stored and whether the client exists.
+
+    Raise TooManyRequests or TemporarilyUnavailable instead of hashing beyond the bounds of `HashingTurns`.
+    """
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
-        self._lock = Lock()
-        self._turns = BoundedSemaphore(CONCURRENCY)
-        self._known: OrderedDict[bytes, float] = OrderedDict()
-        self._owed: OrderedDict[str, float] = OrderedDict()
+        self._right = RightSecrets()
+        self._turns = HashingTurns()
 
     @sensitive_variables("given", "stored")
-    def is_right(self, given: str, stored: str, *, address: str, hasher: str = "default") -> bool:
-        """Tell whether a secret is the stored one, hashed or not; a blank one never is.
-
-        A wrong secret costs one hash, whatever is stored. Raises TooManyRequests or TemporarilyUnavailable instead of
-        hashing beyond the bounds.
-        """
-        if not stored.strip() or not given:
-            return self.verify_dummy_secret(given, address=address, hasher=hasher)
-        if not is_hashed(stored):
-            return constant_time_compare(given, stored) or self.verify_dummy_secret(
-                given, address=address, hasher=hasher
-            )
-        name = hmac.digest(self._key, f"{len(given)}:{given}{stored}".encode(), "sha256")
-        if self._remembers(name):
+    def is_right(self, given: str, stored: str, *, client_id: str, address: str, hasher: str = "default") -> bool:
+        """Return whether a secret is the one that is stored, hashed or not; a blank one never is."""
+        digest = digest_of(given, stored)
+        if self._right.knows(digest):
             return True
-        with self._turn(address):
-            right = self._remembers(name) or _is_hash_of(given, stored)  # others may have waited for the same
-            if right:
-                self._remember(name, address)
-        return right
+        if stored.strip() and given:
+            if is_hashed(stored):
+                return self._right.find(digest) or self._is_hash(given, stored, digest, client_id, address)
+            if constant_time_compare(given, stored):
+                return True
+        return self._hash_wrong_secret(given, digest, client_id=client_id, address=address, hasher=hasher)
 
     @sensitive_variables("given")
     def verify_dummy_secret(self, given: str, *, address: str, hasher: str = "default") -> bool:
-        """Do the work of a wrong secret, and say that it is wrong."""
-        with self._turn(address):
+        """Do the work of a wrong secret of a client that does not exist, and return False."""
+        return self._hash_wrong_secret(given, digest_of(given, ""), client_id=None, address=address, hasher=hasher)
+
+    @sensitive_variables("given", "stored")
+    def _is_hash(self, given: str, stored: str, digest: bytes, client_id: str, address: str) -> bool:
+        with self._turns.turn(address, client_id):
+            if self._right.knows(digest):  # a request that had its turn before sent the same
+                self._turns.give_back(address)
+                return True
+            right = _is_hash_of(given, stored)
+            if right:
+                self._turns.give_back(address)
+                self._right.remember(digest)
+        return right
+
+    @sensitive_variables("given")
+    def _hash_wrong_secret(
+        self, given: str, digest: bytes, *, client_id: str | None, address: str, hasher: str
+    ) -> bool:
+        self._right.find(digest)
+        with self._turns.turn(address, client_id):
             make_password(given, hasher=hasher)
         return False
-
-    @contextmanager
-    def _turn(self, address: str) -> Iterator[None]:
-        self._owe(address)
-        if not self._turns.acquire(timeout=PATIENCE):
-            raise TemporarilyUnavailable("The server cannot authenticate clients at the moment.")
-        try:
-            yield
-        finally:
-            self._turns.release()
-
-    def _remembers(self, name: bytes) -> bool:
-        with self._lock:
-            until = self._known.get(name)
-            if until is None or until < time.monotonic():
-                return False
-            self._known.move_to_end(name)
-            return True
-
-    def _remember(self, name: bytes, address: str) -> None:
-        with self._lock:
-            self._known[name] = time.monotonic() + MEMORY
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-            self._owed[address] = self._owed.get(address, 0) - INTERVAL
-
-    def _owe(self, address: str) -> None:
-        """Count a failure before it happens; a right secret is given back."""
-        with self._lock:
-            now = time.monotonic()
-            owed = max(self._owed.get(address, now), now)
-            late = owed - now - (BURST - 1) * INTERVAL
-            if late > 0:
-                raise TooManyRequests("Client authentication failed too often.", retry_after=math.ceil(late))
-            self._owed[address] = owed + INTERVAL
-            self._owed.move_to_end(address)
-            while len(self._owed) > ADDRESSES:
-                self._owed.popitem(last=False)

@@ -364,4 +364,16 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("client", "digest"), name="introspection_secret_once")],
             },
         ),
+        migrations.CreateModel(
+            name="VerifiedSecret",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", django_introspection.models.fields.DigestField(max_length=32, unique=True)),
+                (
+                    "expires_at",
+                    django_introspection.models.fields.InstantField(db_index=True, verbose_name="expires"),
+                ),
+            ],
+            options={"verbose_name": "verified secret", "verbose_name_plural": "verified secrets"},
+        ),
     ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -15,3 +16,9 @@ class CountingHasher(PBKDF2PasswordHasher):
     def encode(self, *arguments: Any, **options: Any) -> Any:
         CountingHasher.encoded += 1
         return super().encode(*arguments, **options)
+
+
+def statements(captured: Any, client_id: str) -> list[str]:
+    """Return the statements of a request without the values in which two clients differ."""
+    shown = [query["sql"].replace(client_id, "?") for query in captured]
+    return [re.sub(r"""(digest\W+= )(\S+'|\S+)""", r"\1?", statement) for statement in shown]

@@ -43,7 +43,8 @@ class AllauthClients(ClientSource):
         if row is None or credentials.method not in _methods():
             return UNKNOWN_CLIENT
         stored = row.secret if is_hashed(row.secret) else ""
-        if not self._secrets.is_right(credentials.client_secret, stored, address=client_address(request)):
+        address = client_address(request)
+        if not self._secrets.is_right(credentials.client_secret, stored, client_id=row.id, address=address):
             return Rejection("wrong secret")
         return client_with_policy(row, row.id, _key(row))
 

@@ -44,7 +44,8 @@ class OAuthToolkitClients(ClientSource):
             return UNKNOWN_CLIENT
         address = client_address(request)
         given, stored = credentials.client_secret, _stored_secret(application)
-        if not self._secrets.is_right(given, stored, address=address, hasher=oauth2_settings.CLIENT_SECRET_HASHER):
+        hasher, client_id = oauth2_settings.CLIENT_SECRET_HASHER, application.client_id
+        if not self._secrets.is_right(given, stored, client_id=client_id, address=address, hasher=hasher):
             return Rejection("wrong secret")
         return _client_of(application)
 

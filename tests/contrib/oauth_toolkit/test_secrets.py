@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from datetime import UTC, datetime, timedelta
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
-from django.db import connection
+import time_machine
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
-from django_introspection.contrib import hashed_secrets
+from django_introspection.authorization_server.client_sources import _source
+from django_introspection.contrib import hashed_secrets, hashing_turns, right_secrets
 from django_introspection.contrib.hashed_secrets import HashedSecrets
+from django_introspection.models.fields import now
+from django_introspection.models.verified_secret import VerifiedSecret
 from django_introspection.protocol.errors import TemporarilyUnavailable, TooManyRequests
 from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_inactive, assert_refused
-from tests.contrib.hashers import CountingHasher
+from tests.contrib.hashers import CountingHasher, statements
 
 from . import flows
 
@@ -83,7 +88,7 @@ def test_an_unknown_application_and_a_wrong_secret_are_the_same_work(
         with CaptureQueriesContext(connection) as captured:
             response = endpoints.introspect("x", auth=endpoints.basic(client_id, "wrong"))
         assert_refused(response, 401, "invalid_client")
-        return hashes.encoded, [query["sql"].replace(client_id, "?") for query in captured]
+        return hashes.encoded, statements(captured, client_id)
 
     plain = flows.register(hash_client_secret=False).client.client_id
     public = flows.register(client_type="public").client.client_id
@@ -142,19 +147,82 @@ def test_guessing_is_refused_before_it_is_hashed_and_logged(
 ) -> None:
     answers = [ask(application, f"guess-{number}") for number in range(30)]
 
-    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 20
+    assert [answer.status_code for answer in answers] == [401] * 11 + [429] * 19  # the client has a turn of its own
     assert int(answers[-1]["Retry-After"]) > 0
-    assert hashes.encoded == 10
+    assert hashes.encoded == 11
     assert len([line for line in caplog.messages if line.startswith("client authentication failed")]) == 30
     assert "guess-" not in caplog.text
 
 
-def test_guessing_locks_out_nobody_whose_secret_is_remembered(application: flows.Application) -> None:
+def in_a_new_process() -> None:
+    _source.cache_clear()
+
+
+def exhaust(application: flows.Application) -> None:
+    """Use up what one address may do, with unknown clients and with guesses at this one."""
+    for number in range(15):
+        endpoints.introspect("x", auth=endpoints.basic(f"nobody-{number}", "wrong"))
+    assert ask(application, "guess").status_code == 401  # the turn that the client has of its own
+    assert ask(application, "guess").status_code == 429
+
+
+def test_a_secret_that_was_right_once_is_accepted_whatever_strangers_do(
+    application: flows.Application, hashes: type[CountingHasher]
+) -> None:
     assert_inactive(ask(application))
-    for number in range(11):
-        ask(application, f"guess-{number}")
+    in_a_new_process()
+    exhaust(application)
+    hashes.encoded = 0
 
     assert_inactive(ask(application))
+    assert hashes.encoded == 0
+
+
+def test_the_first_use_of_a_secret_has_a_turn_whatever_the_address_did(application: flows.Application) -> None:
+    for number in range(15):
+        endpoints.introspect("x", auth=endpoints.basic(f"nobody-{number}", "wrong"))
+    assert endpoints.introspect("x", auth=endpoints.basic("nobody", "wrong")).status_code == 429
+
+    assert_inactive(ask(application))
+
+
+def test_the_table_knows_a_secret_for_one_hash_under_one_secret_key(
+    application: flows.Application, hashes: type[CountingHasher], settings: Any
+) -> None:
+    assert_inactive(ask(application))
+    row = VerifiedSecret.objects.get()
+    assert application.secret not in str(vars(row))
+    in_a_new_process()
+    settings.SECRET_KEY = "another key"
+    hashes.encoded = 0
+
+    assert_inactive(ask(application))
+    assert hashes.encoded == 1
+
+
+@pytest.mark.parametrize(("days", "hashed"), [(91, 1), (60, 0)])
+def test_a_row_lasts_while_it_is_used(
+    application: flows.Application, hashes: type[CountingHasher], days: int, hashed: int
+) -> None:
+    assert_inactive(ask(application))
+    hashes.encoded = 0
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=days), tick=False):
+        in_a_new_process()
+        assert_inactive(ask(application))
+        (row,) = VerifiedSecret.objects.all()
+        assert row.expires_at >= now() + timedelta(days=89)
+    assert hashes.encoded == hashed
+
+
+def test_what_strangers_can_make_a_process_hash_is_bounded(
+    application: flows.Application, hashes: type[CountingHasher]
+) -> None:
+    for number in range(60):
+        ask(application, f"guess-{number}")
+        endpoints.introspect("x", auth=endpoints.basic(f"nobody-{number}", "wrong"))
+
+    assert hashes.encoded <= hashing_turns.BURST + 1
+    assert VerifiedSecret.objects.count() == 0
 
 
 def test_a_right_secret_costs_nothing_of_what_failures_may(application: flows.Application) -> None:
@@ -164,11 +232,11 @@ def test_a_right_secret_costs_nothing_of_what_failures_may(application: flows.Ap
     assert ask(application, "wrong").status_code == 401
 
 
-def test_there_is_a_next_turn_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_a_next_turn_after_some_seconds(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(hashed_secrets.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(hashing_turns.time, "monotonic", lambda: now[0])
     verify = HashedSecrets()
-    for _ in range(hashed_secrets.BURST):
+    for _ in range(hashing_turns.BURST):
         verify.verify_dummy_secret("wrong", address="192.0.2.1", hasher="default")
     with pytest.raises(TooManyRequests) as refusal:
         verify.verify_dummy_secret("wrong", address="192.0.2.1")
@@ -178,59 +246,103 @@ def test_there_is_a_next_turn_after_some_seconds(monkeypatch: pytest.MonkeyPatch
     assert verify.verify_dummy_secret("wrong", address="192.0.2.2") is False
 
 
-def test_what_is_remembered_expires_and_is_bounded(
+def test_what_a_process_remembers_expires_and_is_bounded(
     hashes: type[CountingHasher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.contrib.auth.hashers import make_password
 
     now = [0.0]
-    monkeypatch.setattr(hashed_secrets.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(hashed_secrets, "REMEMBERED", 2)
+    monkeypatch.setattr(right_secrets.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(right_secrets, "REMEMBERED", 2)
+    monkeypatch.setattr(right_secrets.RightSecrets, "find", lambda *_: False)  # a table that cannot be read
+    monkeypatch.setattr(right_secrets, "_rows", unreadable)
     stored = {name: make_password(name) for name in "abc"}
     verify = HashedSecrets()
 
     def hashed(name: str) -> int:
         before = hashes.encoded
-        assert verify.is_right(name, stored[name], address="192.0.2.1")
+        assert verify.is_right(name, stored[name], client_id=name, address="192.0.2.1")
         return hashes.encoded - before
 
     assert [hashed(name) for name in "abcc"] == [1, 1, 1, 0]
     assert hashed("a") == 1
-    now[0] += hashed_secrets.MEMORY + 1
+    now[0] += right_secrets.MEMORY + 1
     assert hashed("a") == 1
 
 
-def test_a_process_hashes_the_same_secret_once_for_all_who_wait(hashes: type[CountingHasher]) -> None:
+def unreadable() -> Any:
+    raise DatabaseError
+
+
+def test_a_process_hashes_the_same_secret_once_for_all_who_wait(
+    hashes: type[CountingHasher], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from django.contrib.auth.hashers import make_password
 
+    monkeypatch.setattr(right_secrets, "_rows", unreadable)
     stored = make_password("secret")
     verify = HashedSecrets()
     hashes.encoded = 0
     with ThreadPoolExecutor(8) as threads:
-        right = threads.map(lambda _: verify.is_right("secret", stored, address="192.0.2.1"), range(8))
+        right = threads.map(
+            lambda _: verify.is_right("secret", stored, client_id="shop", address="192.0.2.1"), range(8)
+        )
 
     assert all(right)
-    assert hashes.encoded <= hashed_secrets.CONCURRENCY
+    assert hashes.encoded == 1
 
 
-def test_whoever_cannot_get_a_turn_to_hash_is_asked_to_come_again(
-    hashes: type[CountingHasher], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hashed_secrets, "PATIENCE", 0.01)
-    verify = HashedSecrets()
-    started, finish = Barrier(hashed_secrets.CONCURRENCY + 1), Event()
+@pytest.fixture
+def slow_hash(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return hashes that take as long as we like: an event for their start, and one that lets them finish."""
+    started, finish = Semaphore(0), Event()
 
-    def hold(*_: Any, **__: Any) -> None:
-        started.wait(10)
+    def hold(*_: Any, **__: Any) -> bool:
+        started.release()
         finish.wait(10)
+        return False
 
-    monkeypatch.setattr(hashed_secrets, "make_password", hold)  # a hash that takes as long as we like
-    with ThreadPoolExecutor(hashed_secrets.CONCURRENCY) as threads:
-        for number in range(hashed_secrets.CONCURRENCY):
-            threads.submit(verify.verify_dummy_secret, "wrong", address=f"192.0.2.{number}")
-        started.wait(10)
+    monkeypatch.setattr(hashed_secrets, "make_password", hold)
+    monkeypatch.setattr(hashed_secrets, "check_password", hold)
+    monkeypatch.setattr(right_secrets, "_rows", unreadable)
+    monkeypatch.setattr(hashing_turns, "PATIENCE", 0.01)
+    yield started, finish
+    finish.set()
+
+
+def test_guesses_at_unknown_clients_from_many_addresses_delay_no_client(hashes: Any, slow_hash: Any) -> None:
+    from django.contrib.auth.hashers import check_password, make_password
+
+    started, finish = slow_hash
+    verify, stored = HashedSecrets(), make_password("secret")
+    with ThreadPoolExecutor(1) as threads, pytest.MonkeyPatch.context() as patch:
+        threads.submit(verify.verify_dummy_secret, "wrong", address="192.0.2.1")
+        assert started.acquire(timeout=10)
         with pytest.raises(TemporarilyUnavailable):
-            verify.verify_dummy_secret("wrong", address="192.0.2.9")
+            verify.verify_dummy_secret("wrong", address="192.0.2.2")
+        patch.setattr(hashed_secrets, "check_password", check_password)
+
+        assert verify.is_right("secret", stored, client_id="shop", address="192.0.2.3")
+        finish.set()
+
+
+def test_guesses_at_one_client_delay_no_other_client(hashes: Any, slow_hash: Any) -> None:
+    from django.contrib.auth.hashers import check_password, make_password
+
+    started, finish = slow_hash
+    verify, stored = HashedSecrets(), make_password("secret")
+
+    def guess(number: int) -> bool:
+        return verify.is_right("wrong", stored, client_id="shop", address=f"192.0.2.{number}")
+
+    with ThreadPoolExecutor(1) as threads, pytest.MonkeyPatch.context() as patch:
+        threads.submit(guess, 1)
+        assert started.acquire(timeout=10)
+        with pytest.raises(TemporarilyUnavailable):
+            guess(2)
+        patch.setattr(hashed_secrets, "check_password", check_password)
+
+        assert verify.is_right("secret", stored, client_id="orders-api", address="192.0.2.3")
         finish.set()
 
 
