@@ -338,4 +338,5 @@ def test_one_remote_backend_may_be_the_last(settings: Any) -> None:
 def test_a_circle_and_an_unknown_alias_are_found_by_the_checks(settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = routing({"default": "router", "issuers": {ALPHA: "nowhere"}}, **OTHERS)
 
-    assert [message.id for message in checks.run_checks(tags=[TAG])] == ["introspection.E003"] * 2
+    errors = [message.id for message in checks.run_checks(tags=[TAG]) if message.level >= checks.ERROR]
+    assert errors == ["introspection.E003"] * 2
