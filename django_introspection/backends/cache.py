@@ -6,12 +6,11 @@ no token. A tombstone of `revocations` is read in the same round trip, and wins.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -20,17 +19,18 @@ from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
 from .. import revocations
-from ..cache_calls import CacheCalls, CacheUnavailable
+from ..cache_calls import CacheCalls
 from ..cache_properties import is_private_cache
 from ..check_messages import warning
 from ..conf import introspection_settings
-from ..outbound.steps import Blocking, Step, Steps
+from ..outbound.steps import Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from ..setting_values import NAME
+from .cache_steps import CacheCall, look_for_tombstone
 from .entry import Kept, decode, encode, is_younger
 from .local_answers import CacheKeys, LocalAnswers
 from .options import CacheOptions
@@ -86,7 +86,7 @@ class AnswerCache:
         epoch = self._local.epoch
         wanted = [keys.active, keys.inactive, keys.generation]
         place = introspection_settings.REVOCATIONS
-        identity = token_identity(token.value)
+        identity = b"" if place is None else token_identity(token.value)
         together = place if place is not None and place.alias == self.options.ALIAS else None
         if together is not None:
             wanted += revocations.keys_to_read(identity, together)
@@ -98,7 +98,7 @@ class AnswerCache:
             if together is not None:
                 revoked = revocations.is_tombstone_among(found, identity, together)
             else:
-                revoked = place is not None and (yield from Blocking(partial(_is_revoked, token)))
+                revoked = place is not None and (yield from look_for_tombstone(identity, self._patience))
         except IntrospectionUnavailable:
             return CacheRead(None, None, epoch)
         if revoked:
@@ -136,7 +136,8 @@ class AnswerCache:
 
     def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
         """Keep an answer in this process."""
-        self._local.keep(keys, kept, found.epoch)
+        if self.options.LOCAL_MAX_AGE:
+            self._local.keep(keys, kept, found.epoch)
 
     def forget(self, keys: CacheKeys) -> Steps[None]:
         """Forget one token: the next request asks the server. Other processes keep their local levels.
@@ -169,14 +170,7 @@ class AnswerCache:
         return messages
 
     def _call(self, method: str, *arguments: Any) -> Step[Any]:
-        return _CacheCall(partial(self._answered, method, *arguments), self._patience)
-
-    def _answered(self, method: str, *arguments: Any) -> Any:
-        """Call the cache; return None if it does not answer or failed a moment ago."""
-        try:
-            return _calls.make(self.options.ALIAS, method, *arguments)
-        except CacheUnavailable:
-            return None
+        return CacheCall(partial(_calls.make, self.options.ALIAS, method, *arguments), self._patience)
 
     @property
     def _generation_lives(self) -> int:
@@ -185,24 +179,3 @@ class AnswerCache:
     def _longest(self, answer: Answer) -> int:
         """Return the seconds for which an answer can be of use."""
         return self.options.MAX_AGE + self.options.STALE_IF_ERROR if answer else self.options.INACTIVE_MAX_AGE
-
-
-class _CacheCall(Step[Any]):
-    """Call a cache; a task goes on without it after `patience` seconds."""
-
-    def __init__(self, call: Callable[[], Any], patience: float) -> None:
-        self._call, self._patience = call, patience
-
-    def run(self) -> Any:
-        return self._call()
-
-    async def arun(self) -> Any:
-        try:
-            async with asyncio.timeout(self._patience):
-                return await Blocking(self._call).arun()
-        except TimeoutError:
-            return None
-
-
-def _is_revoked(token: Presented) -> bool:
-    return revocations.is_revoked(token_identity(token.value))

@@ -8,12 +8,12 @@ from functools import partial
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
-from .. import jose, revocations
+from .. import jose
 from ..conf import introspection_settings
 from ..exceptions import InvalidBackend
-from ..outbound.deadline import deadline
+from ..outbound.deadline import deadline, seconds_left
 from ..outbound.jwks import KeySet, VerificationKeys, read_keys
-from ..outbound.steps import Blocking, Steps, arun, run
+from ..outbound.steps import Steps, arun, run
 from ..outbound.transport import Reply, Request
 from ..protocol.access_token import read_access_token
 from ..protocol.answer import Answer, Inactive, Reason
@@ -23,6 +23,7 @@ from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, pars
 from ..protocol.presented import Presented
 from ..setting_values import BACKEND_ALIAS
 from .base import TokenBackend
+from .cache_steps import look_for_tombstone
 from .diagnosis import Finding
 from .options import Options
 from .registry import token_backends
@@ -115,7 +116,7 @@ class JWTBackend(TokenBackend):
     def _is_revoked(self, token: Presented) -> Steps[bool]:
         """Look for the tombstone; if it cannot be known whether there is one, the backend `then_ask` decides alone."""
         try:
-            return (yield from Blocking(lambda: revocations.is_revoked(token_identity(token.value))))
+            return (yield from look_for_tombstone(token_identity(token.value), seconds_left()))
         except IntrospectionUnavailable:
             if self.then_ask is None:
                 raise

@@ -45,8 +45,6 @@ class LocalAnswers:
 
     def keep(self, keys: CacheKeys, kept: Kept, epoch: int) -> None:
         """Keep an answer; inactive ones have as few places here as in the shared cache."""
-        if not self._max_age:
-            return
         name = keys.active if kept.answer else keys.inactive
         with self._lock:
             if epoch != self.epoch:

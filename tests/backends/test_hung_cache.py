@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from django_introspection import aintrospect, introspect
+from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.signals import circuit_changed
 from tests import caches as test_caches
+from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.misbehaving.server import MisbehavingServer
 
 
@@ -59,6 +61,24 @@ def test_requests_in_threads_are_answered_by_the_server(
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the cache of answers does not answer: TimeoutError"
     ]
+
+
+@pytest.mark.usefixtures("hung")
+def test_a_task_that_verifies_a_jwt_does_not_wait_until_the_cache_of_tombstones_has_given_up(
+    authorization_server: MisbehavingServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 30)
+    publish(authorization_server, public())
+    backend = jwt_settings(authorization_server.origin, timeout=1)
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}, "REVOCATIONS": {"ALIAS": "default"}}
+
+    async def refused() -> None:
+        with pytest.raises(IntrospectionUnavailable, match="cache of revocations"):
+            await aintrospect(access_token(authorization_server.origin))
+        assert not test_caches.HungCache.released.is_set()
+        test_caches.HungCache.released.set()  # or the loop would wait for its threads
+
+    asyncio.run(refused())
 
 
 @pytest.mark.usefixtures("hung")

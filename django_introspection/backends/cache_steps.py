@@ -1,0 +1,43 @@
+"""Calls to a cache as steps: a thread waits for the timeout of the cache, a task no longer than its patience."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .. import revocations
+from ..cache_calls import CacheUnavailable
+from ..outbound.steps import Blocking, Step, Steps
+from ..protocol.errors import IntrospectionUnavailable
+
+
+class CacheCall(Step[Any]):
+    """Call a cache; the outcome is None if it does not answer. A task goes on without it after `patience` seconds."""
+
+    def __init__(self, call: Callable[[], Any], patience: float) -> None:
+        self._call, self._patience = call, patience
+
+    def run(self) -> Any:
+        """Call it in this thread."""
+        try:
+            return self._call()
+        except CacheUnavailable:
+            return None
+
+    async def arun(self) -> Any:
+        """Call it in a thread, which ends by itself."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await Blocking(self.run).arun()
+        except TimeoutError:
+            return None
+
+
+def look_for_tombstone(identity: bytes, patience: float) -> Steps[bool]:
+    """Return whether a token is revoked; raise IntrospectionUnavailable if the cache does not answer."""
+    is_revoked = yield from CacheCall(partial(revocations.is_revoked, identity), patience)
+    if is_revoked is None:
+        raise IntrospectionUnavailable(revocations.UNAVAILABLE)
+    return bool(is_revoked)
