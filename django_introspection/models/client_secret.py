@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 
 from .client import Client
 from .fields import DigestField, InstantField, now
-from .managers import ClientSecretManager
 
 
 class ClientSecret(models.Model):
@@ -25,8 +24,6 @@ class ClientSecret(models.Model):
     expires_at = InstantField(_("expires"), null=True, blank=True)
     form_id = models.UUIDField(null=True, unique=True, editable=False)
     last_used_at = InstantField(_("last used"), null=True, blank=True, editable=False)
-
-    objects = ClientSecretManager()
 
     class Meta:
         verbose_name = _("client secret")

@@ -9,7 +9,6 @@ from django.db import models, router
 if TYPE_CHECKING:  # ruff does not see the names in the bases
     from ..authorization_server.issuing import IssuedToken, Registration
     from .client import Client
-    from .client_secret import ClientSecret
     from .token import Token
 
 
@@ -32,15 +31,6 @@ class ClientManager(models.Manager["Client"]):
         return self.using(router.db_for_write(self.model)).filter(client_id=client_id)
 
 
-class ClientSecretManager(models.Manager["ClientSecret"]):
-    """The secrets of clients."""
-
-    def matching(self, client_id: str, digest: bytes) -> models.QuerySet[ClientSecret]:
-        """Return the one secret of a client with this digest: a single statement, whoever asks."""
-        primary = self.using(router.db_for_write(self.model))
-        return primary.filter(client__client_id=client_id, digest=digest).select_related("client")
-
-
 class TokenManager(models.Manager["Token"]):
     """Tokens of both kinds."""
 
@@ -57,7 +47,3 @@ class TokenManager(models.Manager["Token"]):
     def on_primary(self) -> models.QuerySet[Token]:
         """Return the tokens as the primary database has them."""
         return self.using(router.db_for_write(self.model))
-
-    def with_digest(self, digest: bytes) -> models.QuerySet[Token]:
-        """Return the one token with this digest, its client and its user in the same statement."""
-        return self.on_primary().filter(digest=digest).select_related("client", "user")

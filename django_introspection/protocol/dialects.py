@@ -74,4 +74,8 @@ def is_access_token(members: Members) -> bool | None:
 
 
 def _first_string(members: Members, names: Iterable[str]) -> str | None:
-    return next((value for name in names if isinstance(value := members.get(name), str)), None)
+    for name in names:
+        value = members.get(name)
+        if isinstance(value, str):
+            return value
+    return None

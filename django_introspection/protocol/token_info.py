@@ -130,17 +130,22 @@ class TokenInfo(Mapping[str, Any]):
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+"""Types that cannot change; most members are of one of them."""
+
+
 def _freeze(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return MappingProxyType({key: _freeze(item) for key, item in value.items()})
+        frozen = {key: item if type(item) in _PLAIN else _freeze(item) for key, item in value.items()}
+        return MappingProxyType(frozen)
     if isinstance(value, (list, tuple)):
-        return tuple(_freeze(item) for item in value)
+        return tuple([item if type(item) in _PLAIN else _freeze(item) for item in value])
     return value
 
 
 def _thaw(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _thaw(item) for key, item in value.items()}
+        return {key: item if type(item) in _PLAIN else _thaw(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_thaw(item) for item in value]
+        return [item if type(item) in _PLAIN else _thaw(item) for item in value]
     return value

@@ -40,7 +40,7 @@ def test_the_migrations_have_every_change_of_the_models() -> None:
         (Token, ("expires_at", "client_id")),
         (Token, ("revoked_at", "client_id")),
         (Token, ("not_before",)),
-        (Token, ("user_id",)),
+        (Token, ("user_id", "id")),
     ],
 )
 def test_what_is_searched_for_has_an_index(model: type[models.Model], columns: tuple[str, ...]) -> None:

@@ -47,12 +47,3 @@ def token(**changes: Any) -> Token:
 )
 def test_a_token_is_good_unless_there_is_a_reason(changes: dict[str, Any], reason: Reason | None) -> None:
     assert token(**changes).inactive_reason(NOW) == reason
-
-
-def test_a_token_is_found_with_its_client_and_user_in_one_statement(user: Any, django_assert_num_queries: Any) -> None:
-    factories.TokenFactory(user=user)
-    digest = Token.objects.get().digest
-
-    with django_assert_num_queries(1):
-        found = Token.objects.with_digest(digest).get()
-        assert (found.user, found.client.is_active) == (user, True)
