@@ -15,18 +15,18 @@ from .paths import follow_dot_segments
 from .times import is_time
 
 MAX_AGE = 60
-"""Seconds after it was made that a proof is taken; it is remembered that long, and a stolen one is good that long."""
+"""Seconds for which a proof without a nonce is accepted, remembered, and of use to a thief."""
 _TYPE = "dpop+jwt"
 _PORTS = {"https": 443, "http": 80}
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 
 
 class InvalidProof(ValueError):
-    """The proof is missing or not good; the message says why and holds nothing of it."""
+    """The proof is missing or invalid; the message says why and contains nothing of it."""
 
 
 def read_proof(header: str | None) -> UnverifiedJWT:
-    """Take the one proof of a `DPoP` header apart; raises InvalidProof (RFC 9449 §4.3, items 1 to 6).
+    """Return the one proof of a `DPoP` header; raises InvalidProof (RFC 9449 §4.3, items 1 to 6).
 
     A header that was sent twice arrives with a comma, which no JWT has.
     """
@@ -39,18 +39,16 @@ def read_proof(header: str | None) -> UnverifiedJWT:
     if jwt.media_type != _TYPE:
         raise InvalidProof(f"typ is not {_TYPE}")
     if jwt.alg not in SIGNING_ALGORITHMS:
-        raise InvalidProof("alg is not one that is taken here")
+        raise InvalidProof("alg is not one that is accepted here")
     if not isinstance(jwt.header.get("jwk"), Mapping):
         raise InvalidProof("it has no jwk")
     return jwt
 
 
-def check_claims(
-    claims: Mapping[str, Any], *, method: str, uris: Collection[str], token: str, now: float, leeway: int
-) -> None:
-    """Look whether the claims are about this request and token; raises InvalidProof (RFC 9449 §4.3, items 8 to 12).
+def check_claims(claims: Mapping[str, Any], *, method: str, uris: Collection[str], token: str) -> None:
+    """Raise InvalidProof unless the claims are about this request and token (RFC 9449 §4.2, §4.3 items 8, 9 and 12).
 
-    `uris` are the normal forms of the URI that was asked; `now` and `leeway` are in seconds.
+    `uris` are the normal forms of the URI of the request. The time of `iat` is not judged.
     """
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise InvalidProof("it has no jti")
@@ -62,6 +60,10 @@ def check_claims(
         raise InvalidProof("ath is not the hash of this access token")
     if not is_time(claims.get("iat")):
         raise InvalidProof("it has no iat")
+
+
+def check_time(claims: Mapping[str, Any], *, now: float, leeway: int) -> None:
+    """Raise InvalidProof unless the proof was made lately, by its `iat` (RFC 9449 §4.3 item 11); times in seconds."""
     if claims["iat"] < now - MAX_AGE:
         raise InvalidProof("it was made too long ago")
     if claims["iat"] > now + leeway:
@@ -85,6 +87,6 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     names = _THUMBPRINT_MEMBERS.get(str(jwk.get("kty")), ())
     members = {name: jwk.get(name) for name in names}
     if not members or not all(isinstance(value, str) for value in members.values()):
-        raise InvalidProof("jwk is no public key that is taken here")
+        raise InvalidProof("jwk is not a public key that is accepted here")
     text = json.dumps(members, separators=(",", ":"), sort_keys=True)
     return encode_base64url(hashlib.sha256(text.encode()).digest())

@@ -1,4 +1,4 @@
-"""The token of a request (RFC 6750 §2): from the `Authorization` header, from a form only where that is asked for."""
+"""The token of a request (RFC 6750 §2): from the `Authorization` header, and from a form if the view says so."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class MalformedRequest(Exception):
 
 
 class MalformedToken(Exception):
-    """What was sent cannot be a token (RFC 6750 §3.1 invalid_token)."""
+    """The value cannot be a token (RFC 6750 §3.1 invalid_token)."""
 
 
 @sensitive_variables()
 def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collection[str]) -> SentToken | None:
-    """Return the token of a request, None where it has none in these ways and by these schemes.
+    """Return the token of a request, None if it has none in these ways and by these schemes.
 
     Raises MalformedRequest for a header without one token or for a second token in another way, and MalformedToken
-    for characters that no token has (RFC 6750 §2). A body is read only where `methods` has "body", and its token is a
+    for characters that no token has (RFC 6750 §2). A body is read only if `methods` has "body", and its token is a
     bearer token.
     """
     scheme = header_scheme(request, schemes)
@@ -51,7 +51,7 @@ def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collecti
 
 @sensitive_variables()
 def header_scheme(request: HttpRequest, schemes: Collection[str]) -> str | None:
-    """Return the scheme of the `Authorization` header, None where it is not one of these (RFC 9110 §11.1)."""
+    """Return the scheme of the `Authorization` header, None if it is not one of these (RFC 9110 §11.1)."""
     used = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
     return next((scheme for scheme in schemes if scheme.lower() == used), None)
 
@@ -61,13 +61,13 @@ def _in_header(request: HttpRequest) -> str:
     authorization: str = request.META["HTTP_AUTHORIZATION"]
     token = authorization.partition(" ")[2].strip(" ")
     if not token or " " in token:
-        raise MalformedRequest("The Authorization header must hold one token.")
+        raise MalformedRequest("The Authorization header must have one token.")
     return token
 
 
 @sensitive_variables()
 def _in_body(request: HttpRequest) -> str | None:
-    """Return the token of a form in ASCII, None where the body is anything else (RFC 6750 §2.2)."""
+    """Return the token of a form in ASCII, None if the body is anything else (RFC 6750 §2.2)."""
     if request.content_type != FORM_TYPE or request.method not in _METHODS_WITH_A_FORM:
         return None
     try:
@@ -78,8 +78,8 @@ def _in_body(request: HttpRequest) -> str | None:
         return None
     tokens = [value for name, value in parse_qsl(body.decode(), keep_blank_values=True) if name == "access_token"]
     vars(request).setdefault("sensitive_post_parameters", ["access_token"])  # for Django's error reports
-    if len(tokens) > 1:
-        raise MalformedRequest("The form must hold one token.")
+    if len(tokens) > 1 or tokens == [""]:
+        raise MalformedRequest("The form must have one token.")
     return tokens[0] if tokens else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,20 +18,23 @@ from ..exceptions import InvalidSetting
 from ..protocol.identifiers import endpoint_problem
 from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.metadata import resource_metadata
-from ..protocol.presented import DPOP
+from ..protocol.presented import DPOP, Presented
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 URL_NAME = "introspection_well_known:protected-resource"
 
 
-def metadata_url(alias: str) -> str | None:
-    """Return where the document of a backend's resource is; None where there is none, or nobody serves it.
+def metadata_url(alias: str, token: Presented | None = None) -> str | None:
+    """Return the address of the document for a backend; None if it has no resource, or the document is not served.
 
-    Made of the resource identifier, never of the Host header (RFC 9728 §3, §7.3).
+    For a token, a routing backend counts as the one that it chooses. Made of the resource identifier, never of the Host
+    header (RFC 9728 §3, §7.3).
     """
     try:
-        resource = resource_of(token_backends[alias])
-    except InvalidSetting:  # whoever asks the backend is told; a challenge can do without
+        backend = token_backends[alias]
+        route = backend.route(token.value) if token and backend.choices else ()
+        resource = resource_of(route[0] if route else backend)
+    except InvalidSetting:  # a challenge can do without; the request itself meets the error when it has a token
         return None
     if resource is None or not is_served():
         return None
@@ -54,8 +58,14 @@ def served_path() -> str | None:
 
 
 def resource_of(backend: TokenBackend) -> str | None:
-    """Return the resource identifier of a backend: the first audience that is a URL."""
-    return next(resources_of(backend), None)
+    """Return the resource identifier of a backend: the first audience that is a URL.
+
+    A routing backend has that of the backends to choose from: the first that all of them share, so that its document
+    names every authorization server; else the first of the first.
+    """
+    each = [_own_resources(source) for source in _sources(backend)]
+    shared = (resource for resource in each[0] if all(resource in other for other in each))
+    return next(chain(shared, *each), None)
 
 
 def find_resource(path: str, query: str, host: str) -> str | None:
@@ -88,8 +98,16 @@ def resource_document(resource: str, bearer_methods: Iterable[str], schemes: Col
 
 
 def resources_of(backend: TokenBackend) -> Iterator[str]:
-    """Yield the resource identifiers of a backend: the audiences that are URLs."""
-    return (each for each in sorted(backend.audience) if "#" not in each and endpoint_problem(each) is None)
+    """Yield the resource identifiers of a backend, or of those that it chooses from: the audiences that are URLs."""
+    return (resource for source in _sources(backend) for resource in _own_resources(source))
+
+
+def _sources(backend: TokenBackend) -> list[TokenBackend]:
+    return [token_backends[alias] for alias in backend.choices] or [backend]
+
+
+def _own_resources(backend: TokenBackend) -> list[str]:
+    return [each for each in sorted(backend.audience) if "#" not in each and endpoint_problem(each) is None]
 
 
 def _issuers(backends: Iterable[TokenBackend]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The DPoP proof of a request: that its sender holds a key, said once (RFC 9449 §4.3, §7)."""
+"""The DPoP proof of a request: its sender holds a key, and the proof is used once (RFC 9449 §4.3, §7)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..backends.registry import token_backends
 from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..jose import EXTRA_MISSING, KeyProblem, is_installed, read_verification_key
-from ..protocol.dpop import MAX_AGE, InvalidProof, check_claims, normal_uri, read_proof, thumbprint
+from ..protocol.dpop import MAX_AGE, InvalidProof, check_claims, check_time, normal_uri, read_proof, thumbprint
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import on_host_of
 from ..protocol.jwt import UnverifiedJWT, encode_base64url
@@ -26,51 +26,63 @@ from ..setting_values import NAME
 from .metadata import resources_of
 
 NONCE_WINDOW = 300
-"""Seconds in which every nonce is the same; one is good in its window and the next."""
+"""Seconds in which every nonce is the same; one is valid in its window and the next."""
 
 
 class NonceNeeded(InvalidProof):
-    """The proof does not have a nonce that was given out lately (RFC 9449 §9)."""
+    """The proof has no nonce that was issued lately (RFC 9449 §9)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Proof:
-    """A good proof: the thumbprint of its key, and under which name it is remembered for how many seconds."""
+    """A valid proof: the thumbprint of its key, and the name under which it is remembered for so many seconds."""
 
     jkt: str
     name: str
     seconds: int
 
     def consume(self) -> None:
-        """Use the proof; raises InvalidProof where it was used before, IntrospectionUnavailable where nobody knows."""
+        """Use the proof; raises InvalidProof if it was used before, IntrospectionUnavailable if the cache fails."""
         try:
             is_first_use = caches[introspection_settings.REPLAY_CACHE].add(self.name, 1, self.seconds)
         except Exception as error:  # noqa: BLE001 - each cache library has its own
-            # whoever cannot remember must not believe
+            # if the cache cannot record the proof, a second use could not be refused
             detail = f"the cache of used proofs does not answer: {type(error).__name__}"
             raise IntrospectionUnavailable(detail) from None
         if not is_first_use:
             raise InvalidProof("it was used before")
 
     async def aconsume(self) -> None:
-        """Use like `spend`, without blocking the event loop."""
+        """Use like `consume`, without blocking the event loop."""
         await sync_to_async(self.consume, thread_sensitive=False)()
 
 
 @sensitive_variables("token")
 def verify(request: HttpRequest, token: str, alias: str) -> Proof:
-    """Return the proof that came with a token; raises InvalidProof, or InvalidSetting where none could be verified."""
+    """Return the proof that came with a token; raises InvalidProof, or InvalidSetting if none can be verified."""
     uris = uris_of(request, token_backends[alias])
     jwt = read_proof(request.META.get("HTTP_DPOP"))
-    now = time.time()
-    leeway = introspection_settings.LEEWAY
-    check_claims(jwt.claims, method=request.method or "", uris=uris, token=token, now=now, leeway=leeway)
-    if introspection_settings.DPOP_NONCE and jwt.claims.get("nonce") not in _nonces(now):
-        raise NonceNeeded("it has no nonce that is good now")
+    check_claims(jwt.claims, method=request.method or "", uris=uris, token=token)
+    seconds = _seconds_left(jwt)
     jkt = _verified_key(jwt)
-    said = (alias, jkt, jwt.claims["jti"], normal_uri(jwt.claims["htu"]))
-    name = hashlib.sha256("\0".join(map(str, said)).encode()).hexdigest()
-    return Proof(jkt, f"introspection:proof:{name}", int(jwt.claims["iat"] - now) + MAX_AGE + 2)
+    claimed = (alias, jkt, jwt.claims["jti"], normal_uri(jwt.claims["htu"]))
+    name = hashlib.sha256("\0".join(map(str, claimed)).encode()).hexdigest()
+    return Proof(jkt, f"introspection:proof:{name}", seconds)
+
+
+def _seconds_left(jwt: UnverifiedJWT) -> int:
+    """Return for how long a proof must be remembered; raises InvalidProof for one of another time.
+
+    With nonces, the nonce says when a proof was made, and the clock of the client does not count (RFC 9449 §4.3 item
+    11): a client with a wrong clock learns a nonce and comes in.
+    """
+    now = time.time()
+    if not introspection_settings.DPOP_NONCE:
+        check_time(jwt.claims, now=now, leeway=introspection_settings.LEEWAY)
+        return int(jwt.claims["iat"] - now) + MAX_AGE + 2
+    if jwt.claims.get("nonce") not in _nonces(now):
+        raise NonceNeeded("it has no valid nonce")
+    return 2 * NONCE_WINDOW + 2
 
 
 def fresh_nonce() -> str:
@@ -79,9 +91,9 @@ def fresh_nonce() -> str:
 
 
 def uris_of(request: HttpRequest, backend: TokenBackend) -> frozenset[str]:
-    """Return the URI that was asked, in normal form: one for each origin that the settings name.
+    """Return the URI of a request in normal form: one for each origin that the settings name.
 
-    The Host of a request is what its sender likes. Raises InvalidSetting where no origin is named.
+    The sender of a request chooses its Host. Raises InvalidSetting if no origin is named.
     """
     if not is_installed():
         raise InvalidSetting(f"DPoP: {EXTRA_MISSING}")
@@ -103,14 +115,14 @@ def _verified_key(jwt: UnverifiedJWT) -> str:
     try:
         key = read_verification_key(jwt.header["jwk"])
     except KeyProblem:
-        raise InvalidProof("jwk is no public key that is taken here") from None
+        raise InvalidProof("jwk is not a public key that is accepted here") from None
     if not key.verifies(jwt):
         raise InvalidProof("the signature is not by its jwk")
     return thumbprint(jwt.header["jwk"])
 
 
 def _nonces(now: float) -> list[str]:
-    """Return the nonces that are good now, the newest first; every process with this SECRET_KEY knows them."""
+    """Return the nonces that are valid now, the newest first; every process with this SECRET_KEY knows them."""
     window = int(now // NONCE_WINDOW)
     return [
         encode_base64url(

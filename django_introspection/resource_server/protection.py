@@ -121,9 +121,16 @@ class Protection:
     def _remember(self, request: HttpRequest, token: SentToken, found: Identity | Inactive) -> Identity:
         if isinstance(found, Inactive):
             log_refusal("access token refused backend=%s: %s", self.backend, found)
-            raise InvalidToken(announcement=self.announcement.answering(request))
+            raise InvalidToken(announcement=self._announcement_of(request, token, found))
         _identities(request)[self._name(token)] = found
         return found
+
+    def _announcement_of(self, request: HttpRequest, token: SentToken, rejected: Inactive) -> Announcement:
+        """Return what the challenge says of a rejected token: how it may be used, and where to get another one."""
+        announcement = self.announcement._replace(resource_metadata=metadata_url(self.backend, token))
+        if rejected.reason is Reason.BOUND_TO_A_KEY and DPOP in self.schemes:
+            return announcement._replace(schemes=(DPOP,))
+        return announcement.answering(request)
 
     @contextmanager
     def _denials(self, request: HttpRequest) -> Iterator[None]:

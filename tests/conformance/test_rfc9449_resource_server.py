@@ -300,10 +300,13 @@ def test_a_jwt_binds_like_an_answer(view: Any, settings: Any) -> None:
 def test_a_bound_token_is_no_bearer_token_even_with_its_proof(view: Any, cnf: Any) -> None:
     token = factories.TokenFactory(members={"cnf": cnf}).access_token
 
-    for authenticator in (Both, IntrospectionAuthentication):
+    for authenticator, expected in (
+        (Both, {"scheme": "DPoP", "algs": ALGS}),  # how the token may be used
+        (IntrospectionAuthentication, {"scheme": "Bearer"}),
+    ):
         view = protect(authentication_classes=[authenticator])
         response = send(view, token, good(token), "Bearer")
-        assert_challenge(response, "invalid_token")
+        assert_challenge(response, "invalid_token", **expected)
         assert len(parse_challenges(response["WWW-Authenticate"])) == 1
         assert view.ran == []
 
@@ -403,7 +406,7 @@ def test_a_token_in_a_form_is_a_bearer_token(token: str) -> None:
             return Browser().post("/orders", **{**form, "data": f"access_token={token}"}, headers={"DPoP": proof})
 
     assert post(forms, factories.TokenFactory().access_token).status_code == 200
-    assert_challenge(post(forms, token), "invalid_token")
+    assert_challenge(post(forms, token), "invalid_token", scheme="DPoP")
     assert_challenge(post(only, factories.TokenFactory().access_token), None, scheme="DPoP")
 
 
@@ -496,6 +499,38 @@ def test_where_nonces_are_asked_for_a_proof_without_one_is_refused_and_gets_one(
         again = send(view, token, good(token, nonce=other))
         assert_challenge(again, "use_dpop_nonce", scheme="DPoP")
         assert again["DPoP-Nonce"] == nonce
+    assert view.ran == []
+
+
+@pytest.mark.requirement("9449-4.3-e", "9449-9-a")
+@pytest.mark.parametrize("age", [-(10**9), -3600, 3600, 10**9])
+def test_a_nonce_stands_in_for_a_wrong_clock(view: Any, token: str, settings: Any, age: int) -> None:
+    """RFC 9449 §4.3 item 11: the time is that of `iat` or of the nonce; a client with a wrong clock learns one."""
+    settings.TOKEN_INTROSPECTION = {**PROJECT, "DPOP_NONCE": True}
+    wrong = int(time.time()) - age
+
+    refused = send(view, token, good(token, iat=wrong))
+    assert_challenge(refused, "use_dpop_nonce", scheme="DPoP", algs=ALGS)
+    proof = good(token, iat=wrong, nonce=refused["DPoP-Nonce"])
+    assert send(view, token, proof).status_code == 200
+    view.ran.clear()
+    assert_refused(view, token, proof)
+    for iat in ("now", None, True):
+        assert_refused(view, token, good(token, iat=iat, nonce=refused["DPoP-Nonce"]))
+
+
+@pytest.mark.requirement("9449-11.1-b")
+def test_a_proof_with_a_nonce_is_remembered_as_long_as_the_nonce_is_valid(view: Any, token: str, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**PROJECT, "DPOP_NONCE": True}
+    with time_machine.travel(time.time() // 300 * 300, tick=False) as clock:  # a window of nonces begins
+        nonce = send(view, token, good(token))["DPoP-Nonce"]
+        proof = good(token, iat=7, nonce=nonce)
+        assert send(view, token, proof).status_code == 200
+        view.ran.clear()
+        clock.shift(599)
+        assert_refused(view, token, proof)
+        clock.shift(1)
+        assert_challenge(send(view, token, proof), "use_dpop_nonce", scheme="DPoP")
     assert view.ran == []
 
 

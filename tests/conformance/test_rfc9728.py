@@ -205,6 +205,72 @@ def test_the_resource_is_that_of_the_backend_of_the_view(settings: Any) -> None:
     assert challenge_of(ask(protect()))[1]["resource_metadata"] == f"https://api.example.com{WELL_KNOWN}/orders"
 
 
+A, B, SHARED = (f"https://h.example/{name}" for name in ("a", "b", "shared"))
+
+
+def behind_a_router(*audiences: list[str]) -> dict[str, Any]:
+    """Return settings with a backend of each audience, `one` and so on, and `default` to choose from them."""
+    names = ["one", "two", "three"][: len(audiences)]
+    chosen = {
+        name: {"BACKEND": OWN, "OPTIONS": {"audience": audience}}
+        for name, audience in zip(names, audiences, strict=True)
+    }
+    options = {"prefixes": {f"{name}_": name for name in names}, "default": names[:1]}
+    router = {"BACKEND": "django_introspection.backends.RoutingBackend", "OPTIONS": options}
+    return {"ISSUER": ISSUER, "BACKENDS": {"default": router, **chosen}}
+
+
+@pytest.mark.django_db
+@pytest.mark.requirement("9728-5.1-a")
+@pytest.mark.parametrize(
+    ("audiences", "resource"),
+    [
+        pytest.param([[A, SHARED], [B, SHARED]], "shared", id="the one that all share"),
+        pytest.param([[B], [A]], "b", id="the first of the first"),
+        pytest.param([["urn:b"], [A]], "a", id="the first that there is"),
+        pytest.param([["urn:b"], ["urn:a"]], None, id="none"),
+    ],
+)
+def test_a_challenge_behind_a_router_names_a_resource_of_the_backends_to_choose_from(
+    audiences: list[list[str]], resource: str | None, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = behind_a_router(*audiences)
+    parameters = challenge_of(ask(protect()))[1]
+
+    assert parameters.get("resource_metadata") == (resource and f"https://h.example{WELL_KNOWN}/{resource}")
+
+
+@pytest.mark.django_db
+def test_an_invalid_token_hears_of_the_resource_of_its_own_backend(settings: Any) -> None:
+    """Its client gets the next token from the server of this one, and from no other."""
+    settings.TOKEN_INTROSPECTION = behind_a_router([A], [B])
+
+    for token, resource in (("one_x", "a"), ("two_x", "b"), ("other", "a"), (None, "a")):
+        parameters = challenge_of(ask(protect(), token))[1]
+        assert parameters["resource_metadata"] == f"https://h.example{WELL_KNOWN}/{resource}"
+
+
+@pytest.mark.requirement("9728-2-b", "9728-2-c")
+def test_the_document_has_the_ways_of_views_that_ask_by_a_router(settings: Any) -> None:
+    class ProvenForms(IntrospectionAuthentication):
+        bearer_methods = ("header", "body")
+        schemes = ("DPoP",)
+
+    settings.TOKEN_INTROSPECTION = behind_a_router([A], [B])
+    settings.ALLOWED_HOSTS = ["*"]
+    urls = ModuleType("urls")
+    urls.urlpatterns = [
+        path("", include("django_introspection.well_known_urls")),
+        path("orders", protect(authentication_classes=[ProvenForms]).as_view()),
+    ]
+    with override_settings(ROOT_URLCONF=urls):
+        for name in "ab":
+            document = get(f"{WELL_KNOWN}/{name}").json()
+            assert document["bearer_methods_supported"] == ["header", "body"]
+            assert document["dpop_bound_access_tokens_required"] is True
+            assert document["authorization_servers"] == [ISSUER]
+
+
 @pytest.mark.parametrize("prefix", [None, "elsewhere/"])
 def test_no_challenge_names_a_document_that_is_not_served(prefix: str | None) -> None:
     urls = ModuleType("urls")
@@ -242,7 +308,7 @@ def test_no_resource_is_no_challenge_parameter(protect_as: Any) -> None:
         (["http://h.example/r"], ["W013", "W014"]),
         (["orders"], ["W013"]),
         (["orders", "https://h.example/r"], []),
-        ([], []),
+        ([], ["W005"]),
     ],
 )
 def test_an_identifier_that_cannot_be_a_resource_is_named_by_a_check(

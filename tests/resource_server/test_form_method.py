@@ -81,7 +81,13 @@ def test_a_token_in_more_than_one_way_is_a_malformed_request(token: str) -> None
     assert send("a=1", headers=header).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["", "bad", "a+b%20c", "caf%C3%A9", "%00"])
+@pytest.mark.requirement("6750-3.1-a")
+def test_a_form_with_an_empty_token_is_a_malformed_request() -> None:
+    assert_refused(send("access_token="), 400, "invalid_request")
+    assert_refused(send("a=1&access_token"), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("value", ["bad", "a+b%20c", "caf%C3%A9", "%00"])
 def test_a_bad_token_in_a_form_is_401_invalid_token(value: str) -> None:
     assert_refused(send(f"access_token={value}"), 401, "invalid_token")
 

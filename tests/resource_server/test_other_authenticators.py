@@ -101,6 +101,20 @@ def test_a_bad_token_beside_a_good_session_is_still_refused_where_ours_stands_fi
     assert_refused(ask(view, "bad", user=factories.UserFactory()), 401, "invalid_token")
 
 
+def test_a_session_in_front_of_ours_decides_alone() -> None:
+    """As the page on protecting views says: the token is not looked at, whatever it is."""
+    classes = [SessionAuthentication, Ours]
+    user, scoped = (
+        factories.UserFactory(),
+        protect(authentication_classes=classes, permission_classes=[requires_scope("orders:read")]),
+    )
+    token = factories.TokenFactory(scope="orders:read").access_token
+
+    assert ask(protect(authentication_classes=classes), "bad", user=user).data == {"user": str(user)}
+    assert ask(scoped, token, user=user).status_code == 403
+    assert ask(scoped, token).status_code == 200
+
+
 @pytest.mark.requirement("6750-3.1-c")
 def test_a_session_has_no_scope() -> None:
     view = protect(
