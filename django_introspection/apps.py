@@ -16,11 +16,12 @@ class IntrospectionConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, connect log and counters, and describe the endpoints if drf-spectacular is installed."""
-        from . import checks, configuration_log, counters, security_log
+        from . import cache_checks, checks, configuration_log, counters, security_log
         from .authorization_server import checks as authorization_server_checks
         from .resource_server import checks as resource_server_checks
 
         checks.register()
+        cache_checks.register()
         authorization_server_checks.register()
         resource_server_checks.register()
         configuration_log.connect()

@@ -1,10 +1,110 @@
-"""What the caches of CACHES can be relied on for, as far as their settings say."""
+"""What the caches of CACHES can be relied on for, as far as their settings and classes say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import signature
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
 from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from django.utils.module_loading import import_string
+
+ENOUGH_ENTRIES = 100_000
+"""The least MAX_ENTRIES of a cache that must not forget; Django's default is 300."""
 
 
 def is_private_cache(alias: str) -> bool:
     """Return whether a cache keeps entries from other processes, or keeps none."""
-    return str(settings.CACHES[alias].get("BACKEND", "")).endswith(("locmem.LocMemCache", "dummy.DummyCache"))
+    return issubclass(_class_of(alias), (LocMemCache, DummyCache))
+
+
+def forgetting_problem(alias: str) -> str | None:
+    """Return why a cache can forget an entry before its time, or add it twice; None if no reason is known."""
+    cache_class = _class_of(alias)
+    if issubclass(cache_class, DummyCache):
+        return "keeps nothing"
+    if issubclass(cache_class, LocMemCache):
+        return "is not shared with other processes"
+    if issubclass(cache_class, FileBasedCache):
+        return "can add an entry twice, because its add() is not atomic"
+    largest = _max_entries(alias, 300 if issubclass(cache_class, DatabaseCache) else ENOUGH_ENTRIES)
+    return f"deletes entries when it has {largest} (MAX_ENTRIES)" if largest < ENOUGH_ENTRIES else None
+
+
+def may_evict(alias: str) -> bool:
+    """Return whether the server of a cache may evict entries, which no setting of Django says."""
+    return forgetting_problem(alias) is None and not issubclass(_class_of(alias), DatabaseCache)
+
+
+def use_problem(alias: str) -> str | None:
+    """Return why a cache cannot be used at all, such as a package that is missing; None if nothing speaks against it.
+
+    No connection is made.
+    """
+    try:
+        cache_class = import_string(settings.CACHES[alias]["BACKEND"])
+    except Exception as error:  # noqa: BLE001 - whatever a module raises on import, this setting is wrong
+        return f"cannot be imported ({type(error).__name__})"
+    if issubclass(cache_class, RedisCache) and find_spec("redis") is None:
+        return "needs the package redis: pip install redis"
+    try:
+        caches[alias]
+    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
+        return f"cannot be used ({type(error).__name__})"
+    return None
+
+
+def may_hang(alias: str) -> bool:
+    """Return whether a Redis or Valkey cache waits for its server without an end."""
+    name = f"{_class_of(alias).__module__}.{_class_of(alias).__qualname__}".lower()
+    if "redis" not in name and "valkey" not in name:
+        return False
+    if any("socket_timeout" in parse_qs(urlsplit(str(url)).query) for url in _locations(alias)):
+        return False
+    options = settings.CACHES[alias].get("OPTIONS", {})
+    named = {**options, **options.get("CONNECTION_POOL_KWARGS", {})}
+    given = {str(key).lower(): value for key, value in named.items()}
+    return given.get("socket_timeout", _default_timeout()) is None
+
+
+def _default_timeout() -> Any:
+    """Return the timeout of redis-py or valkey-py if none is given: only newer versions have one."""
+    for module in ("redis.connection", "valkey.connection"):
+        try:
+            return signature(import_module(module).AbstractConnection).parameters["socket_timeout"].default
+        except (ImportError, AttributeError, KeyError):
+            continue
+    return None
+
+
+def _locations(alias: str) -> list[Any]:
+    location = settings.CACHES[alias].get("LOCATION", "")
+    return list(location) if isinstance(location, (list, tuple)) else [location]
+
+
+def _max_entries(alias: str, default: int) -> int:
+    """Return MAX_ENTRIES as Django reads it."""
+    entry: Mapping[str, Any] = settings.CACHES[alias]
+    value = entry.get("MAX_ENTRIES", entry.get("OPTIONS", {}).get("MAX_ENTRIES", default))
+    try:
+        return int(value)
+    except (TypeError, ValueError):  # Django uses its own default then
+        return 300
+
+
+def _class_of(alias: str) -> type[Any]:
+    """Return the class of a cache; `object` for one that `use_problem` reports."""
+    try:
+        cache_class = import_string(settings.CACHES[alias]["BACKEND"])
+    except Exception:  # noqa: BLE001 - whatever a module raises on import
+        return object
+    return cache_class if isinstance(cache_class, type) else object

@@ -1,4 +1,4 @@
-"""The one table of system check ids; an id is never used for anything else."""
+"""The one table of system check ids; an id is never used for anything else (E006 and W003 are retired)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ HINTS = {
     "E003": f"Correct the entry. {_SETTINGS}, section Backends.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
     "E005": f"Make a key with the command introspection_key. {_SETTINGS}, section Signing keys.",
-    "E006": f"Set TOKEN_INTROSPECTION['REPLAY_CACHE'] to a cache that all processes share. {_CACHES}.",
     "E010": "Add 'django_introspection.middleware.ProtectedPaths' to MIDDLEWARE, after AuthenticationMiddleware.",
     "E011": "Move ProtectedPaths below AuthenticationMiddleware, which would set the user of the session instead.",
     "E012": "Correct the entry. See the page Users (docs/users.rst).",
@@ -43,9 +42,11 @@ HINTS = {
     "E041": f"Correct the alias, or add it to TOKEN_INTROSPECTION['BACKENDS']. {_SETTINGS}, section Backends.",
     "E042": f"Write methods in capitals. {_SCOPES}.",
     "E043": f"Use HasScope or requires_scope() instead. {_SCOPES}.",
+    "E044": f"Install the package, or correct the entry of CACHES. {_CACHES}.",
+    "E045": f"Use a shared cache that keeps entries until they expire, such as Redis with noeviction. {_CACHES}.",
+    "E046": f"Set it to a shared cache that keeps entries until they expire, such as Redis with noeviction. {_CACHES}.",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
-    "W003": f"Use a cache that every process of both sides shares, such as Redis. {_CACHES}.",
     "W005": "Set it to the identifier of this API in its tokens, or to None if every token may be used here.",
     "W006": "Use https; plain http to a loopback address needs no option.",
     "W007": f"Use a cache that every process shares, such as Redis. {_CACHES}.",
@@ -63,6 +64,8 @@ HINTS = {
     "W053": f"Add IntrospectionAuthentication to the authentication_classes of the view. {_VIEWS}.",
     "W054": f"Correct its spelling, or remove it. {_SCOPES}.",
     "W055": f"Correct its spelling, or add it to the SCOPES of a resource. {_SETTINGS}, section Resources.",
+    "W056": f"Set maxmemory-policy noeviction on a Redis server, then silence this warning. {_CACHES}.",
+    "W057": f"Set 'socket_timeout' in its OPTIONS. {_CACHES}.",
     "W040": f"Use a cache that every process shares, such as Redis, or the overview counts one process. {_CACHES}.",
 }
 

@@ -10,8 +10,7 @@ from django.core import checks
 from rest_framework.settings import api_settings
 
 from .backends.registry import token_backends
-from .cache_properties import is_private_cache
-from .check_messages import TAG, Messages, error, of_valid_settings, warning
+from .check_messages import TAG, Messages, error, of_valid_settings
 from .conf import SETTING_NAMES, introspection_settings, setting_problem
 from .exceptions import InvalidSetting
 from .keys import read_keys
@@ -22,8 +21,7 @@ def register() -> None:
     """Register the checks of the settings; a second call changes nothing."""
     for check in (check_settings, check_backends, check_anonymous_user, check_keys):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_revocations):
-        checks.register(deploy_check, TAG, deploy=True)
+    checks.register(check_deployed_backends, TAG, deploy=True)
 
 
 def check_settings(**_: Any) -> Messages:
@@ -60,14 +58,6 @@ def check_anonymous_user(**_: Any) -> Iterator[checks.CheckMessage]:
     path = api_settings.user_settings.get("UNAUTHENTICATED_USER", api_settings.defaults["UNAUTHENTICATED_USER"])
     if path == api_settings.defaults["UNAUTHENTICATED_USER"] and not apps.is_installed("django.contrib.auth"):
         yield error("E004", "It needs django.contrib.auth for requests without a user.", "REST_FRAMEWORK")
-
-
-@of_valid_settings
-def check_revocations(**_: Any) -> Iterator[checks.CheckMessage]:
-    """Look for tombstones in a cache that no other process sees (W003)."""
-    place = introspection_settings.REVOCATIONS
-    if place is not None and is_private_cache(place.alias):
-        yield warning("W003", f"{NAME}['REVOCATIONS']['ALIAS'] names a cache that no other process sees.")
 
 
 def check_keys(**_: Any) -> Messages:

@@ -56,6 +56,7 @@ ROOMS = {
     "configuration_log": "security log",
     "counters": "counters",
     "checks": "checks",
+    "cache_checks": "checks",
     "apps": "apps",
     "admin": "admin",
     "templatetags": "admin",
@@ -97,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
     "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},
     "security log": {"protocol", "words"},
-    "checks": FOUNDATION | {"keys", "backends"},
+    "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
     "apps": {"checks", "authorization server", "resource server", "security log", "counters", "contrib", "bridges"},
     "counters": FOUNDATION,
     # the token debugger shows what both sides make of a token, the overview what was counted

@@ -12,7 +12,6 @@ from django.db import Error as DatabaseError
 from django.db import router, transaction
 from django.urls import NoReverseMatch, get_resolver, reverse
 
-from .. import jose
 from ..cache_properties import is_private_cache
 from ..check_messages import TAG, Messages, error, of_valid_settings, warning
 from ..conf import introspection_settings, setting_problem
@@ -27,7 +26,7 @@ def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
     for check in (check_client_sources, check_urls):
         checks.register(check, TAG)
-    for deploy_check in (check_issuer, check_assertions, check_client_policy, check_counters):
+    for deploy_check in (check_issuer, check_client_policy, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
     checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
 
@@ -83,14 +82,6 @@ def check_client_policy(**_: Any) -> Iterator[checks.CheckMessage]:
     """Look for clients that may read every token although no row names them (W030)."""
     if introspection_settings.CLIENT_POLICY == "any":
         yield warning("W030", f"{NAME}['CLIENT_POLICY'] lets every client of another source read every access token.")
-
-
-@of_valid_settings
-def check_assertions(**_: Any) -> Iterator[checks.CheckMessage]:
-    """Look for a cache in which each process would accept the same assertion once (E006)."""
-    alias, issuer = introspection_settings.REPLAY_CACHE, introspection_settings.ISSUER
-    if issuer is not None and jose.is_installed() and is_private_cache(alias):
-        yield error("E006", f"{NAME}['REPLAY_CACHE']: each process would accept the same client assertion once.")
 
 
 @of_valid_settings

@@ -18,6 +18,8 @@ from ..models import Client
 from ..protocol.errors import MissingCredentials, OAuthError, TooManyRequests
 from ..signals import token_scanning_suspected
 
+BUCKETS = 4096
+"""Counts of failures in a period. Names cost a stranger nothing, and must not push other entries out of the cache."""
 _calls = CacheCalls("throttle counts")
 
 
@@ -25,7 +27,7 @@ def after_failure(refusal: OAuthError, client_id: str, address: str) -> OAuthErr
     """Count a failed client authentication; return the refusal, or 429 beyond the limit (RFC 6749 §2.3.1)."""
     if isinstance(refusal, MissingCredentials):  # nothing was guessed
         return refusal
-    if _count("failures", client_id, address) > introspection_settings.THROTTLE.FAILURES:
+    if _count(failures_key(client_id, address)) > introspection_settings.THROTTLE.FAILURES:
         return _too_many("Client authentication failed too often.")
     return refusal
 
@@ -33,21 +35,25 @@ def after_failure(refusal: OAuthError, client_id: str, address: str) -> OAuthErr
 def count_inactive(caller: Client) -> None:
     """Count an inactive answer to a caller; raises TooManyRequests beyond a limit, where there is one."""
     throttle = introspection_settings.THROTTLE
-    count = _count("inactive", caller.client_id)
+    count = _count(f"inactive:{_digest(caller.client_id).hex()}")
     if count == throttle.INACTIVE_SIGNAL:
         token_scanning_suspected.send_robust(Client, caller=caller, count=count)
     if throttle.INACTIVE_LIMIT is not None and count > throttle.INACTIVE_LIMIT:
         raise _too_many("Too many tokens that are not active.")
 
 
-def _count(*what: str) -> int:
+def failures_key(client_id: str, address: str) -> str:
+    """Return the name of the count of failures, which a few clients and addresses share."""
+    return f"failures:{int.from_bytes(_digest(client_id, address)) % BUCKETS}"
+
+
+def _count(what: str) -> int:
     """Count one more in this window and return how many there are; 0 where the cache does not answer.
 
     The number of the window is part of the key, so that every process agrees on its end.
     """
     throttle = introspection_settings.THROTTLE
-    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
-    key = f"introspection:throttle:{digest}:{int(time.time()) // throttle.PERIOD}"
+    key = f"introspection:throttle:{what}:{int(time.time()) // throttle.PERIOD}"
 
     def add_or_increment(cache: BaseCache) -> int:
         if cache.add(key, 1, timeout=throttle.PERIOD):
@@ -61,6 +67,10 @@ def _count(*what: str) -> int:
         return _calls.use(throttle.ALIAS, add_or_increment)
     except CacheUnavailable:
         return 0
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
 def _too_many(description: str) -> TooManyRequests:

@@ -15,10 +15,11 @@ class ResourceServerConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and describe the authentication if drf-spectacular is installed."""
-        from .. import checks, configuration_log
+        from .. import cache_checks, checks, configuration_log
         from . import checks as resource_server_checks
 
         checks.register()
+        cache_checks.register()
         resource_server_checks.register()
         configuration_log.connect()
         if apps.is_installed("drf_spectacular"):

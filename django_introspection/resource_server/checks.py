@@ -13,7 +13,6 @@ from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from ..backends.registry import token_backends
-from ..cache_properties import is_private_cache
 from ..check_messages import TAG, Messages, error, of_valid_settings, warning
 from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
@@ -40,7 +39,6 @@ def register() -> None:
         check_proofs,
     ):
         checks.register(check, TAG)
-    checks.register(check_used_proofs, TAG, deploy=True)
 
 
 @of_valid_settings
@@ -101,14 +99,6 @@ def check_metadata(**_: Any) -> Iterator[CheckMessage]:
 def check_proofs(**_: Any) -> Messages:
     """Look for schemes that do not exist (E025), and for proofs that cannot be verified (E026, E027)."""
     return [message for place in protected_places() for message in _place_messages(place)]
-
-
-@of_valid_settings
-def check_used_proofs(**_: Any) -> Iterator[CheckMessage]:
-    """Look for a cache in which each process would accept the same DPoP proof once (E006)."""
-    takes_proofs = any(DPOP in place.schemes for place in protected_places() if are_schemes(place.schemes))
-    if takes_proofs and is_private_cache(introspection_settings.REPLAY_CACHE):
-        yield error("E006", f"{NAME}['REPLAY_CACHE']: each process would accept the same DPoP proof once.")
 
 
 def _place_messages(place: ProtectedPlace) -> Iterator[CheckMessage]:

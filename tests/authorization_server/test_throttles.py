@@ -207,7 +207,7 @@ def test_parallel_failures_are_all_counted(throttle: Any) -> None:
     throttle(FAILURES=10**6)
 
     with ThreadPoolExecutor(8) as pool:
-        counts = list(pool.map(lambda _: throttles._count("failures", "x", "y"), range(200)))
+        counts = list(pool.map(lambda _: throttles._count(throttles.failures_key("x", "y")), range(200)))
 
     assert sorted(counts) == list(range(1, 201))
 
