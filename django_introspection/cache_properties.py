@@ -46,10 +46,7 @@ def may_evict(alias: str) -> bool:
 
 
 def use_problem(alias: str) -> str | None:
-    """Return why a cache cannot be used at all, such as a package that is missing; None if nothing speaks against it.
-
-    No connection is made.
-    """
+    """Return why a cache cannot be used at all: its class or its package is missing. None if both are there."""
     try:
         cache_class = import_string(settings.CACHES[alias]["BACKEND"])
     except Exception as error:  # noqa: BLE001 - whatever a module raises on import, this setting is wrong
@@ -58,8 +55,10 @@ def use_problem(alias: str) -> str | None:
         return "needs the package redis: pip install redis"
     try:
         caches[alias]
-    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
-        return f"cannot be used ({type(error).__name__})"
+    except ImportError as error:
+        return f"needs the package {error.name}"
+    except Exception:  # noqa: BLE001 - each cache has errors of its own, and one that does not answer is no mistake
+        return None
     return None
 
 

@@ -15,7 +15,7 @@ from .setting_values import NAME
 TAG = "introspection"
 
 _SETTINGS = "See the page Settings (docs/settings.rst)"
-_CACHES = "See Caches on the page Settings (docs/settings.rst)"
+_CACHES = "See the page Settings (docs/settings.rst), section Caches"
 _VIEWS = "See the page Protecting views (docs/protecting-views.rst)"
 _SCOPES = "See the page Permissions (docs/permissions.rst)"
 

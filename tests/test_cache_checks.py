@@ -145,7 +145,7 @@ def test_a_client_library_without_a_timeout_of_its_own_needs_one(monkeypatch: py
     ("cache", "said"),
     [
         ({"BACKEND": "no.such.Cache"}, "cannot be imported (ModuleNotFoundError)"),
-        ({"BACKEND": f"{DJANGO}memcached.PyLibMCCache", "LOCATION": "x:1"}, "cannot be used (ModuleNotFoundError)"),
+        ({"BACKEND": f"{DJANGO}memcached.PyLibMCCache", "LOCATION": "x:1"}, "needs the package pylibmc"),
         (REDIS, "needs the package redis"),
     ],
     ids=["no class", "no package", "no redis"],

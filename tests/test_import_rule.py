@@ -105,7 +105,8 @@ ALLOWED: dict[str, set[str]] = {
     "admin": FOUNDATION
     | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
     "command base": FOUNDATION,
-    "doctor": FOUNDATION | {"command base", "jose", "backends", "revocations"},  # a pure resource server has it as well
+    "doctor": FOUNDATION
+    | {"command base", "checks", "backends", "revocations"},  # a pure resource server has it as well
     "token inspection": FOUNDATION | {"command base", "resource server"},  # so has this
     "commands": FOUNDATION
     | {

@@ -394,5 +394,5 @@ def test_an_authorization_server_is_well(project: Project) -> None:
 
     assert (members["worst"], code) == ("ok", 0)
     assert of("caches", members) == [
-        ("ok", "the cache 'default' (failures of callers, used assertions) is shared with other processes")
+        ("ok", "the cache 'default' (failures of callers, used client assertions) is shared with other processes")
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.apps import apps
 from django.core import checks
@@ -12,12 +12,13 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseError
 from django.db.migrations.executor import MigrationExecutor
 
-from ... import jose
 from ...backends.base import TokenBackend
 from ...backends.diagnosis import Finding, Severity
 from ...backends.registry import token_backends
+from ...cache_checks import cache_uses
+from ...cache_properties import use_problem
 from ...check_messages import TAG
-from ...conf import introspection_settings
+from ...conf import introspection_settings, setting_problem
 from ...exceptions import InvalidSetting
 from ...setting_values import NAME
 from ..base import CommandOptions, CommandResult, ScriptCommand, shown
@@ -82,7 +83,7 @@ def everything() -> Iterator[LocatedFinding]:
             continue
         yield from _about(f"backend {alias}", made[-1].diagnose())
     yield from _about("caches", _caches(made))
-    if "tombstones" in dict(_further_uses()):
+    if not setting_problem("REVOCATIONS") and introspection_settings.REVOCATIONS is not None:
         yield from _about("revocations", diagnose_memory())
 
 
@@ -91,8 +92,9 @@ def _about(place: str, findings: Iterable[Finding]) -> Iterator[LocatedFinding]:
 
 
 def _settings() -> Iterator[Finding]:
-    """Run our own system checks, those of a deployment included."""
-    messages = checks.run_checks(tags=[TAG], include_deployment_checks=True)
+    """Run our own system checks, those of a deployment included; SILENCED_SYSTEM_CHECKS holds here as well."""
+    found = checks.run_checks(tags=[TAG], include_deployment_checks=True)
+    messages = [message for message in found if not message.is_silenced()]
     for message in messages:
         say = Finding.error if message.level >= checks.ERROR else Finding.warning
         place = "" if message.obj == NAME else f"{message.obj}: "
@@ -122,7 +124,7 @@ def _checked_rows(alias: str) -> Iterator[Finding]:
     """Run our own system checks of what the tables hold."""
     found = checks.run_checks(tags=[checks.Tags.database], include_deployment_checks=True, databases=[alias])
     for message in found:
-        if str(message.id).startswith(f"{TAG}."):
+        if str(message.id).startswith(f"{TAG}.") and not message.is_silenced():
             yield Finding.warning(f"{message.msg} ({message.id})", message.hint or "")
 
 
@@ -135,7 +137,10 @@ def _aliases() -> list[str]:
 
 def _caches(backends: Iterable[TokenBackend]) -> Iterator[Finding]:
     """Let another process look into every cache that is used."""
-    uses = _uses(backends)
+    try:
+        uses = cache_uses(backends)
+    except InvalidSetting:  # the settings have said so
+        return
     if not uses:
         yield Finding.ok("none is used")
         return
@@ -156,6 +161,8 @@ def _caches(backends: Iterable[TokenBackend]) -> Iterator[Finding]:
 def _judged(alias: str, is_seen: bool | None, uses: list[str]) -> Finding:
     what = f"the cache {alias!r} ({', '.join(uses)})"
     if is_seen is None:
+        if problem := use_problem(alias):
+            return Finding.error(f"{what} {problem}", f"Install the package, or correct CACHES[{alias!r}].")
         return Finding.error(f"{what} does not answer", f"Check CACHES[{alias!r}], and whether its server runs.")
     if not is_seen:
         return Finding.warning(
@@ -169,32 +176,6 @@ def _tombstones(are_seen: bool | None) -> Finding:
         return Finding.ok("another process sees a tombstone")
     what = "a tombstone cannot be written" if are_seen is None else "another process does not see a tombstone"
     return Finding.error(what, "Until REVOCATIONS names a shared cache, revoked tokens live on in kept answers.")
-
-
-def _uses(backends: Iterable[TokenBackend]) -> dict[str, list[str]]:
-    """Return what each cache is used for, by alias."""
-    uses: dict[str, list[str]] = {}
-    for backend in backends:
-        if backend.cache_options is not None:
-            uses.setdefault(backend.cache_options.ALIAS, []).append(f"answers of {backend.alias}")
-    for use, alias in _further_uses():
-        uses.setdefault(alias, []).append(use)
-    return uses
-
-
-def _further_uses() -> Iterator[tuple[str, str]]:
-    settings: Any = introspection_settings
-    try:
-        if settings.REVOCATIONS is not None:
-            yield "tombstones", settings.REVOCATIONS.alias
-        if apps.is_installed("django_introspection"):
-            yield "failures of callers", settings.THROTTLE.ALIAS
-            if settings.COUNTERS is not None:
-                yield "counters", settings.COUNTERS.alias
-            if settings.ISSUER is not None and jose.is_installed():
-                yield "used assertions", settings.REPLAY_CACHE
-    except InvalidSetting:  # the settings have said so
-        return
 
 
 def _worst(found: Iterable[LocatedFinding]) -> Severity:
