@@ -22,7 +22,8 @@ class TokenBackend(ABC):
     """Find out what tokens mean. One instance per process and alias, shared by threads and event loops.
 
     `audience` are the identifiers of this resource server, one of which a token must be for; empty if the audience
-    is not checked, which `accepts_any_audience` says is on purpose. `issuer` is the only issuer believed, if set.
+    is not checked, which `accepts_any_audience` says is on purpose. A token that names no audience is rejected as well
+    if `is_audience_required`. `issuer` is the only issuer believed, if set.
     `is_token_type_required` refuses an answer that does not say it is about an access token. `user_resolver` is the
     entry USER of the alias.
     """
@@ -50,6 +51,9 @@ class TokenBackend(ABC):
         self.place = taken.place
         self.accepts_any_audience = taken.is_none("audience")
         self.audience = taken.strings("audience")
+        self.is_audience_required = taken.flag("audience_required", True)
+        if not self.audience and not self.is_audience_required:
+            raise taken.invalid("audience_required", "needs the option audience")
         self.configure(taken)
         taken.finish()
 

@@ -53,6 +53,9 @@ class JWTBackend(TokenBackend):
         self._connection = take_connection(options)
         self._transport = self._connection.transport
         self._strict = options.flag("require_at_jwt", True)
+        if self._strict and not self.is_audience_required:
+            problem = "must not be False unless require_at_jwt is: a JWT of RFC 9068 always names its audience"
+            raise options.invalid("audience_required", problem)
         self._take_issuer(options)
         self._take_algorithms(options)
         self._take_next(options)

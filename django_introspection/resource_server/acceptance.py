@@ -149,9 +149,16 @@ def rejection_reason(
         return Reason.NOT_YET_VALID
     if backend.issuer is not None and info.iss not in (None, backend.issuer):
         return Reason.WRONG_ISSUER
-    if backend.audience and not names_any_of(backend.audience, info.audiences):
-        return Reason.WRONG_AUDIENCE
-    return None
+    return Reason.WRONG_AUDIENCE if _is_for_others(info, backend) else None
+
+
+def _is_for_others(info: TokenInfo, backend: TokenBackend) -> bool:
+    """Return whether a token is not for this resource server (RFC 7662 §4, RFC 8707 §2)."""
+    if not backend.audience:
+        return False
+    if not info.audiences:
+        return backend.is_audience_required
+    return not names_any_of(backend.audience, info.audiences)
 
 
 def _binding_refusal(info: TokenInfo, jkt: str | None) -> Reason | None:
