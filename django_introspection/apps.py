@@ -18,6 +18,7 @@ class IntrospectionConfig(AppConfig):
         """Register the checks, connect log and counters, and describe the endpoints if drf-spectacular is installed."""
         from . import cache_checks, checks, configuration_log, counters, security_log
         from .authorization_server import checks as authorization_server_checks
+        from .authorization_server import ending
         from .resource_server import checks as resource_server_checks
 
         checks.register()
@@ -27,6 +28,7 @@ class IntrospectionConfig(AppConfig):
         configuration_log.connect()
         security_log.connect()
         counters.connect()
+        ending.connect()
         if apps.is_installed("drf_spectacular"):
             from .contrib import spectacular  # noqa: F401
         if apps.is_installed("oauth2_provider"):

@@ -129,6 +129,11 @@ class Settings:
         return self._seconds("REFRESH_GRACE", 0, least=0)
 
     @cached_property
+    def REVOKE_ON_PASSWORD_CHANGE(self) -> bool:
+        """Whether a user's tokens are revoked when the user's password changes."""
+        return self._boolean("REVOKE_ON_PASSWORD_CHANGE")
+
+    @cached_property
     def RESOURCES(self) -> Mapping[str, Resource]:
         """The resources that clients may request with `resource`, by identifier (RFC 8707 §2)."""
         entries = self._mapping("RESOURCES", "must be a dictionary of resource identifiers")

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from ..authorization_server.ending import are_caches_behind
 from ..authorization_server.revoking import revoke_client_tokens
 from ..models import Client, Token
 from .once import waits_for_lock
@@ -37,6 +38,7 @@ def activity_view(model_admin: ModelAdmin[Client], request: HttpRequest, client:
     enabled = _("%(client)s was enabled. It can authenticate, and its unexpired tokens are active again.")
     disabled = _("%(client)s was disabled. It cannot authenticate, and its tokens are inactive.")
     text = (enabled if wanted else disabled) % {"client": client}
+    _warn_of_late_caches(request)
     return back(model_admin, request, client, messages.SUCCESS, text)
 
 
@@ -98,4 +100,11 @@ def set_active_selected(
     else:
         text = ngettext("%(count)d client was disabled.", "%(count)d clients were disabled.", count)
     messages.success(request, text % {"count": count})
+    _warn_of_late_caches(request)
     return None
+
+
+def _warn_of_late_caches(request: HttpRequest) -> None:
+    if are_caches_behind():
+        late = _("The cache of revocations does not answer. Resource servers notice the change when it answers again.")
+        messages.warning(request, late)

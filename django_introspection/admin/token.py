@@ -14,12 +14,14 @@ from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from ..authorization_server.revoking import revoke_tokens
 from ..models import Token
 from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
+from .deleting import RefusesDeletion
 from .display import identifier, identifiers, moment_field, short_identifier, short_moment
 from .pages import may, url_pattern
-from .revoking import how_revoked
+from .revoking import how_revoked, operator_name
 from .token_filters import FILTERS, UserFilter, clients_called, ordering
 from .token_list import TokenChangeList
 from .token_state import state_of
@@ -31,7 +33,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class TokenAdmin(_ModelAdmin):
+class TokenAdmin(RefusesDeletion, _ModelAdmin):
     """List tokens with their state, issue and revoke them. Their values are not stored, and never shown here."""
 
     change_list_template = "admin/introspection/token/change_list.html"
@@ -178,11 +180,11 @@ class TokenAdmin(_ModelAdmin):
         return False
 
     def delete_model(self, request: HttpRequest, obj: Token) -> None:
-        """Revoke first: caches can be told about a revoked token, but not about one that is gone."""
-        token_revoking.revoke_and_report(self, request, [obj])
+        """Revoke first, a refresh token with its grant; raises IntrospectionUnavailable, and nothing is deleted."""
+        revoke_tokens([obj], by=None, who=operator_name(request))
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         """Revoke first, as for one."""
-        token_revoking.revoke_and_report(self, request, list(queryset))
+        revoke_tokens(queryset, by=None, who=operator_name(request))
         super().delete_queryset(request, queryset)

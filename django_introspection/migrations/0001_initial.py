@@ -3,6 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django_introspection.models.client
+import django_introspection.models.deletion
 import django_introspection.models.fields
 from django.conf import settings
 from django.db import migrations, models
@@ -278,7 +279,7 @@ class Migration(migrations.Migration):
                     "client",
                     models.ForeignKey(
                         db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django_introspection.models.deletion.delete_tokens,
                         related_name="tokens",
                         to="introspection.client",
                         verbose_name="client",
@@ -288,8 +289,9 @@ class Migration(migrations.Migration):
                     "predecessor",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to="introspection.token",
                         verbose_name="predecessor",
@@ -301,7 +303,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_index=False,
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django_introspection.models.deletion.delete_tokens,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="user",

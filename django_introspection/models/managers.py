@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
+from ..conf import introspection_settings
+
 if TYPE_CHECKING:  # ruff does not see the names in the bases
     from ..authorization_server.issuing import IssuedToken, Registration
     from .client import Client
@@ -31,8 +33,30 @@ class ClientManager(models.Manager["Client"]):
         return self.using(router.db_for_write(self.model)).filter(client_id=client_id)
 
 
-class TokenManager(models.Manager["Token"]):
+class TokenQuerySet(models.QuerySet["Token"]):
     """Tokens of both kinds."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete tokens after writing their tombstones; raises IntrospectionUnavailable, and then none is deleted."""
+        from ..authorization_server.ending import delete_in_pages
+
+        if introspection_settings.REVOCATIONS is None or self.query.is_sliced:  # Django says what is wrong with a slice
+            return super().delete()
+        deleted: tuple[int, dict[str, int]] = delete_in_pages(self, models.QuerySet.delete)
+        return deleted
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+
+if TYPE_CHECKING:
+    _TokenManager = models.Manager["Token"]
+else:
+    _TokenManager = models.Manager.from_queryset(TokenQuerySet)
+
+
+class TokenManager(_TokenManager):
+    """Tokens of both kinds, whose tombstones are written before they are deleted."""
 
     def issue(self, **grant: Any) -> IssuedToken:
         """Issue an access token, and with `refresh=True` a refresh token beside it.

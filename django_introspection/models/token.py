@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..protocol.answer import Reason
 from .client import Client
+from .deletion import delete_tokens
 from .fields import DigestField, InstantField, now, uuid7
 from .managers import TokenManager
 
@@ -38,10 +39,10 @@ class Token(models.Model):
     id = models.UUIDField(_("ID"), primary_key=True, default=uuid7, editable=False)
     digest = DigestField(unique=True)
     kind = models.CharField(_("kind"), max_length=8, choices=TokenKind)
-    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens", db_index=False, verbose_name=_("client"))
+    client = models.ForeignKey(Client, delete_tokens, related_name="tokens", db_index=False, verbose_name=_("client"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        models.CASCADE,
+        delete_tokens,
         null=True,
         blank=True,
         related_name="+",
@@ -59,7 +60,13 @@ class Token(models.Model):
     revoked_by = models.CharField(_("revoked by"), max_length=MAX_REVOKED_BY, blank=True, editable=False)
     rotated_at = InstantField(_("used"), null=True, blank=True)
     predecessor = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("predecessor")
+        "self",
+        models.DO_NOTHING,  # or no token could be deleted without being loaded; a purged one is never asked for
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("predecessor"),
     )
     grant_expires_at = InstantField(_("grant expires"), null=True, blank=True)
 
@@ -83,6 +90,13 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Delete the row after writing its tombstone; raises IntrospectionUnavailable, and then the row stays."""
+        from ..authorization_server.ending import write_tombstones
+
+        write_tombstones(Token.objects.using(using or self._state.db or "default").filter(pk=self.pk))
+        return super().delete(using=using, keep_parents=keep_parents)
 
     def inactive_reason(self, at: datetime) -> Reason | None:
         """Say why the token is not good at a moment, None where it is (RFC 7662 §4)."""

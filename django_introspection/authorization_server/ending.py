@@ -1,0 +1,184 @@
+"""Tombstones for tokens that end in other ways than by being revoked.
+
+Rows are deleted, clients and users are deleted or disabled, passwords change. Django's signals report these for single
+objects and for `QuerySet.delete()`, not for `QuerySet.update()` and SQL: the command `introspection_token
+restore-tombstones` writes the tombstones of clients and users that were disabled in those ways.
+
+Disabling can be undone, so it revokes nothing: its tombstones are removed when the client or the user is enabled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.db.models.signals import post_save, pre_delete, pre_save
+
+from .. import revocations
+from ..conf import introspection_settings
+from ..models import Client, Token, TokenKind
+from ..models.fields import now
+from ..protocol.errors import IntrospectionUnavailable
+from .restoring import ended_tokens
+from .revoking import revoke_user_tokens
+
+logger = logging.getLogger("django_introspection")
+
+BATCH = 1000
+"""Tokens of one statement and of one call to the cache."""
+DELETION = "deletion of its client or user"
+PASSWORD_CHANGE = "change of password"
+"""What `revoked_by` says of tokens that end here."""
+_BEFORE = "_introspection_before"
+
+
+def connect() -> None:
+    """Watch clients and users; calling it again changes nothing."""
+    for owner, field in ((Client, "client"), (get_user_model(), "user")):
+        for model in apps.get_models():
+            if model._meta.concrete_model is owner._meta.concrete_model:  # signals of a proxy have the proxy as sender
+                _watch(model, field)
+
+
+def _watch(model: type[Model], field: str) -> None:
+    for signal, receiver in ((pre_delete, _before_delete), (pre_save, _before_save), (post_save, _after_save)):
+        name = f"{__name__}.{receiver.__name__}"
+        signal.connect(partial(receiver, field), sender=model, dispatch_uid=name, weak=False)
+
+
+def write_tombstones(tokens: QuerySet[Token]) -> None:
+    """Write the tombstones of the access tokens among these that could still be accepted, in pages.
+
+    Raises IntrospectionUnavailable.
+    """
+    if introspection_settings.REVOCATIONS is not None:
+        for page in pages(tokens.filter(kind=TokenKind.ACCESS, expires_at__gt=now())):
+            revocations.write_tombstones(page)
+
+
+def delete_in_pages(tokens: QuerySet[Token], delete: Callable[[QuerySet[Token]], tuple[int, Mapping[str, int]]]) -> Any:
+    """Delete tokens, each page after its tombstones were written, and return what `QuerySet.delete` returns.
+
+    Raises IntrospectionUnavailable, and then nothing is deleted.
+    """
+    total, by_model = 0, {Token._meta.label: 0}
+    everything = Token.objects.using(tokens.db)
+    with transaction.atomic(using=tokens.db):
+        for page in pages(tokens):
+            at = now()
+            revocations.write_tombstones(
+                token for token in page if token.kind == TokenKind.ACCESS and token.expires_at > at
+            )
+            deleted, counts = delete(everything.filter(pk__in=[token.pk for token in page]))
+            total += deleted
+            for label, count in counts.items():
+                by_model[label] = by_model.get(label, 0) + count
+    return total, by_model if total else {}
+
+
+def pages(tokens: QuerySet[Token]) -> Iterator[list[Token]]:
+    """Yield tokens in the order of their keys, with what a tombstone needs; they may be deleted meanwhile."""
+    # client and user, because a related manager would otherwise fetch them for each token
+    rest = tokens.only("digest", "kind", "expires_at", "client", "user").order_by("pk")
+    page = list(rest[:BATCH])
+    while page:
+        yield page
+        page = list(rest.filter(pk__gt=page[-1].pk)[:BATCH]) if len(page) == BATCH else []
+
+
+def are_tombstones_written() -> bool:
+    """Return whether tombstones can be written now, True without REVOCATIONS."""
+    try:
+        revocations.whole_since()
+    except IntrospectionUnavailable:
+        return False
+    return True
+
+
+def are_caches_behind() -> bool:
+    """Return whether this process has ended tokens whose tombstones could not be written yet."""
+    return revocations.write_failed.is_set()
+
+
+def follow_state(field: str, pk: Any, using: str) -> None:
+    """Write or remove the tombstones of a client's or a user's tokens after it was disabled or enabled.
+
+    Raises IntrospectionUnavailable. A token that is revoked meanwhile keeps its tombstone: it is written again.
+    """
+    own = Token.objects.using(using).filter(**{field: pk}, kind=TokenKind.ACCESS, expires_at__gt=now())
+    for page in pages(own):
+        chosen = {token.pk: token for token in page}
+        ended = ended_tokens().using(using).filter(pk__in=chosen)
+        dead = set(ended.values_list("pk", flat=True))
+        revocations.remove_tombstones(token for pk, token in chosen.items() if pk not in dead)
+        revocations.write_tombstones(ended.only("digest", "expires_at"))
+
+
+def _before_delete(field: str, instance: Any, using: str, **_: Any) -> None:
+    """Write the tombstones of all tokens that are about to be deleted; raises IntrospectionUnavailable.
+
+    First the refresh tokens are used up, so that no refresh under way adds a token. Then the owner is locked, so that
+    nobody issues one. A refresh locks in the same order, and none waits for the other for ever.
+    """
+    own = Token.objects.using(using).filter(**{field: instance.pk})
+    refresh_tokens = own.filter(kind=TokenKind.REFRESH, revoked_at=None)
+    while refresh_tokens.update(revoked_at=now(), revoked_by=DELETION):
+        pass
+    owner = type(instance)._base_manager.using(using).select_for_update().filter(pk=instance.pk)
+    list(owner.values_list("pk"))
+    refresh_tokens.update(revoked_at=now(), revoked_by=DELETION)
+    write_tombstones(own)
+
+
+def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields: Any, **_: Any) -> None:
+    """Remember what the row was, if a field changes that tokens depend on."""
+    vars(instance).pop(_BEFORE, None)
+    watched = _watched_fields(type(instance))
+    if update_fields is not None:
+        watched &= set(update_fields)
+    if not raw and watched and not instance._state.adding:
+        row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
+        vars(instance)[_BEFORE] = row.values(*watched).first()
+
+
+def _watched_fields(model: type[Model]) -> set[str]:
+    wanted = set()
+    if introspection_settings.REVOCATIONS is not None:
+        wanted.add("is_active")
+    if introspection_settings.REVOKE_ON_PASSWORD_CHANGE:
+        wanted.add("password")
+    return wanted & {field.name for field in model._meta.concrete_fields}
+
+
+def _after_save(field: str, instance: Any, using: str, update_fields: Any, **_: Any) -> None:
+    before = vars(instance).pop(_BEFORE, None) or {}
+    if before.get("is_active", instance.is_active) != instance.is_active:
+        transaction.on_commit(partial(_follow_state_later, field, instance.pk, using), using=using)
+    if "password" in before and _has_new_password(instance, before["password"], update_fields):
+        try:
+            revoke_user_tokens(instance, by=None, who=PASSWORD_CHANGE)
+        except IntrospectionUnavailable:
+            logger.error("the tokens of a user with a new password are revoked; caches follow when they answer again")
+
+
+def _follow_state_later(field: str, pk: Any, using: str) -> None:
+    """Let the change of the row stand if the cache does not answer: what could not be written is restored later."""
+    try:
+        follow_state(field, pk, using)
+    except IntrospectionUnavailable:
+        revocations.write_failed.set()
+        logger.error("a client or user was disabled or enabled; caches follow when they answer again")
+
+
+def _has_new_password(user: Any, before: str, update_fields: Any) -> bool:
+    """Return whether a password changed: one that is only hashed anew is saved alone, at login, without its value."""
+    if user.password == before:
+        return False
+    is_hashed_anew = update_fields is not None and set(update_fields) == {"password"} and user._password is None
+    return not is_hashed_anew or not user.has_usable_password()
