@@ -26,6 +26,7 @@ from ..exceptions import InvalidSetting
 from ..models import AuthMethod, Client
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.credentials import AssertionCredentials, SecretCredentials
+from ..protocol.identifiers import is_client_id
 from ..setting_values import NAME
 
 
@@ -109,6 +110,8 @@ def client_by_id(client_id: str) -> ClientResult:
 
     Raises DatabaseError or IntrospectionUnavailable.
     """
+    if not is_client_id(client_id):
+        return UNKNOWN_CLIENT
     return first_known(source.by_id(client_id) for source in client_sources())
 
 

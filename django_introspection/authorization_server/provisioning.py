@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..models import Client, ClientSecret
 from ..models.fields import now
+from ..protocol.identifiers import is_client_id
 from ..protocol.opaque import digest
 from .issuing import add_secret, register
 
@@ -64,8 +65,11 @@ def provision(
 
 
 def find_client(client_id: str) -> Client | None:
-    """Return the client with an identifier; a collation may see fewer differences than we do."""
+    """Return the client with an identifier, None if there is none."""
+    if not is_client_id(client_id):
+        return None
     found = Client.objects.with_id(client_id).first()
+    # a collation may see fewer differences than we do
     return found if found is not None and found.client_id == client_id else None
 
 

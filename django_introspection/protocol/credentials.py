@@ -12,6 +12,7 @@ from .assertion import ASSERTION_TYPE
 from .challenge import challenge
 from .errors import InvalidCaller, InvalidClient, InvalidRequest, MissingCredentials
 from .form import Form
+from .identifiers import is_client_id
 from .jwt import MalformedJWT, UnverifiedJWT, parse_jwt
 from .opaque import has_control_characters
 
@@ -86,7 +87,7 @@ def _from_assertion(form: Form) -> AssertionCredentials:
     except MalformedJWT as problem:
         raise InvalidClient("The client assertion is malformed.", detail=f"client assertion: {problem}") from None
     client_id = jwt.claims.get("sub")
-    if not isinstance(client_id, str) or not client_id or has_control_characters(client_id):
+    if not isinstance(client_id, str) or not is_client_id(client_id):
         raise InvalidClient("The client assertion names no client.")
     if form.get("client_id") not in (None, client_id):
         raise InvalidClient("The client_id parameter names another client.")
@@ -118,7 +119,7 @@ def invalid_caller(description: str, *, detail: str = "") -> InvalidCaller:
 
 
 def _checked(method: str, client_id: str, client_secret: str) -> SecretCredentials:
-    if not client_id or not client_secret or has_control_characters(client_id + client_secret):
+    if not is_client_id(client_id) or not client_secret or has_control_characters(client_secret):
         raise _broken()
     return SecretCredentials(method, client_id, client_secret)
 

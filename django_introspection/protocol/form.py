@@ -48,7 +48,7 @@ def parse_form(content_type: str, body: bytes, *, repeatable: Iterable[str] = ()
     """
     if not body:
         return Form({})
-    if not _is_form(content_type):
+    if not is_form(content_type):
         raise InvalidRequest(f"The body must be {FORM_TYPE} in UTF-8.", status=415)
     if len(body) > MAX_BODY:
         raise InvalidRequest("The body is too large.", status=413)
@@ -61,7 +61,8 @@ def parse_form(content_type: str, body: bytes, *, repeatable: Iterable[str] = ()
     return Form(values)
 
 
-def _is_form(content_type: str) -> bool:
+def is_form(content_type: str) -> bool:
+    """Return whether a body of this content type is a form in UTF-8."""
     media_type, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     return media_type.strip().lower() == FORM_TYPE and charset in ("", "utf-8", "utf8")

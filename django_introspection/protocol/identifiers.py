@@ -9,8 +9,18 @@ from urllib.parse import SplitResult, urlsplit
 
 MAX_RESOURCE = 2000
 """Characters of a resource identifier: it stands in every answer about its tokens."""
+MAX_CLIENT_ID = 255
+"""Characters of a client identifier."""
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_client_id(value: str) -> bool:
+    """Return whether a value can be a client identifier: visible ASCII characters and spaces (RFC 6749 §A.1).
+
+    Some databases cannot store, or compare, anything else.
+    """
+    return 0 < len(value) <= MAX_CLIENT_ID and value.isascii() and value.isprintable()
 
 
 def issuer_problem(issuer: str, *, insecure_http: bool = False) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, connections, transaction
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
@@ -24,7 +24,7 @@ from ...protocol.errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
-from ...protocol.form import MAX_BODY, Form, parse_form
+from ...protocol.form import MAX_BODY, Form, is_form, parse_form
 from ..deferred_work import defer_until_sent, run_deferred_work
 from ..restoring import restore_if_needed
 
@@ -82,17 +82,32 @@ class ProtocolView(APIView):
         return {}
 
     def form(self) -> Form:
-        """Read the parameters from the body; raises InvalidRequest."""
+        """Read the parameters from the body; raises InvalidRequest, or TemporarilyUnavailable if the body is gone."""
         meta = self.http_request.META
+        content_type = meta.get("CONTENT_TYPE", "")
         try:
-            if int(meta.get("CONTENT_LENGTH") or 0) > MAX_BODY:
+            length = int(meta.get("CONTENT_LENGTH") or 0)
+            if length > MAX_BODY:
                 raise RequestDataTooBig
             body = self.http_request.body
+        except RawPostDataException:
+            body = self._body_after_middleware(content_type) if length else b""
         except RequestDataTooBig:
             raise InvalidRequest("The body is too large.", status=413) from None
         except (ValueError, UnreadablePostError):
             raise InvalidRequest("The body cannot be read.") from None
-        return parse_form(meta.get("CONTENT_TYPE", ""), body, repeatable=self.repeatable)
+        return parse_form(content_type, body, repeatable=self.repeatable)
+
+    def _body_after_middleware(self, content_type: str) -> bytes:
+        """Return the body of a request whose stream a middleware has read, as far as Django kept it.
+
+        Django keeps the parameters of a multipart body, which is refused by its type, and DRF those of a form.
+        """
+        kept: bytes = self.http_request.POST.urlencode().encode()
+        if kept or not is_form(content_type):
+            return kept or b"a body of another type"
+        logger.error("%s cannot answer: a middleware has read the body and kept nothing of it", type(self).__name__)
+        raise TemporarilyUnavailable("The server cannot answer at the moment.")
 
     def handle_exception(self, exc: Exception) -> Any:
         """Answer an error in the form of RFC 6749 §5.2; what is a bug is raised on."""
