@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from django.views.decorators.debug import sensitive_variables
-
 from .backends.registry import token_backends
+from .protocol.error_reports import conceal_locals
 from .protocol.token_info import TokenInfo
 
 __all__ = ["TokenInfo", "aintrospect", "introspect", "token_backends"]
 __version__ = "0.1.0.dev0"
 
 
-@sensitive_variables("token")
+@conceal_locals
 def introspect(token: str, *, using: str = "default") -> TokenInfo | None:
     """Return what an access token means here, None where it is not good.
 
@@ -24,7 +23,7 @@ def introspect(token: str, *, using: str = "default") -> TokenInfo | None:
     return answer.info if answer else None
 
 
-@sensitive_variables("token")
+@conceal_locals
 async def aintrospect(token: str, *, using: str = "default") -> TokenInfo | None:
     """Return like `introspect`, without blocking the event loop."""
     from .resource_server.acceptance import avalidate

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from .protocol.error_reports import conceal_locals
 from .protocol.presented import BEARER
 from .protocol.token_info import TokenInfo
 from .resource_server.denial import DEFAULT_REALM, Announcement, Denial
@@ -39,6 +40,7 @@ class IntrospectionAuthentication(BaseAuthentication):
         """Return the subclass that asks another token backend; the same one every time."""
         return type(f"{cls.__name__}Using{alias.title()}", (cls,), {"backend": alias, "__module__": __name__})
 
+    @conceal_locals
     def authenticate(self, request: Request) -> tuple[Any, TokenInfo] | None:
         """Return the user and the TokenInfo; None where the request has no credentials of its schemes."""
         try:

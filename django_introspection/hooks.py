@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.views.decorators.debug import sensitive_variables
-
 from .protocol.errors import IntrospectionUnavailable
 
 logger = logging.getLogger("django_introspection")
@@ -17,7 +15,6 @@ logger = logging.getLogger("django_introspection")
 _Result = TypeVar("_Result")
 
 
-@sensitive_variables()
 def call_hook(
     place: str,
     hook: Callable[..., Any],

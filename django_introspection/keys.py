@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.views.decorators.debug import sensitive_variables
 
 from .conf import introspection_settings
 from .exceptions import InvalidSetting
 from .jose import KeyProblem, SigningKey, is_signed_by, read_signing_key, repeated_kid
+from .protocol.error_reports import conceal_locals
 from .protocol.jwt import SIGNING_ALGORITHMS, UnverifiedJWT
 from .protocol.strict_json import parse_json_object
 from .setting_values import NAME, invalid_setting, one_of, unknown_keys
@@ -67,7 +67,7 @@ def entry_problem(entry: Any) -> str | None:
     return None
 
 
-@sensitive_variables()
+@conceal_locals
 def _key_of(entry: Mapping[str, Any]) -> str | Mapping[str, Any]:
     """Return the PEM text or the members of the JWK that an entry means; raises KeyProblem."""
     value = entry.get("KEY")
@@ -89,7 +89,7 @@ def _key_of(entry: Mapping[str, Any]) -> str | Mapping[str, Any]:
         raise KeyProblem(f"it looks like a JWK, but {problem}") from None
 
 
-@sensitive_variables()
+@conceal_locals
 def _read(path: Any) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from ..authorization_server.purposes import NAMES, purpose_of
 from ..models import Client, Token
 from ..models.fields import now
+from ..protocol.error_reports import conceal_locals
 from .client_filters import PurposeFilter, SecretsFilter
 from .client_forms import AddClientForm, ClientForm, client_of_form
 from .client_pages import activity_view, revoke_view, set_active_selected
@@ -168,6 +169,7 @@ class ClientAdmin(RefusesDeletion, _ModelAdmin):
         return (*super().get_readonly_fields(request, obj), *(("id_of_client", "created") if obj else ()))
 
     @waits_for_lock
+    @conceal_locals
     def changeform_view(self, request: HttpRequest, *arguments: Any, **options: Any) -> Any:
         """Register a client once, however often and however fast its form is sent."""
         form_id = posted_form_id(request)

@@ -11,7 +11,6 @@ from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from ..backends.database import find
 from ..backends.registry import token_backends
@@ -40,7 +39,7 @@ def debugger_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpR
     def protected(inner: HttpRequest) -> HttpResponse:
         return _debug(model_admin, inner)
 
-    answer: HttpResponse = csrf_protect(sensitive_post_parameters()(protected))(request)
+    answer: HttpResponse = csrf_protect(protected)(request)
     return answer
 
 
@@ -53,7 +52,6 @@ def _debug(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse
     return _form_page(model_admin, request, form, **_judge(request, form.cleaned_data))
 
 
-@sensitive_variables()
 def _judge(request: HttpRequest, chosen: dict[str, Any]) -> dict[str, Any]:
     """Return the verdicts of both sides, and the row of the token if it is one of ours."""
     value, alias, caller = chosen["token"], chosen["backend"], chosen["caller"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from ..authorization_server.client_sources import CLIENT_INACTIVE, Rejection
 from ..keys import signed_here, signing_keys
@@ -168,7 +167,6 @@ def not_authenticated(rejection: Rejection) -> Advice:
     return Advice(why % {"reason": rejection.reason}, _("Correct the client where it is registered."))
 
 
-@sensitive_variables("token")
 def malformed_advice(token: str) -> Advice:
     """Return what is wrong with a value that cannot be a token of our tables, without showing any of it."""
     if token.startswith(opaque.CLIENT_SECRET):
@@ -190,7 +188,6 @@ def _with_failure(given: Advice, failure: Exception) -> Advice:
     return Advice(f"{given.why} ({failure})", given.do) if str(failure) else given
 
 
-@sensitive_variables("token", "jwt")
 def _jwt_advice(token: str) -> Advice:
     try:
         jwt = parse_jwt(token)

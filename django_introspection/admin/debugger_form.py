@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from ..authorization_server.client_sources import ClientResult, Rejection, client_by_id
 from ..backends.registry import token_backends
@@ -72,7 +71,6 @@ class DebuggerForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["backend"].choices = [(alias, alias) for alias in token_backends]  # type: ignore[attr-defined]
 
-    @sensitive_variables()
     def clean_token(self) -> str:
         """Return the token in what was pasted."""
         text = self.cleaned_data["token"]
@@ -106,7 +104,6 @@ class DebuggerForm(forms.Form):
         return Caller(client_id, result)
 
 
-@sensitive_variables()
 def token_in(text: str) -> str:
     """Return the token in a text that was copied from a header, a file or a terminal.
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import formats
-from django.views.decorators.debug import sensitive_variables
 
 from ..authorization_server.answering import answer_for_caller
 from ..authorization_server.client_sources import Rejection
@@ -57,7 +56,6 @@ class SideVerdict:
         return "active" if self.accepted else self.reason
 
 
-@sensitive_variables("value")
 def resource_server_verdict(value: str, alias: str, scopes: Iterable[str]) -> SideVerdict:
     """Return what a view that asks this backend makes of a token, and the members that the backend returned."""
     trace: Trace = []
@@ -71,7 +69,6 @@ def resource_server_verdict(value: str, alias: str, scopes: Iterable[str]) -> Si
     return _rejected(found, _resource_server_advice(value, found, trace), steps=trace, members=members)
 
 
-@sensitive_variables("value")
 def endpoint_verdict(value: str, caller: Caller) -> SideVerdict:
     """Return what our introspection endpoint answers a caller, and the members that it sends."""
     if isinstance(caller.result, Rejection):
@@ -111,7 +108,6 @@ def _source_members(trace: Trace) -> list[tuple[str, str]]:
     return readable(answers[-1].info) if answers and answers[-1] else []
 
 
-@sensitive_variables("value")
 def _resource_server_advice(value: str, answer: Inactive, trace: Trace) -> Advice:
     if not trace:  # no backend was asked
         return NOT_ROUTED
@@ -120,7 +116,6 @@ def _resource_server_advice(value: str, answer: Inactive, trace: Trace) -> Advic
     return _advice(value, answer) if is_own else advice(answer.reason)
 
 
-@sensitive_variables("value")
 def _advice(value: str, answer: Inactive) -> Advice:
     """Return the advice about a token of our own tables, whose form says more."""
     return malformed_advice(value) if answer.reason == Reason.MALFORMED else advice(answer.reason)

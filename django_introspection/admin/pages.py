@@ -18,6 +18,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from ..protocol.error_reports import conceal_locals
+
 METHODS = ["GET", "HEAD", "POST"]
 PERMISSIONS = {
     "change_client": _("Can change client"),
@@ -44,7 +46,9 @@ def page(
         "media": model_admin.media,
         **context,
     }
-    return TemplateResponse(request, f"admin/introspection/{name}.html", context, status=status)
+    answer = TemplateResponse(request, f"admin/introspection/{name}.html", context, status=status)
+    answer.render()  # not after the view: the report of an error in a template would show what the page shows
+    return answer
 
 
 def form_page(
@@ -72,7 +76,9 @@ def own_page(*permissions: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
+        @conceal_locals
         def checked(model_admin: ModelAdmin[Any], request: HttpRequest, **arguments: Any) -> HttpResponse:
+            vars(request)["sensitive_post_parameters"] = "__ALL__"  # for reports of errors
             if request.method not in METHODS:
                 return HttpResponseNotAllowed(METHODS)
             refused = refusal(model_admin, request, permissions)
@@ -88,9 +94,11 @@ def object_page(*permissions: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
+        @conceal_locals
         def checked(
             model_admin: ModelAdmin[Any], request: HttpRequest, object_id: Any, **arguments: Any
         ) -> HttpResponse:
+            vars(request)["sensitive_post_parameters"] = "__ALL__"  # for reports of errors
             if request.method not in METHODS:
                 return HttpResponseNotAllowed(METHODS)
             obj = _find(model_admin, request, object_id)

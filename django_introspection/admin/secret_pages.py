@@ -12,7 +12,6 @@ from django.contrib.admin import ModelAdmin
 from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from ..authorization_server.provisioning import rotate_secret
 from ..models import Client, ClientSecret
@@ -101,7 +100,6 @@ def _after(at: datetime, life: timedelta | None) -> datetime | None:
     return None if life is None else at + life
 
 
-@sensitive_variables("secret")
 def show_new_secret(
     model_admin: ModelAdmin[Client], request: HttpRequest, client: Client, form_id: UUID, **moments: Any
 ) -> HttpResponse:

@@ -13,7 +13,6 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from ..authorization_server.issuing import IssuedToken, access_token_lifetime, issue
 from ..authorization_server.resources import require_own_limits
@@ -145,7 +144,6 @@ class IssueForm(OnceForm):
 
 @own_page("issue_token")
 @waits_for_lock
-@sensitive_variables("issued")
 def issue_view(model_admin: ModelAdmin[Token], request: HttpRequest) -> HttpResponse:
     """Ask what to issue, and show the new token in the answer to the form."""
     if request.method != "POST":

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from django.views.decorators.debug import sensitive_variables
-
 from ..backends.database import answer_for_token
 from ..backends.registry import token_backends
 from ..conf import introspection_settings
@@ -25,7 +23,6 @@ class CallerAnswer(NamedTuple):
     sent: Answer
 
 
-@sensitive_variables("token")
 def answer_for_caller(token: str, caller: Client) -> CallerAnswer:
     """Return what the endpoint answers an authenticated caller about a token.
 
@@ -37,7 +34,6 @@ def answer_for_caller(token: str, caller: Client) -> CallerAnswer:
     return CallerAnswer(full, filter_members(full, caller))
 
 
-@sensitive_variables("token")
 def _answer_of_source(token: str) -> Answer:
     alias = introspection_settings.INTROSPECTION_BACKEND
     return answer_for_token(token) if alias is None else token_backends[alias].introspect(token)

@@ -7,7 +7,6 @@ import logging
 import time
 
 from django.core.cache import caches
-from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
 from ..jose import KeyProblem, is_installed, is_signed_by, read_key_set
@@ -71,7 +70,6 @@ def _is_signed_by(client: Client, jwt: UnverifiedJWT) -> bool:
         return False
 
 
-@sensitive_variables("credentials")
 def _is_first_use(credentials: AssertionCredentials) -> bool:
     """Remember the `jti` until the assertion has expired; only the first who does so wins.
 

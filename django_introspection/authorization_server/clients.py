@@ -10,7 +10,6 @@ from typing import NoReturn
 from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.database import describe_token, find
 from ..conf import introspection_settings
@@ -97,7 +96,6 @@ def _by_own_credentials(request: HttpRequest, credentials: SecretCredentials | A
     return _by_secret(request, credentials)
 
 
-@sensitive_variables("credentials")
 def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Client:
     result: ClientResult = UNKNOWN_CLIENT
     for source in client_sources():
@@ -110,7 +108,6 @@ def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Cl
     return result
 
 
-@sensitive_variables("credentials")
 def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
     try:
         result = _find_by_secret(request, credentials)
@@ -121,7 +118,6 @@ def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
     return result
 
 
-@sensitive_variables("credentials")
 def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
     """Ask each source; those that know no such client then do the work that a wrong secret costs."""
     rejections: dict[ClientSource, Rejection] = {}
@@ -136,7 +132,6 @@ def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> Cli
     return first_known(rejections.values())
 
 
-@sensitive_variables("credentials")
 def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
     client, answer = _holder(credentials.token)
     problem = _bearer_problem(answer)
@@ -151,7 +146,6 @@ def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form)
     return client
 
 
-@sensitive_variables("token")
 def _holder(token: str) -> tuple[Client | None, Answer]:
     """Return the client that a token was issued to, and what the token means; the first source that knows it says."""
     answer: Answer = Inactive(Reason.UNKNOWN)
@@ -190,7 +184,6 @@ def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> N
 class DatabaseClients(ClientSource):
     """The clients of this app."""
 
-    @sensitive_variables("credentials")
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement, so that an unknown client and a wrong secret are the same work."""
         found = secrets_by_client().get(credentials.client_id, digest(credentials.client_secret))
@@ -211,12 +204,10 @@ class DatabaseClients(ClientSource):
             return UNKNOWN_CLIENT
         return client if client.is_active else CLIENT_INACTIVE
 
-    @sensitive_variables("credentials")
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Look with one statement, and verify with the keys of the client."""
         return authenticate_by_assertion(credentials)
 
-    @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its client with one statement."""
         found = find(token)

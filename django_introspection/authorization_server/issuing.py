@@ -10,13 +10,13 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.subjects import user_subject
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import opaque
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.scope import format_scope, parse_scope
 from ..signals import token_issued
@@ -63,7 +63,7 @@ class IssuedToken:
     token: Token
 
 
-@sensitive_variables()
+@conceal_locals
 def register(*, client_secret: str | None = None, **metadata: Any) -> Registration:
     """Register a client from the fields of `Client`, with a generated secret or a provisioned one.
 
@@ -82,7 +82,7 @@ def register(*, client_secret: str | None = None, **metadata: Any) -> Registrati
     return Registration(client, secret)
 
 
-@sensitive_variables("value")
+@conceal_locals
 def add_secret(
     client: Client, value: str | None = None, *, expires_at: datetime | None = None, form_id: UUID | None = None
 ) -> str:
@@ -111,7 +111,7 @@ def add_secret(
     return value
 
 
-@sensitive_variables("access_token", "refresh_token")
+@conceal_locals
 def issue(
     *,
     client: Client,
@@ -175,14 +175,12 @@ def _shorter(setting: int, own: int | None) -> timedelta:
     return timedelta(seconds=setting if own is None else min(setting, own))
 
 
-@sensitive_variables()
 def create_refresh_token(grant: Mapping[str, Any], grant_expires_at: datetime) -> tuple[Token, str]:
     """Make a refresh token that ends when it is not used, and with its grant (RFC 9700 §4.14.2)."""
     idle = grant["issued_at"] + timedelta(seconds=introspection_settings.REFRESH_TOKEN_IDLE)
     return create(TokenKind.REFRESH, min(idle, grant_expires_at), {**grant, "grant_expires_at": grant_expires_at})
 
 
-@sensitive_variables("access_token", "refresh_token")
 def announce(rows: list[Token], access_token: str, refresh_token: str | None) -> IssuedToken:
     """Send the signal of each new token, the access token first, and return what its holder gets.
 
@@ -196,7 +194,6 @@ def announce(rows: list[Token], access_token: str, refresh_token: str | None) ->
     return IssuedToken(access_token, refresh_token, expires_in, token.scope, token)
 
 
-@sensitive_variables("value")
 def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> tuple[Token, str]:
     """Make a token of a kind; the access token of some clients is a JWT."""
     token = Token(kind=kind, expires_at=expires_at, **grant)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.database import describe_token
 from ..conf import introspection_settings
@@ -53,7 +52,6 @@ def require_signing(client: Client, audience: list[str]) -> None:
         raise InvalidTarget("Name the resource that the token is for.")
 
 
-@sensitive_variables("value")
 def sign(token: Token) -> tuple[str, bytes]:
     """Return the value of a token that is not stored yet, and the digest to store it under.
 

@@ -11,10 +11,10 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 from django.db.models import Q
-from django.views.decorators.debug import sensitive_variables
 
 from ..models import Client, ClientSecret
 from ..models.fields import now
+from ..protocol.error_reports import conceal_locals
 from ..protocol.identifiers import is_client_id
 from ..protocol.opaque import digest
 from .issuing import add_secret, register
@@ -39,7 +39,7 @@ class Provisioned(NamedTuple):
         return f"<Provisioned {self.client.client_id} {self.change}>"
 
 
-@sensitive_variables("client_secret", "generated")
+@conceal_locals
 def provision(
     client_id: str | None, client_secret: str | None, defaults: Mapping[str, Any], **metadata: Any
 ) -> Provisioned:
@@ -81,7 +81,7 @@ def get_client(client_id: str) -> Client:
     return client
 
 
-@sensitive_variables("value")
+@conceal_locals
 def rotate_secret(
     client: Client,
     value: str | None = None,
@@ -114,7 +114,6 @@ def _refuse_difference(client: Client, metadata: Mapping[str, Any]) -> None:
         raise ValidationError(f"The client exists with another {', '.join(different)}; nothing was changed.")
 
 
-@sensitive_variables("value")
 def _provision_secret(client: Client, value: str | None) -> Change:
     if value is None and client.has_secrets:
         raise ValidationError("The client exists; rotating makes a further secret for it.")

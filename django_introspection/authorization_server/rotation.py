@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.database import find
 from ..conf import introspection_settings
@@ -47,7 +46,6 @@ def refresh(client: Client, form: Form) -> IssuedToken:
     raise _refusal("used or revoked")
 
 
-@sensitive_variables("value")
 def _presented(client: Client, value: str) -> Token:
     """Find the refresh token; one of another client is left as it is."""
     found = find(value)
@@ -92,7 +90,6 @@ class _Next(NamedTuple):
     refresh_token: str
 
 
-@sensitive_variables("access_token", "refresh_token")
 def _next_tokens(presented: Token, form: Form) -> _Next:
     """Make an access token of what is asked for, and a refresh token of the whole grant (RFC 6749 §6, RFC 8707 §2.2).
 

@@ -16,7 +16,6 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 from django.core.checks import CheckMessage
-from django.views.decorators.debug import sensitive_variables
 
 from .. import revocations
 from ..cache_calls import CacheCalls
@@ -66,7 +65,6 @@ class AnswerCache:
         self._prefix = f"introspection:answer:{name}"
         self._local = LocalAnswers(options.LOCAL_MAX_AGE)
 
-    @sensitive_variables("token")
     def keys(self, token: str) -> CacheKeys:
         """Return where a token's answer is."""
         token_digest = digest(token)

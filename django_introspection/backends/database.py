@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import Error as DatabaseError
-from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
 from ..keys import signed_here
@@ -13,6 +12,7 @@ from ..models import Token, TokenKind
 from ..models.fields import now
 from ..models.lookups import tokens_by_digest
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt
 from ..protocol.opaque import digest, may_be_token
@@ -31,13 +31,12 @@ class DatabaseBackend(TokenBackend):
         """The setting ISSUER; the alias alone without it."""
         return introspection_settings.ISSUER or super().identity_issuer
 
-    @sensitive_variables("token")
+    @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""
         return answer_for_token(token)
 
 
-@sensitive_variables("token")
 def answer_for_token(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
     token_digest = stored_digest(token)
@@ -51,14 +50,12 @@ def answer_for_token(token: str) -> Answer:
     return Active(describe_token(found), found.user)
 
 
-@sensitive_variables("token")
 def find(token: str) -> Token | None:
     """Return the row of a value, None where there is none; raises IntrospectionUnavailable."""
     token_digest = stored_digest(token)
     return None if token_digest is None else _with_digest(token_digest)
 
 
-@sensitive_variables("token")
 def stored_digest(token: str) -> bytes | None:
     """Return the digest under which a value would be stored, None where it cannot be a token of ours.
 

@@ -9,8 +9,6 @@ from functools import partial
 from threading import Lock
 from time import monotonic
 
-from django.views.decorators.debug import sensitive_variables
-
 from ..outbound.client_authentication import Authorization, ClientAuthentication
 from ..outbound.deadline import DeadlinePassed, Within, seconds_left
 from ..outbound.steps import Steps
@@ -131,7 +129,6 @@ class IntrospectionEndpoint:
         circuit_changed.send_robust(type(self), backend=self._alias, is_open=is_open)
 
 
-@sensitive_variables()
 def _request(url: str, token: Presented, authentication: ClientAuthentication) -> Request:
     form, headers = authentication.credentials()  # made for this one request: an assertion is valid once
     return Request.post(url, {**build_request(token.value), **form}, headers)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from django.core.checks import CheckMessage
-from django.views.decorators.debug import sensitive_variables
 
 from .. import jose
 from ..conf import introspection_settings
@@ -17,6 +16,7 @@ from ..outbound.steps import Steps, arun, run
 from ..outbound.transport import Reply, Request
 from ..protocol.access_token import read_access_token
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import quoted
 from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
@@ -62,25 +62,25 @@ class JWTBackend(TokenBackend):
         self._discovery = self._connection.discovery(self.issuer)
         self._keys = KeySet(self._fetch_keys, retry=RETRY)
 
-    @sensitive_variables("token")
+    @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Verify a token; raises IntrospectionUnavailable where keys or tombstones cannot be had in time."""
         with deadline(self.timeout):
             return run(self._judge(Presented(token)))
 
-    @sensitive_variables("token")
+    @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Verify like `introspect`, on the running event loop."""
         with deadline(self.timeout):
             return await arun(self._judge(Presented(token)))
 
-    @sensitive_variables("token")
+    @conceal_locals
     def purge(self, token: str | None = None) -> None:
         """Forget what the backend `then_ask` was answered."""
         if self.then_ask is not None:
             token_backends[self.then_ask].purge(token)
 
-    @sensitive_variables("token")
+    @conceal_locals
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""
         if self.then_ask is not None:

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import introspection_settings
 from ..exceptions import InvalidBackend, InvalidSetting, UnknownBackend
+from ..protocol.error_reports import conceal_locals
 from ..setting_values import NAME, did_you_mean, unknown_keys
 from .base import TokenBackend
 
@@ -42,6 +43,7 @@ class TokenBackends:
     def __iter__(self) -> Iterator[str]:
         return iter(introspection_settings.BACKENDS)
 
+    @conceal_locals
     def create(self, alias: str) -> TokenBackend:
         """Make a backend from its settings; raises InvalidBackend that names the place."""
         backend_class, entry = self.kind(alias), introspection_settings.BACKENDS[alias]

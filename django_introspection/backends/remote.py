@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from django.core.checks import CheckMessage
-from django.views.decorators.debug import sensitive_variables
 
 from ..outbound.client_authentication import BEARER_METHODS, METHODS, Authorization
 from ..outbound.deadline import Within, deadline, seconds_left
@@ -15,6 +14,7 @@ from ..outbound.service_token import ServiceToken
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.opaque import digest, may_be_token
 from ..protocol.presented import Presented
@@ -63,7 +63,7 @@ class RemoteBackend(TokenBackend):
             identity = (*place, *authorization.caller, *self._connection.caller)
             self._cache = AnswerCache(self.cache_options, identity=identity, patience=self.timeout * CACHE_SHARE)
 
-    @sensitive_variables("token")
+    @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the server, or use a kept answer; raise IntrospectionUnavailable within the timeout."""
         if not may_be_token(token):
@@ -75,7 +75,7 @@ class RemoteBackend(TokenBackend):
         with deadline(self.timeout):
             return run(self._find(Presented(token), keys))
 
-    @sensitive_variables("token")
+    @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, on the running event loop."""
         if not may_be_token(token):
@@ -87,12 +87,12 @@ class RemoteBackend(TokenBackend):
         with deadline(self.timeout):
             return await arun(self._find(Presented(token), keys))
 
-    @sensitive_variables("token")
+    @conceal_locals
     def purge(self, token: str | None = None) -> None:
         """Forget what was answered about one token, or about all of them."""
         run(self._purge(None if token is None else Presented(token)))
 
-    @sensitive_variables("token")
+    @conceal_locals
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""
         await arun(self._purge(None if token is None else Presented(token)))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.core.checks import CheckMessage
-from django.views.decorators.debug import sensitive_variables
 
 from ..check_messages import warning
 from ..jose import KeyProblem, SigningKey
@@ -24,6 +23,7 @@ from ..outbound.client_authentication import (
 )
 from ..outbound.discovery import Discovery
 from ..outbound.transport import Transport
+from ..protocol.error_reports import conceal_locals
 from ..protocol.identifiers import issuer_problem, split_uri
 from .options import Options
 
@@ -125,7 +125,7 @@ def take_authentication(
     return PrivateKeyJWT(client_id, _take_key(options), issuer)
 
 
-@sensitive_variables()
+@conceal_locals
 def take_bearer_token(options: Options) -> BearerToken:
     """Take a fixed access token; raises InvalidBackend."""
     token = options.required("bearer_token")

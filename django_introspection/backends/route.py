@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from django.views.decorators.debug import sensitive_variables
-
 from ..outbound.steps import Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.presented import Presented
@@ -55,12 +53,10 @@ class Introspect(Step[Answer]):
     backend: TokenBackend
     token: Presented
 
-    @sensitive_variables()
     def run(self) -> Answer:
         """Ask it in this thread."""
         return self.backend.introspect(self.token.value)
 
-    @sensitive_variables()
     async def arun(self) -> Answer:
         """Ask it on the running event loop."""
         return await self.backend.aintrospect(self.token.value)

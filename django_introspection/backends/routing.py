@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.core.checks import CheckMessage
-from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
 from ..outbound.steps import arun, run
 from ..protocol.answer import Answer
+from ..protocol.error_reports import conceal_locals
 from ..protocol.jwt import claimed_issuer, has_jose_header
 from ..protocol.presented import Presented
 from ..setting_values import did_you_mean
@@ -52,28 +52,27 @@ class RoutingBackend(TokenBackend):
         if not self.choices:
             raise options.invalid("default", "is required, unless 'issuers' or 'prefixes' name backends")
 
-    @sensitive_variables("token")
     def route(self, token: str) -> Sequence[TokenBackend]:
         """Return the backends that a token may be shown to, in order; none for a JWT of somebody else."""
         return tuple(token_backends[alias] for alias in self._choose(token))
 
-    @sensitive_variables("token")
+    @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the backend of a token; raises IntrospectionUnavailable."""
         return run(ask_route(self.route(token), Presented(token), _unchanged))
 
-    @sensitive_variables("token")
+    @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, without blocking the event loop."""
         return await arun(ask_route(self.route(token), Presented(token), _unchanged))
 
-    @sensitive_variables("token")
+    @conceal_locals
     def purge(self, token: str | None = None) -> None:
         """Forget what the backend of a token was answered, or what all of them were."""
         for backend in self._purged(token):
             backend.purge(token)
 
-    @sensitive_variables("token")
+    @conceal_locals
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""
         for backend in self._purged(token):
@@ -87,7 +86,6 @@ class RoutingBackend(TokenBackend):
         """Say what is chosen from: each of these is tried by itself."""
         return [Finding.ok(f"it chooses from {', '.join(self.choices)}")]
 
-    @sensitive_variables("token")
     def _choose(self, token: str) -> Iterable[str]:
         if has_jose_header(token):
             alias = self._issuers.get(claimed_issuer(token) or "")
@@ -97,7 +95,6 @@ class RoutingBackend(TokenBackend):
                 return (alias,)
         return self._default
 
-    @sensitive_variables("token")
     def _purged(self, token: str | None) -> Sequence[TokenBackend]:
         return [token_backends[alias] for alias in self.choices] if token is None else self.route(token)
 

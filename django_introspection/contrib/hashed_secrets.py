@@ -10,7 +10,6 @@ import logging
 
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.debug import sensitive_variables
 
 from .hashing_turns import HashingTurns
 from .right_secrets import RightSecrets, digest_of
@@ -27,7 +26,6 @@ def is_hashed(stored: str) -> bool:
     return True
 
 
-@sensitive_variables("given", "stored")
 def _is_hash_of(given: str, stored: str) -> bool:
     try:
         return check_password(given, stored)
@@ -46,7 +44,6 @@ class HashedSecrets:
         self._right = RightSecrets()
         self._turns = HashingTurns()
 
-    @sensitive_variables("given", "stored")
     def is_right(self, given: str, stored: str, *, client_id: str, address: str, hasher: str = "default") -> bool:
         """Return whether a secret is the one that is stored, hashed or not; a blank one never is."""
         digest = digest_of(given, stored)
@@ -59,12 +56,10 @@ class HashedSecrets:
                 return True
         return self._hash_wrong_secret(given, digest, client_id=client_id, address=address, hasher=hasher)
 
-    @sensitive_variables("given")
     def verify_dummy_secret(self, given: str, *, address: str, hasher: str = "default") -> bool:
         """Do the work of a wrong secret of a client that does not exist, and return False."""
         return self._hash_wrong_secret(given, digest_of(given, ""), client_id=None, address=address, hasher=hasher)
 
-    @sensitive_variables("given", "stored")
     def _is_hash(self, given: str, stored: str, digest: bytes, client_id: str, address: str) -> bool:
         with self._turns.turn(address, client_id):
             if self._right.knows(digest):  # a request that had its turn before sent the same
@@ -76,7 +71,6 @@ class HashedSecrets:
                 self._right.remember(digest)
         return right
 
-    @sensitive_variables("given")
     def _hash_wrong_secret(
         self, given: str, digest: bytes, *, client_id: str | None, address: str, hasher: str
     ) -> bool:

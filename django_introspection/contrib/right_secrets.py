@@ -12,7 +12,6 @@ from django.db import Error as DatabaseError
 from django.db import router
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
-from django.views.decorators.debug import sensitive_variables
 
 from ..models.fields import now
 from ..models.verified_secret import VerifiedSecret
@@ -27,7 +26,6 @@ LIFETIME = timedelta(days=90)
 """How long a row lasts that is not used; half of it later, a row that is used is renewed."""
 
 
-@sensitive_variables("given", "stored")
 def digest_of(given: str, stored: str) -> bytes:
     """Return the digest under which a secret is known; another stored hash makes another digest.
 

@@ -18,9 +18,9 @@ from uuid import UUID
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import Error as DatabaseError
-from django.views.decorators.debug import sensitive_variables
 
 from ..exceptions import InvalidSetting
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 
 FAILED = 1
@@ -77,7 +77,7 @@ class ScriptCommand(BaseCommand):
         parser.set_defaults(perform=perform)
         parser.add_argument("--json", action="store_true", help="print one JSON object; times are seconds since 1970")
 
-    @sensitive_variables("outcome")
+    @conceal_locals
     def handle(self, *args: Any, **options: Any) -> None:
         """Perform and print; raises CommandError with the exit code."""
         with one_line_failures():
@@ -114,7 +114,6 @@ def add_value_arguments(parser: ArgumentParser, name: str, what: str, *, require
     places.add_argument(f"--{name}-file", metavar="PATH", help=f"the file that holds {what}; - is standard input")
 
 
-@sensitive_variables("value")
 def read_value(options: CommandOptions, name: str) -> str | None:
     """Return the secret or token at the place that was named, None where none was; raises CommandError.
 
@@ -135,7 +134,6 @@ def read_value(options: CommandOptions, name: str) -> str | None:
     return value
 
 
-@sensitive_variables()
 def _read(place: str, path: str) -> str:
     try:
         if path == "-":

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
-from django.views.decorators.debug import sensitive_variables
 
 from ..authorization_server.answering import answer_for_caller
 from ..authorization_server.client_sources import Rejection, client_by_id
@@ -62,7 +61,6 @@ def add_restore_tombstones(command: ScriptCommand, commands: Any) -> None:
     command.add_command(commands, "restore-tombstones", _restore_tombstones, text)
 
 
-@sensitive_variables("token")
 def endpoint_answer(token: str, client_id: str) -> Answer:
     """Return what the introspection endpoint answers a client, with the reason that it keeps to itself.
 
@@ -77,7 +75,6 @@ def endpoint_answer(token: str, client_id: str) -> Answer:
         raise CommandError(f"The endpoint refuses this client: {refusal.description}") from None
 
 
-@sensitive_variables("issued", "members")
 def _issue(options: CommandOptions) -> CommandResult:
     """Return the members of a token response (RFC 6749 §5.1), and the name of the token."""
     issued = issue(

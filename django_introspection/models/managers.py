@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, router
 
 from ..conf import introspection_settings
+from ..protocol.error_reports import conceal_locals
 
 if TYPE_CHECKING:  # ruff does not see the names in the bases
     from ..authorization_server.issuing import IssuedToken, Registration
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # ruff does not see the names in the bases
 class ClientManager(models.Manager["Client"]):
     """Registered clients."""
 
+    @conceal_locals
     def register(self, **metadata: Any) -> Registration:
         """Register a client and make its first secret.
 
@@ -58,6 +60,7 @@ else:
 class TokenManager(_TokenManager):
     """Tokens of both kinds, whose tombstones are written before they are deleted."""
 
+    @conceal_locals
     def issue(self, **grant: Any) -> IssuedToken:
         """Issue an access token, and with `refresh=True` a refresh token beside it.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from django.views.decorators.debug import sensitive_variables
-
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.strict_json import parse_json_object
 from .client_authentication import Authorization, BearerToken, ClientAuthentication
@@ -67,7 +65,6 @@ class ServiceToken(Authorization):
         return Request.post(endpoint, {**form, **credentials.form}, credentials.headers)
 
 
-@sensitive_variables()
 def read_token(reply: Reply) -> tuple[BearerToken, float]:
     """Return the token of a token response, and its life in seconds (RFC 6749 §5.1)."""
     if reply.status in (400, 401, 403):

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import httpcore2
 import httpx2
 from asgiref.sync import sync_to_async
-from django.views.decorators.debug import sensitive_variables
 
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import MAX_RESPONSE
 from .async_transport import open_async_pool
@@ -125,7 +125,6 @@ class Transport:
         """Return the headers that go with every request to a host."""
         return {"Host": host, **self._headers}
 
-    @sensitive_variables()
     def send_now(self, request: httpcore2.Request) -> Reply:
         """Send a request in this thread."""
         response = self._pool.handle_request(request)
@@ -137,7 +136,6 @@ class Transport:
             response.close()
         return Reply(response.status, httpx2.Headers(response.headers), bytes(body))
 
-    @sensitive_variables()
     async def send_on_loop(self, request: httpcore2.Request) -> Reply:
         """Send a request on the running event loop."""
         pool = await self._pool_of_loop()
@@ -162,7 +160,6 @@ class _Send(Step[Reply]):
     def __init__(self, transport: Transport, request: Request) -> None:
         self._transport, self._request = transport, request
 
-    @sensitive_variables()
     def run(self) -> Reply:
         try:
             try:
@@ -172,7 +169,6 @@ class _Send(Step[Reply]):
         except _FAILURES as error:
             raise _unavailable(error) from None
 
-    @sensitive_variables()
     async def arun(self) -> Reply:
         if is_short_lived(asyncio.get_running_loop()):
             return await sync_to_async(self.run, thread_sensitive=False)()
@@ -223,7 +219,7 @@ def _parse(url: str) -> tuple[httpcore2.URL, str]:
     return target, parsed.netloc.decode("ascii")
 
 
-@sensitive_variables()
+@conceal_locals
 def _proxy(url: str) -> httpcore2.Proxy:
     """Return a proxy; credentials in its URL become its `Proxy-Authorization` header."""
     parsed = httpx2.URL(url)

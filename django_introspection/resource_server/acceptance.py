@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
@@ -56,7 +55,6 @@ Trace = list[Verdict]
 """The verdicts in the order in which they were reached: the last one decides."""
 
 
-@sensitive_variables("token")
 def authenticate_token(
     token: str, alias: str, request: HttpRequest, *, proof: Proof | None = None, trace: Trace | None = None
 ) -> Identity | Inactive:
@@ -73,7 +71,6 @@ def authenticate_token(
     return _identity(answer, alias, user_of(answer, token_backends[alias], request), trace)
 
 
-@sensitive_variables("token")
 async def aauthenticate_token(
     token: str, alias: str, request: HttpRequest, *, proof: Proof | None = None, trace: Trace | None = None
 ) -> Identity | Inactive:
@@ -86,7 +83,6 @@ async def aauthenticate_token(
     return _identity(answer, alias, await auser_of(answer, token_backends[alias], request), trace)
 
 
-@sensitive_variables("token")
 def validate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
     """Return the answer about a token, Inactive if this resource server rejects it; raises IntrospectionUnavailable.
 
@@ -96,13 +92,11 @@ def validate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | N
     return run(_ask(token, alias, jkt, trace))
 
 
-@sensitive_variables("token")
 async def avalidate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
     """Return like `validate`, without blocking the event loop."""
     return await arun(_ask(token, alias, jkt, trace))
 
 
-@sensitive_variables("token")
 def _ask(token: str, alias: str, jkt: str | None, trace: Trace | None) -> Steps[Answer]:
     judge = partial(accept, jkt=jkt) if trace is None else partial(_accept_traced, trace, jkt=jkt)
     return ask_route(token_backends[alias].route(token), Presented(token), judge)

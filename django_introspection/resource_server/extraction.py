@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
-from django.views.decorators.debug import sensitive_variables
 
 from ..protocol.presented import BEARER, SentToken
 
@@ -28,7 +27,6 @@ class MalformedToken(Exception):
     """The value cannot be a token (RFC 6750 §3.1 invalid_token)."""
 
 
-@sensitive_variables()
 def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collection[str]) -> SentToken | None:
     """Return the token of a request, None if it has none in these ways and by these schemes.
 
@@ -49,14 +47,12 @@ def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collecti
     return SentToken(token, scheme or BEARER)
 
 
-@sensitive_variables()
 def header_scheme(request: HttpRequest, schemes: Collection[str]) -> str | None:
     """Return the scheme of the `Authorization` header, None if it is not one of these (RFC 9110 §11.1)."""
     used = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
     return next((scheme for scheme in schemes if scheme.lower() == used), None)
 
 
-@sensitive_variables()
 def _in_header(request: HttpRequest) -> str:
     authorization: str = request.META["HTTP_AUTHORIZATION"]
     token = authorization.partition(" ")[2].strip(" ")
@@ -65,7 +61,6 @@ def _in_header(request: HttpRequest) -> str:
     return token
 
 
-@sensitive_variables()
 def _in_body(request: HttpRequest) -> str | None:
     """Return the token of a form in ASCII, None if the body is anything else (RFC 6750 §2.2)."""
     if request.content_type != FORM_TYPE or request.method not in _METHODS_WITH_A_FORM:

@@ -11,16 +11,16 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import Error as DatabaseError
 from django.db import connections, router, transaction
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from ..conf import introspection_settings
 from ..protocol.answer import Inactive, Reason
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import insufficient_scope
 from .acceptance import Identity, Trace, Verdict, authenticate_token
 
 
-@sensitive_variables("token")
+@conceal_locals
 def inspect_token(token: str, alias: str, *, scopes: Iterable[str] = (), trace: Trace) -> Identity | Inactive:
     """Return what a view that asks this backend and needs these scopes makes of a bearer token of a GET request.
 
@@ -34,7 +34,6 @@ def inspect_token(token: str, alias: str, *, scopes: Iterable[str] = (), trace: 
     return insufficient_scope(found.info, scopes)
 
 
-@sensitive_variables("token")
 def _authenticate(token: str, alias: str, trace: Trace) -> Identity | Inactive:
     try:
         return authenticate_token(token, alias, _request(), trace=trace)

@@ -11,7 +11,6 @@ from django.core.cache import caches
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.encoding import escape_uri_path
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
@@ -57,7 +56,6 @@ class Proof:
         await sync_to_async(self.consume, thread_sensitive=False)()
 
 
-@sensitive_variables("token")
 def verify(request: HttpRequest, token: str, alias: str) -> Proof:
     """Return the proof that came with a token; raises InvalidProof, or InvalidSetting if none can be verified."""
     uris = uris_of(request, token_backends[alias])

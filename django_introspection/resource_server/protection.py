@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from ..protocol.answer import Inactive, Reason
 from ..protocol.dpop import InvalidProof
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import insufficient_scope
 from ..protocol.opaque import digest
@@ -82,10 +83,12 @@ class Protection:
             found = await aauthenticate_token(token.value, self.backend, request, proof=proof)
             return self._remember(request, token, found)
 
+    @conceal_locals
     def admit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
         """Let a request of a plain Django view in, with its user and `token_info`; raises a denial (RFC 6750 §3.1)."""
         self._let_in(request, self.identify(request, self._required_token(request)), scopes)
 
+    @conceal_locals
     async def aadmit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
         """Let in like `admit`, without blocking the event loop."""
         self._let_in(request, await self.aidentify(request, self._required_token(request)), scopes)

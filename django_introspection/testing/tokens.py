@@ -13,12 +13,12 @@ from django.http import HttpRequest
 from django.http.request import HttpHeaders
 from django.test import AsyncRequestFactory, RequestFactory
 from django.test.utils import TestContextDecorator
-from django.views.decorators.debug import sensitive_variables
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..conf import introspection_settings
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.introspection import parse_response
 from ..protocol.jwt import decode_base64url, encode_base64url
@@ -112,7 +112,7 @@ def _create(create: Any, alias: str) -> TokenBackend:
     return backend
 
 
-@sensitive_variables()
+@conceal_locals
 def _answer(backend: TokenBackend, access_token: str) -> Answer:
     meant = _decode(access_token)
     if meant is None:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, connections, transaction
-from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, QueryDict, RawPostDataException, UnreadablePostError
+from django.utils.datastructures import MultiValueDict
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
@@ -17,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ...protocol.challenge import BASIC
+from ...protocol.error_reports import conceal_locals
 from ...protocol.errors import (
     IntrospectionUnavailable,
     InvalidRequest,
@@ -66,9 +68,14 @@ class ProtocolView(APIView):
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
+    @conceal_locals
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Answer a request; reports of an error show neither its parameters nor our variables."""
+        vars(request)["sensitive_post_parameters"] = "__ALL__"
+        return super().dispatch(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Run none of DRF's steps; hide the parameters from error reports."""
-        vars(self.http_request)["sensitive_post_parameters"] = "__ALL__"
+        """Run none of DRF's steps."""
         defer_until_sent(self.http_request, restore_if_needed)
 
     @property
@@ -96,7 +103,12 @@ class ProtocolView(APIView):
             raise InvalidRequest("The body is too large.", status=413) from None
         except (ValueError, UnreadablePostError):
             raise InvalidRequest("The body cannot be read.") from None
+        self._forget_body()
         return parse_form(content_type, body, repeatable=self.repeatable)
+
+    def _forget_body(self) -> None:
+        """Leave no body in the request: error trackers send it along, also with a line of the log."""
+        vars(self.http_request).update(_body=b"", _post=QueryDict(), _files=MultiValueDict())
 
     def _body_after_middleware(self, content_type: str) -> bytes:
         """Return the body of a request whose stream a middleware has read, as far as Django kept it.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.views.decorators.debug import sensitive_variables
-
 from ...backends.base import TokenBackend
 from ...conf import introspection_settings
 from ...protocol.answer import Answer
+from ...protocol.error_reports import conceal_locals
 from .tokens import answer_for_allauth_token
 
 
@@ -20,7 +19,7 @@ class AllauthBackend(TokenBackend):
         """The issuer that its answers name; the alias alone if there is none."""
         return introspection_settings.ISSUER or super().identity_issuer
 
-    @sensitive_variables("token")
+    @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""
         return answer_for_allauth_token(token)

@@ -10,7 +10,6 @@ from django.core.checks import CheckMessage
 from django.db import Error as DatabaseError
 from django.db import router
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from ...authorization_server.addresses import client_address
 from ...authorization_server.client_sources import (
@@ -36,7 +35,6 @@ class AllauthClients(ClientSource):
     def __init__(self) -> None:
         self._secrets = HashedSecrets()
 
-    @sensitive_variables("credentials")
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement; which methods there are is allauth's INTROSPECTION_AUTH_METHODS."""
         row = _confidential_client(credentials.client_id)
@@ -58,7 +56,6 @@ class AllauthClients(ClientSource):
         row = _client(client_id)
         return None if row is None else _key(row)
 
-    @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its client with one statement."""
         try:
@@ -71,7 +68,6 @@ class AllauthClients(ClientSource):
         client = client_with_policy(row, row.client.id, _key(row.client)) if answer else None
         return (client if isinstance(client, Client) else None), answer
 
-    @sensitive_variables("credentials")
     def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         """Hash the secret, like for a client that exists."""
         self._secrets.verify_dummy_secret(credentials.client_secret, address=client_address(request))

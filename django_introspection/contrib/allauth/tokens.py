@@ -12,7 +12,6 @@ from allauth.idp.oidc.models import Client, Token
 from django.db import Error as DatabaseError
 from django.db import router
 from django.db.models import QuerySet
-from django.views.decorators.debug import sensitive_variables
 
 from ...backends.subjects import read_user_subject, user_name
 from ...conf import introspection_settings
@@ -29,7 +28,6 @@ DESCRIBED = (Token.Type.ACCESS_TOKEN, Token.Type.REFRESH_TOKEN)
 """Authorization codes and initial access tokens are in the same table."""
 
 
-@sensitive_variables("token")
 def answer_for_allauth_token(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
     if not token or has_control_characters(token):
@@ -41,7 +39,6 @@ def answer_for_allauth_token(token: str) -> Answer:
     return describe_allauth_token(row, token) if row is not None else Inactive(Reason.UNKNOWN)
 
 
-@sensitive_variables("token")
 def tokens(token: str) -> QuerySet[Any]:
     """Return the one token of a value, its client and its user in the same statement."""
     rows: QuerySet[Any] = Token.objects.using(router.db_for_write(Token)).filter(
@@ -50,14 +47,12 @@ def tokens(token: str) -> QuerySet[Any]:
     return rows.select_related("client", "user")
 
 
-@sensitive_variables("token")
 def first(rows: QuerySet[Any], token: str) -> Any:
     """Return the row of a token, None where there is none; an adapter's hash may differ where a collation does not."""
     row = next(iter(rows[:1]), None)
     return row if row is not None and row.hash == get_adapter().hash_token(token) else None
 
 
-@sensitive_variables("value")
 def describe_allauth_token(token: Any, value: str) -> Answer:
     """Say what the row of a token means; `value` is the token itself, whose hash the row has."""
     client, user, audience = token.client, token.user, _audience(token)
@@ -110,7 +105,6 @@ def _audience(token: Any) -> list[str] | None:
     return resources
 
 
-@sensitive_variables("value")
 def _claims(value: str) -> dict[str, Any]:
     """Return what only the JWT says. It is the very one that was issued here, since the row has its hash."""
     if not looks_like_jwt(value):

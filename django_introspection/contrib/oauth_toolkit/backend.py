@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.settings import oauth2_settings
 
 from ...backends.base import TokenBackend
 from ...conf import introspection_settings
 from ...protocol.answer import Answer
+from ...protocol.error_reports import conceal_locals
 from .tokens import answer_for_oauth_toolkit_token
 
 
@@ -21,7 +21,7 @@ class OAuthToolkitBackend(TokenBackend):
         """The issuer that its answers name; the alias alone if there is none."""
         return introspection_settings.ISSUER or oauth2_settings.OIDC_ISS_ENDPOINT or super().identity_issuer
 
-    @sensitive_variables("token")
+    @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the database; raises IntrospectionUnavailable where it does not answer."""
         return answer_for_oauth_toolkit_token(token)

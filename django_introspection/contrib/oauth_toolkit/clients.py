@@ -8,7 +8,6 @@ from django.core.checks import CheckMessage
 from django.db import Error as DatabaseError
 from django.db import router
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import AbstractApplication, get_access_token_model, get_application_model
 from oauth2_provider.settings import oauth2_settings
 
@@ -36,7 +35,6 @@ class OAuthToolkitClients(ClientSource):
     def __init__(self) -> None:
         self._secrets = HashedSecrets()
 
-    @sensitive_variables("credentials")
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
         """Look with one statement; the secret comes in the header or in the body, since no method is registered."""
         application = _application(credentials.client_id)
@@ -59,7 +57,6 @@ class OAuthToolkitClients(ClientSource):
         application = _application(client_id)
         return None if application is None else _key(application)
 
-    @sensitive_variables("token")
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its application with one statement."""
         try:
@@ -74,7 +71,6 @@ class OAuthToolkitClients(ClientSource):
         client = client_with_policy(row, row.application.client_id, _key(row.application))
         return (client if isinstance(client, Client) else None), answer
 
-    @sensitive_variables("credentials")
     def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
         """Hash the secret, like for an application that exists."""
         hasher = oauth2_settings.CLIENT_SECRET_HASHER

@@ -9,7 +9,6 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import router
 from django.db.models import F, QuerySet
-from django.views.decorators.debug import sensitive_variables
 from oauth2_provider.models import get_access_token_model, get_refresh_token_model
 from oauth2_provider.settings import oauth2_settings
 from oauthlib.common import Request
@@ -27,7 +26,6 @@ from ..subjects import client_subject
 SAME_SAVE = timedelta(seconds=1)
 
 
-@sensitive_variables("token")
 def answer_for_oauth_toolkit_token(token: str) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
     if not token or has_control_characters(token):
@@ -41,20 +39,17 @@ def answer_for_oauth_toolkit_token(token: str) -> Answer:
     return describe_refresh_token(refresh_token) if refresh_token else Inactive(Reason.UNKNOWN)
 
 
-@sensitive_variables("token")
 def access_tokens(token: str) -> QuerySet[Any]:
     """Return the one access token of a value, its application and its user in the same statement."""
     return _rows(get_access_token_model(), token).select_related("application", "user")
 
 
-@sensitive_variables("token")
 def _refresh_tokens(token: str) -> QuerySet[Any]:
     """Return the refresh tokens of a value, the one that is not revoked first: a value may come again."""
     rows = _rows(get_refresh_token_model(), token).select_related("application", "user", "access_token")
     return rows.order_by(F("revoked").desc(nulls_first=True))
 
 
-@sensitive_variables("token")
 def _rows(model: Any, token: str) -> QuerySet[Any]:
     checksum = digest(token).hex()
     rows: QuerySet[Any] = model._default_manager.using(router.db_for_write(model)).filter(token_checksum=checksum)

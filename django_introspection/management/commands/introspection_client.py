@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.views.decorators.debug import sensitive_variables
 
 from ...authorization_server.provisioning import get_client, provision, rotate_secret
 from ...authorization_server.purposes import Purpose
@@ -92,7 +91,6 @@ class Command(ScriptCommand):
         add_value_arguments(parser, "secret", "a secret made elsewhere, of 32 characters or more")
 
 
-@sensitive_variables("done", "members")
 def _create(options: CommandOptions) -> CommandResult:
     metadata = {name: options[name] for name in METADATA if options[name] is not None}
     default = Purpose.RESOURCE_SERVER if options["resources"] else Purpose.MACHINE
@@ -128,7 +126,6 @@ def _show(options: CommandOptions) -> CommandResult:
     return CommandResult({**members, "secrets": secrets}, "\n".join(lines))
 
 
-@sensitive_variables("provisioned", "secret", "members")
 def _rotate(options: CommandOptions) -> CommandResult:
     client, provisioned = get_client(options["client_id"]), read_value(options, "secret")
     expire_in = options["expire_others_in"]

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from django.core.management.base import CommandError, CommandParser
-from django.views.decorators.debug import sensitive_variables
 
 from ...jose import KeyProblem, generate_signing_key
 from ...keys import signing_keys
@@ -41,7 +40,6 @@ class Command(ScriptCommand):
         )
 
 
-@sensitive_variables("key", "text")
 def _generate(options: CommandOptions) -> CommandResult:
     """Make a key: PEM, or with --json a JWK, which says its alg and kid."""
     try:
@@ -62,7 +60,6 @@ def _list(options: CommandOptions) -> CommandResult:
     return CommandResult({"keys": [key.public_jwk for key in keys]}, "\n".join(lines))
 
 
-@sensitive_variables("text")
 def _write(path: Path, text: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

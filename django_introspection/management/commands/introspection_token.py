@@ -8,7 +8,6 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
-from django.views.decorators.debug import sensitive_variables
 
 from ...protocol.answer import Active, Inactive
 from ...protocol.introspection import render_response
@@ -83,7 +82,6 @@ def _has_tables() -> bool:
     return apps.is_installed("django_introspection")
 
 
-@sensitive_variables("token")
 def _inspect(options: CommandOptions) -> CommandResult:
     token = read_value(options, "token") or ""
     if (client_id := options.get("caller")) is not None:
@@ -95,7 +93,6 @@ def _inspect(options: CommandOptions) -> CommandResult:
     return CommandResult(render_response(Active(found.info)))
 
 
-@sensitive_variables("token")
 def _inspect_at_endpoint(token: str, client_id: str, scopes: Sequence[str]) -> CommandResult:
     from ..own_tokens import endpoint_answer
 

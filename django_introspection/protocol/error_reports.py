@@ -1,0 +1,58 @@
+"""Errors that carry no values: reports and error trackers show the local variables of each frame of a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from traceback import clear_frames
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def conceal_locals(function: Function) -> Function:
+    """Clear the local variables of every frame that an error has left by the time it leaves a function.
+
+    For the functions through which tokens and secrets come in, sync or async: what they call needs no care. The
+    arguments are dropped as well. Files, lines and names of functions stay in the traceback, and an error that the
+    caller was handling before keeps its variables.
+    """
+
+    @wraps(function)
+    def concealing(*args: Any, **kwargs: Any) -> Any:
+        handled = sys.exception()
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs  # this frame is in the traceback too, and cannot be cleared while it runs
+            _clear(error, handled)
+            raise
+
+    @wraps(function)
+    async def aconcealing(*args: Any, **kwargs: Any) -> Any:
+        handled = sys.exception()
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs
+            _clear(error, handled)
+            raise
+
+    return aconcealing if iscoroutinefunction(function) else concealing  # type: ignore[return-value] # same signature
+
+
+def _clear(error: BaseException, handled: BaseException | None) -> None:
+    """Clear the frames of an error and of those behind it, up to the one that was being handled before."""
+    seen: set[BaseException | None] = {None, handled}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each in seen or each is None:
+            continue
+        seen.add(each)
+        clear_frames(each.__traceback__)
+        waiting += [each.__cause__, each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions

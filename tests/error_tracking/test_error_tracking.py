@@ -1,0 +1,31 @@
+"""No token and no secret in what an error tracker sends and Django reports, wherever an error happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.projects.run import run_module
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: Any) -> dict[str, Any]:
+    database: Path = tmp_path_factory.mktemp("tracked") / "database"
+    found: dict[str, Any] = json.loads(
+        run_module("tests.error_tracking.events", "tests.settings", DATABASE_URL=f"sqlite:///{database}")
+    )
+    return found
+
+
+@pytest.mark.requirement("9700-4.9.3-a")
+def test_no_event_holds_a_secret(results: dict[str, Any]) -> None:
+    assert {name: result["leaks"] for name, result in results.items() if result["leaks"]} == {}
+
+
+def test_errors_were_reported_at_many_depths(results: dict[str, Any]) -> None:
+    """Show that the test above sees something."""
+    assert len(results) > 25
+    assert {name: result for name, result in results.items() if result["reported"] < 3} == {}
