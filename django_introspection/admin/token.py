@@ -38,7 +38,7 @@ class TokenAdmin(RefusesDeletion, _ModelAdmin):
 
     change_list_template = "admin/introspection/token/change_list.html"
     change_form_template = "admin/introspection/token/change_form.html"
-    list_display = ("short_id", "state", "kind", "client", "user", "scope_tokens", "issued_in_list", "expires_in_list")
+    list_display = ("short_id", "state", "kind", "client", "user", "issued_in_list", "expires_in_list", "scope_tokens")
     list_filter = FILTERS
     list_select_related = ("client", "user")
     list_max_show_all = 0

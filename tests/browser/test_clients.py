@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
-from django_introspection.models import Client
+from django_introspection.models import Client, Token
 from tests import endpoints, factories
 from tests.authorization_server.helpers import everything_stored
 from tests.settings import AUDIENCE
@@ -195,9 +195,45 @@ def test_the_list_says_what_has_to_be_seen_to(page: Any, machine: Any, resource_
     examine("client-list")
     page.get_by_role("link", name="machine client", exact=True).click()
 
-    page.get_by_text("1 client", exact=True).wait_for()
+    page.wait_for_url("**purpose=machine**")
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
     assert page.get_by_role("link", name=machine.client.client_name, exact=True).is_visible()
     assert not page.get_by_role("link", name=resource_server.client.client_name, exact=True).is_visible()
+
+
+def test_an_operator_disables_several_clients(page: Any, examine: Examine) -> None:
+    page.goto(LIST)
+    page.get_by_text("There are no clients yet.").wait_for()
+    examine("client-list-empty")
+    clients = [factories.RegistrationFactory(client_name=name).client for name in ("Shop", "Billing", "Reports")]
+    Token.objects.issue(client=clients[0], refresh=True)
+    page.goto(LIST)
+    for name in ("Shop", "Billing"):
+        page.get_by_role("row", name=name).get_by_role("checkbox").check()
+    page.get_by_label("Action:").select_option("Disable selected clients")
+    with page.expect_navigation():
+        page.locator(".actions button[name=index]").click()
+    examine("client-disable-selected")
+    page.get_by_role("button", name="Yes, disable them").click()
+    page.get_by_text("2 clients were disabled.").wait_for()
+
+    assert set(Client.objects.filter(is_active=True).values_list("client_name", flat=True)) == {"Reports"}
+
+
+def test_the_pages_can_be_read_from_right_to_left(page: Any, machine: Any, examine: Examine, settings: Any) -> None:
+    settings.LANGUAGE_CODE = "ar"
+    token = factories.TokenFactory(client=machine.client, user=factories.UserFactory()).token
+    for name, path in {
+        "client-change": f"{LIST}{machine.client.pk}/change/",
+        "token-list": "/admin/introspection/token/",
+        "token": f"/admin/introspection/token/{token.pk}/change/",
+        "token-issue": "/admin/introspection/token/issue/",
+    }.items():
+        page.goto(path)
+        assert page.locator("html").get_attribute("dir") == "rtl"
+        examine(f"arabic-{name}")
+
+    assert page.locator("#id_scope").get_attribute("dir") == "ltr"
 
 
 def test_who_may_only_look_is_told_what_is_missing(
@@ -213,6 +249,7 @@ def test_who_may_only_look_is_told_what_is_missing(
     page.goto(f"{LIST}{machine.client.pk}/secret/")
 
     page.get_by_text("introspection.change_client").wait_for()
+    examine("permission-denied")
     assert "403" in problems.pop()
 
 

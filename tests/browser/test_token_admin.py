@@ -154,6 +154,33 @@ def test_an_operator_finds_tokens_by_state_date_and_client(page: Any, examine: E
     examine("token-list-unknown-client")
 
 
+def test_an_operator_revokes_the_tokens_of_a_user(page: Any, examine: Examine) -> None:
+    alice = factories.UserFactory(username="alice.with.a.name.that.is.rather.long@departments.example.com")
+    for _ in range(3):
+        factories.TokenFactory(user=alice, refresh=True, scope="orders:read orders:write invoices:read profile email")
+    page.goto(LIST)
+    page.get_by_text("6 tokens").wait_for()
+    examine("token-list-long-names")
+    page.goto(f"/admin/auth/user/{alice.pk}/change/")
+    with page.expect_navigation():
+        page.locator(".object-tools").get_by_role("link", name="Tokens").click()
+    page.get_by_text("6 tokens").wait_for()
+    examine("token-list-of-user")
+    with page.expect_navigation():
+        page.get_by_role("link", name="Revoke all tokens of this user").click()
+    examine("token-revoke-user")
+    page.get_by_role("button", name="Yes, revoke them").click()
+    page.get_by_text("6 tokens were revoked.").wait_for()
+
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+def test_an_empty_list_leads_on(page: Any, examine: Examine) -> None:
+    page.goto(LIST)
+    page.get_by_text("no client is registered").wait_for()
+    examine("token-list-empty")
+
+
 def test_the_overview_draws_what_it_counts(page: Any, examine: Examine, settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "COUNTERS": {}}
     names = ["Shop", "A partner with a name that is long indeed", "Back office"]
