@@ -14,13 +14,13 @@ from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from ..authorization_server.purposes import NAMES, purpose_of
-from ..models import Client, Token
+from ..models import Client
 from ..models.fields import now
 from ..protocol.error_reports import conceal_locals
 from .client_filters import PurposeFilter, SecretsFilter
 from .client_forms import AddClientForm, ClientForm, client_of_form
 from .client_pages import activity_view, revoke_view, set_active_selected
-from .deleting import RefusesDeletion
+from .deleting import DeletesWithTokens
 from .display import identifier, moment_field, short_moment
 from .once import posted_form_id, waits_for_lock
 from .pages import may, url_pattern
@@ -34,7 +34,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class ClientAdmin(RefusesDeletion, _ModelAdmin):
+class ClientAdmin(DeletesWithTokens, _ModelAdmin):
     """Register clients, change them, add and retire their secrets, disable them and revoke their tokens."""
 
     form = ClientForm
@@ -137,13 +137,6 @@ class ClientAdmin(RefusesDeletion, _ModelAdmin):
     def disable_clients(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
         """Disable clients, after a confirmation."""
         return set_active_selected(self, request, queryset, wanted=False)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """List the first tokens of the clients, and count all of them."""
-        listed, counts, *problems = super().get_deleted_objects(objs, request)
-        if (name := Token._meta.verbose_name_plural) in counts:
-            counts[name] = Token.objects.filter(client__in=[client.pk for client in objs]).count()
-        return listed, counts, *problems
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         """Fetch the secrets of all clients on a page with one statement."""

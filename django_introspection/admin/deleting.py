@@ -1,15 +1,21 @@
-"""Deleting in the admin: refused with a message while the tombstones of the tokens cannot be written."""
+"""Deleting clients, users and tokens: tombstones are written first, or nothing is deleted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.db import router, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from ..authorization_server.ending import are_tombstones_written
+from ..authorization_server.revoking import ended_with
+from ..models import Client, Token
+from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -18,8 +24,42 @@ else:
     _ModelAdmin = object
 
 
-class RefusesDeletion(_ModelAdmin):
-    """Delete nothing, and say why, while the cache of REVOCATIONS does not answer."""
+class EndingTokens(NamedTuple):
+    """The number of tokens that end with the objects that are about to be deleted, and whether they can end now."""
+
+    total: int
+    live: int
+    can_end: bool
+
+
+def tokens_of(objects: Any) -> EndingTokens:
+    """Count the tokens that end with clients, users or tokens: one object, a list or a queryset of them."""
+    found = _tokens(list(objects) if isinstance(objects, QuerySet | list) else [objects])
+    live = found.filter(revoked_at=None, expires_at__gt=now())
+    return EndingTokens(found.count(), live.count(), are_tombstones_written())
+
+
+def _tokens(objects: list[Any]) -> QuerySet[Token]:
+    if objects and isinstance(objects[0], Token):
+        return ended_with(objects)
+    owner = "client" if objects and isinstance(objects[0], Client) else "user"
+    return Token.objects.on_primary().filter(**{f"{owner}__in": [each.pk for each in objects]})
+
+
+class DeletesWithTokens(_ModelAdmin):
+    """Report how many tokens ended with a deletion. Delete nothing while the cache of REVOCATIONS does not answer."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """List the first tokens of clients or users, and count all of them."""
+        listed, counts, *problems = super().get_deleted_objects(objs, request)
+        name = Token._meta.verbose_name_plural
+        if name in counts and self.model is not Token:
+            total = tokens_of(objs if isinstance(objs, QuerySet) else list(objs)).total
+            more, counts[name] = total - counts[name], total
+            if more > 0:
+                text = ngettext("… and %(count)d more token", "… and %(count)d more tokens", more)
+                listed = [*listed, text % {"count": more}]
+        return listed, counts, *problems
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """Delete one object, or go back to this page."""
@@ -37,6 +77,29 @@ class RefusesDeletion(_ModelAdmin):
                 return super().changelist_view(request, extra_context)
         except IntrospectionUnavailable:
             return _refused(request)
+
+    def before_deletion(self, request: HttpRequest, objects: list[Any]) -> None:
+        """Do what has to be done before objects are deleted; the models write the tombstones."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete an object, and report the tokens that ended with it."""
+        live = tokens_of(obj).live
+        self.before_deletion(request, [obj])
+        super().delete_model(request, obj)
+        _report(request, live)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Delete objects, and report the tokens that ended with them."""
+        live = tokens_of(queryset).live
+        self.before_deletion(request, list(queryset))
+        super().delete_queryset(request, queryset)
+        _report(request, live)
+
+
+def _report(request: HttpRequest, revoked: int) -> None:
+    if revoked:
+        text = ngettext("%(count)d token was revoked.", "%(count)d tokens were revoked.", revoked)
+        messages.success(request, text % {"count": revoked})
 
 
 def _refused(request: HttpRequest) -> HttpResponse:

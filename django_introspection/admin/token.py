@@ -18,7 +18,7 @@ from ..authorization_server.revoking import revoke_tokens
 from ..models import Token
 from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
-from .deleting import RefusesDeletion
+from .deleting import DeletesWithTokens
 from .display import identifier, identifiers, moment_field, short_identifier, short_moment
 from .pages import may, url_pattern
 from .revoking import how_revoked, operator_name
@@ -33,7 +33,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class TokenAdmin(RefusesDeletion, _ModelAdmin):
+class TokenAdmin(DeletesWithTokens, _ModelAdmin):
     """List tokens with their state, issue and revoke them. Their values are not stored, and never shown here."""
 
     change_list_template = "admin/introspection/token/change_list.html"
@@ -179,12 +179,6 @@ class TokenAdmin(RefusesDeletion, _ModelAdmin):
         """Return False: a token is revoked, not edited."""
         return False
 
-    def delete_model(self, request: HttpRequest, obj: Token) -> None:
-        """Revoke first, a refresh token with its grant; raises IntrospectionUnavailable, and nothing is deleted."""
-        revoke_tokens([obj], by=None, who=operator_name(request))
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
-        """Revoke first, as for one."""
-        revoke_tokens(queryset, by=None, who=operator_name(request))
-        super().delete_queryset(request, queryset)
+    def before_deletion(self, request: HttpRequest, objects: list[Token]) -> None:
+        """Revoke the tokens, a refresh token with its grant; raises IntrospectionUnavailable."""
+        revoke_tokens(objects, by=None, who=operator_name(request))

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from .deleting import DeletesWithTokens
 from .revoking import live_tokens
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -23,8 +24,8 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class UserTokensMixin(_ModelAdmin):
-    """Show the number of live tokens on the admin page of a user, with a link to the list of them.
+class UserTokensMixin(DeletesWithTokens, _ModelAdmin):
+    """Show the live tokens of a user on the user's admin page, and revoke them before the user is deleted.
 
     Put it first among the bases of the admin class of the project's own user model. The page of `auth.User` has its
     link without it.

@@ -35,3 +35,11 @@ def identifiers(values: Any) -> str:
     from ..admin import display
 
     return display.identifiers(values)
+
+
+@register.simple_tag
+def tokens_of(objects: Any) -> Any:
+    """Count the tokens that end with clients, users or tokens."""
+    from ..admin import deleting
+
+    return deleting.tokens_of(objects)
