@@ -19,13 +19,13 @@ __all__ = ["IntrospectionAuthentication"]
 
 
 class IntrospectionAuthentication(BaseAuthentication):
-    """Authenticate by access token, asked of one token backend.
+    """Authenticate by access token, with one token backend.
 
-    `request.auth` is the TokenInfo and `request.user` the local user or a TokenUser. A token that is not good is 401
+    `request.auth` is the TokenInfo and `request.user` the local user or a TokenUser. A rejected token is 401
     `invalid_token` even on an open view, one that cannot be checked 503, a malformed request 400
     (RFC 6750 §3.1). Without credentials of its schemes the next authenticator is asked. `bearer_methods` is
     `("header",)`; with "body" the form parameter `access_token` is read as well (RFC 6750 §2.2). `schemes` is
-    `("Bearer",)`; with "DPoP" tokens that are bound to a key are taken with a proof (RFC 9449 §7), which needs the
+    `("Bearer",)`; with "DPoP" tokens that are bound to a key are accepted with a proof (RFC 9449 §7), which needs the
     extra `jwt`.
     """
 
@@ -42,10 +42,11 @@ class IntrospectionAuthentication(BaseAuthentication):
 
     @conceal_locals
     def authenticate(self, request: Request) -> tuple[Any, TokenInfo] | None:
-        """Return the user and the TokenInfo; None where the request has no credentials of its schemes."""
+        """Return the user and the TokenInfo; None if the request has no credentials of its schemes."""
+        protection = self._protection
         try:
-            token = self._protection.token_of(request._request)
-            identity = None if token is None else self._protection.identify(request._request, token)
+            token = protection.token_of(request._request)
+            identity = None if token is None else protection.identify(request._request, token)
         except Denial as denial:
             if view := request.parser_context.get("view"):  # an exception of DRF has no other header than the challenge
                 view.headers.update(denial.headers)
@@ -58,7 +59,7 @@ class IntrospectionAuthentication(BaseAuthentication):
 
     @property
     def announcement(self) -> Announcement:
-        """What every challenge says of this view."""
+        """The parameters of every challenge of this view."""
         return self._protection.announcement
 
     @property

@@ -20,11 +20,11 @@ if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIVi
 __all__ = ["HasScope", "requires_scope"]
 
 Declared = tuple[str, ...] | dict[str, tuple[str, ...]]
-"""What a view requires: scopes, or scopes by method and action."""
+"""The scopes that a view requires, or its scopes by method and action."""
 
 _MAX_DECLARATIONS = 1024
 _declarations: dict[int, tuple[Any, Declared]] = {}
-"""Each declaration by its identity, kept so that the identity stays its own, and what was read of it."""
+"""Each declaration by its `id`, with the declaration itself, so that no other object gets the same `id`."""
 
 
 class _NoInversion(BasePermissionMetaclass):

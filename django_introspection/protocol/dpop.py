@@ -1,4 +1,4 @@
-"""What a DPoP proof must say: that the sender of an access token holds a key, now, for this request (RFC 9449)."""
+"""The claims of a DPoP proof: the sender of an access token holds a key, now, for this request (RFC 9449)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"),
 
 
 class InvalidProof(ValueError):
-    """The proof is missing or invalid; the message says why and contains nothing of it."""
+    """The proof is missing or invalid; the message names the reason and quotes no part of it."""
 
 
 def read_proof(header: str | None) -> UnverifiedJWT:
@@ -71,7 +71,7 @@ def check_time(claims: Mapping[str, Any], *, now: float, leeway: int) -> None:
 
 
 def normal_uri(uri: str) -> str | None:
-    """Return a URI without query and fragment in the one form that equal ones share, None for what is no http URI.
+    """Return a URI without query and fragment in the one form that equal URIs share, None if it is not an http URI.
 
     Beyond RFC 3986 §6.2 every percent-encoding is undone, since of a request no more than its decoded path is known.
     """

@@ -1,6 +1,6 @@
-"""What a resource server answers when it refuses: 400, 401, 403 and 503, each with its challenge (RFC 6750 §3).
+"""The refusals of a resource server: 400, 401, 403 and 503, each with its challenge (RFC 6750 §3).
 
-None of these is an `AuthenticationFailed`: DRF turns that into 403 where another authenticator stands first.
+None of these is an `AuthenticationFailed`: DRF turns that into 403 if another authenticator comes first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEFAULT_REALM = "api"
 
 
 class Announcement(NamedTuple):
-    """What every challenge of a view says: its realm, where its metadata is (RFC 9728 §5.1), which schemes it takes."""
+    """The parameters of every challenge of a view: realm, address of the metadata (RFC 9728 §5.1), accepted schemes."""
 
     realm: str = DEFAULT_REALM
     resource_metadata: str | None = None
@@ -43,17 +43,17 @@ class Announcement(NamedTuple):
         )
 
     def answering(self, request: HttpRequest) -> Announcement:
-        """Return what is said to who sent a token: the challenge of the scheme that was used (RFC 9449 §7.2)."""
+        """Return the announcement for a request with a token: that of the scheme that it used (RFC 9449 §7.2)."""
         used = header_scheme(request, self.schemes) or BEARER
         return self._replace(schemes=(used,)) if used in self.schemes else self
 
 
 class Denial(APIException):
-    """A refusal with a challenge; `error` is None where no token was sent (RFC 6750 §3.1)."""
+    """A refusal with a challenge; `error` is None if no token was sent (RFC 6750 §3.1)."""
 
     error: ClassVar[str | None] = None
     headers: Mapping[str, str] = {}
-    """What the answer needs beside the challenge."""
+    """Further headers of the response."""
 
     def __init__(self, detail: Any = None, *, announcement: Announcement, scope: str | None = None) -> None:
         super().__init__(detail)
@@ -78,7 +78,7 @@ class InvalidResourceRequest(Denial):
 
 
 class InvalidToken(Denial):
-    """The token is not good here; why is nobody's business but the log's."""
+    """The token is rejected; only the log names the reason (RFC 7662 §4)."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
     default_detail = _("The access token is unknown, expired, revoked or not for this resource.")
@@ -86,7 +86,7 @@ class InvalidToken(Denial):
 
 
 class InsufficientScope(Denial):
-    """The token is good and its scope does not reach."""
+    """The token is valid and lacks a scope."""
 
     status_code = status.HTTP_403_FORBIDDEN
     default_detail = _("The access token does not have the scope that is needed.")
@@ -94,10 +94,10 @@ class InsufficientScope(Denial):
 
 
 class InvalidDPoPProof(Denial):
-    """The proof is missing or not good (RFC 9449 §7.1); its sender made it, and is told why."""
+    """The proof is missing or invalid (RFC 9449 §7.1); the answer names the reason."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
-    default_detail = _("The DPoP proof is missing or not good.")
+    default_detail = _("The DPoP proof is missing or invalid.")
     default_code = error = "invalid_dpop_proof"
 
 
@@ -113,7 +113,7 @@ class UseDPoPNonce(InvalidDPoPProof):
 
 
 class Unavailable(APIException):
-    """It could not be found out whether the token is good; says nothing about the token."""
+    """The token could not be checked; the answer does not depend on the token."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = _("The access token cannot be checked at the moment.")
@@ -125,7 +125,7 @@ class Unavailable(APIException):
 
 
 def plain_response(denial: APIException) -> JsonResponse:
-    """Return the answer that DRF would give, for a view that is not DRF's."""
+    """Return the response that DRF would give, for a view of Django."""
     response = JsonResponse({"detail": str(denial.detail)}, status=denial.status_code)
     if auth_header := getattr(denial, "auth_header", None):
         response["WWW-Authenticate"] = auth_header

@@ -1,4 +1,4 @@
-"""Protected resource metadata (RFC 9728): which resources this server protects, and where it says so."""
+"""Protected resource metadata (RFC 9728): the resources that this server protects, and their documents."""
 
 from __future__ import annotations
 
@@ -118,5 +118,5 @@ def _issuers(backends: Iterable[TokenBackend]) -> list[str]:
 
 
 def _is_local(backend: TokenBackend) -> bool:
-    """Tell whether a backend has the tokens of this project's own authorization server."""
+    """Return whether a backend has the tokens of this project's own authorization server."""
     return apps.is_installed("django_introspection") and isinstance(backend, import_string(DATABASE_BACKEND))

@@ -1,4 +1,4 @@
-"""The views of the URL conf and how tokens come to them: for the checks, and for what the metadata says."""
+"""The views of the URL conf, and the ways in which they accept tokens: for the checks and the metadata."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RoutedView(NamedTuple):
 
 
 class ProtectedPlace(NamedTuple):
-    """A place of the project that takes tokens: whom it asks about them, and how they come."""
+    """A place of the project that accepts tokens: its backend, and the ways and schemes by which tokens come."""
 
     name: str
     backend: str
@@ -63,7 +63,7 @@ def is_ours(authenticator: type) -> bool:
 
 
 def protected_places() -> list[ProtectedPlace]:
-    """Return every place that takes tokens, each once: authenticators, decorated views and protected paths."""
+    """Return every place that accepts tokens, each once: authenticators, decorated views and protected paths."""
     return [*_routed_places(get_urlconf() or getattr(settings, "ROOT_URLCONF", None)), *path_places()]
 
 
@@ -94,7 +94,7 @@ def decorated_places() -> list[ProtectedPlace]:
 
 
 def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
-    """Return the ways and the schemes by which tokens of these backends are taken; the header always."""
+    """Return the ways and the schemes by which tokens of these backends are accepted; the header always."""
     found = [place for place in protected_places() if place.backend in aliases]
     return {HEADER}.union(*(each.bearer_methods for each in found)), set().union(*(each.schemes for each in found))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,11 +49,11 @@ class Protection:
 
     @property
     def announcement(self) -> Announcement:
-        """What every challenge says."""
+        """The parameters of every challenge."""
         return Announcement(self.realm, metadata_url(self.backend), self.schemes)
 
     def token_of(self, request: HttpRequest) -> SentToken | None:
-        """Return the token of a request, None where there is none; raises InvalidResourceRequest or InvalidToken."""
+        """Return the token of a request, None if it has none; raises InvalidResourceRequest or InvalidToken."""
         try:
             return sent_token(request, self.bearer_methods, self.schemes)
         except MalformedRequest as malformed:
@@ -84,23 +84,22 @@ class Protection:
             return self._remember(request, token, found)
 
     @conceal_locals
-    def admit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
+    def admit(self, request: HttpRequest, scopes: tuple[str, ...]) -> None:
         """Let a request of a plain Django view in, with its user and `token_info`; raises a denial (RFC 6750 §3.1)."""
-        self._let_in(request, self.identify(request, self._required_token(request)), scopes)
+        self._let_in(request, self.identify(request, self._required_token(request, scopes)), scopes)
 
     @conceal_locals
-    async def aadmit(self, request: HttpRequest, scopes: Iterable[str]) -> None:
+    async def aadmit(self, request: HttpRequest, scopes: tuple[str, ...]) -> None:
         """Let in like `admit`, without blocking the event loop."""
-        self._let_in(request, await self.aidentify(request, self._required_token(request)), scopes)
+        self._let_in(request, await self.aidentify(request, self._required_token(request, scopes)), scopes)
 
-    def _required_token(self, request: HttpRequest) -> SentToken:
+    def _required_token(self, request: HttpRequest, scopes: tuple[str, ...]) -> SentToken:
         token = self.token_of(request)
         if token is None:
-            raise NotAuthenticated(announcement=self.announcement)
+            raise NotAuthenticated(announcement=self.announcement, scope=" ".join(scopes))
         return token
 
-    def _let_in(self, request: HttpRequest, identity: Identity, scopes: Iterable[str]) -> None:
-        required = tuple(scopes)
+    def _let_in(self, request: HttpRequest, identity: Identity, required: tuple[str, ...]) -> None:
         if not identity.info.scopes.issuperset(required):
             log_refusal(
                 "access token refused backend=%s: %s", self.backend, insufficient_scope(identity.info, required)
@@ -137,14 +136,14 @@ class Protection:
 
     @contextmanager
     def _denials(self, request: HttpRequest) -> Iterator[None]:
-        """Turn what was found out into what is answered."""
+        """Turn failures into refusals."""
         try:
             yield
         except NonceNeeded:
             raise UseDPoPNonce(fresh_nonce(), announcement=self.announcement.answering(request)) from None
         except InvalidProof as invalid:
             log_refusal("DPoP proof refused backend=%s: %s", self.backend, invalid)
-            reason = f"The DPoP proof is not good: {invalid}."
+            reason = f"The DPoP proof is invalid: {invalid}."
             raise InvalidDPoPProof(reason, announcement=self.announcement.answering(request)) from None
         except IntrospectionUnavailable as unavailable:
             logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)

@@ -1,4 +1,4 @@
-"""What the URL patterns of the project read of a request path, if they do not read all of it."""
+"""The part of a request path that the URL patterns of the project read, if they do not read all of it."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def _what_is_read(each: Any, path: str) -> set[str] | None:
 
 
 def _start(pattern: Any, path: str) -> int:
-    """Return where a pattern that matches begins to read."""
+    """Return the position at which a pattern that matches begins to read."""
     found = pattern.regex.search(path) if isinstance(pattern, RegexPattern) else None
     return found.start() if found else 0

@@ -1,4 +1,4 @@
-"""What code expects of a user of Django, answered for a user without a row, permissions and groups."""
+"""The interface of a user of Django, for a user without a row, permissions and groups."""
 
 from __future__ import annotations
 

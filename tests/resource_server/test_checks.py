@@ -122,6 +122,14 @@ def test_scopes_that_are_no_scopes_are_found_before_a_request_is(declared: Any) 
     assert said_of(view(Ours, permission_classes=[READ], required_scopes=declared)) == []
 
 
+def test_the_check_of_scopes_does_not_use_an_iterator_up() -> None:
+    names = map("orders:{}".format, ["read", "write"])
+    broken = view(Ours, permission_classes=[HasScope], required_scopes=names)
+
+    assert said_of(broken) == said_of(broken) == ["E013"]
+    assert list(names) == ["orders:read", "orders:write"]
+
+
 @pytest.mark.parametrize("methods", ["header", None, 7, (["header"],), (), ("body",), ("header", "query")])
 def test_ways_to_send_a_token_that_do_not_exist_are_found(methods: Any) -> None:
     strange = type("Strange", (Ours,), {"bearer_methods": methods})

@@ -143,7 +143,9 @@ def test_a_good_token_opens_the_view(path: str, method: str, remote: Misbehaving
 def test_each_refusal_has_the_status_and_challenge_of_its_cause(
     path: str, method: str, remote: MisbehavingServer
 ) -> None:
-    assert_refused(ask(path, method=method), 401, None)
+    without = ask(path, method=method)
+    assert_refused(without, 401, None)
+    assert challenge_of(without)[1]["scope"] == "orders:read"
     assert_refused(ask(path, method=method, authorization="Bearer a b"), 400, "invalid_request")
     assert_refused(ask(path, "a,b", method=method), 401, "invalid_token")
     remote.behave("inactive")

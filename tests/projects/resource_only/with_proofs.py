@@ -14,3 +14,4 @@ _ON_DISK = {
     "LOCATION": os.environ.get("CACHE_DIRECTORY", ""),
 }
 CACHES = {"default": services.cache() if services.CACHE_URL.startswith("redis:") else _ON_DISK}
+SILENCED_SYSTEM_CHECKS = ["introspection.E046"]  # these processes run one after the other, which this cache can bear
