@@ -15,8 +15,10 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from django.core.cache import BaseCache, caches
+from django.core.cache import BaseCache
 from django.core.signals import setting_changed
+
+from .shared_caches import shared_cache
 
 logger = logging.getLogger("django_introspection")
 
@@ -53,7 +55,7 @@ class CacheCalls:
         line = self._lines.get(alias) or self._lines.setdefault(alias, _Line(self._log))
         call = line.begin()
         try:
-            result = work(caches[alias])
+            result = work(shared_cache(alias))
         except Exception as error:  # noqa: BLE001 - each cache has errors of its own, which may show its password
             line.fail(call, type(error).__name__)
             raise CacheUnavailable from None

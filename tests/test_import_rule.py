@@ -25,6 +25,7 @@ ROOMS = {
     "hooks": "settings",
     "check_messages": "settings",
     "cache_calls": "cache calls",
+    "shared_caches": "cache calls",
     "revocations": "revocations",
     "jose": "jose",
     "keys": "keys",

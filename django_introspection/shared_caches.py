@@ -1,0 +1,50 @@
+"""One cache object for all threads and tasks of a process, if it talks to Redis by Django's own cache.
+
+Django makes a cache object for each thread and each task, and each object for Redis has connections of its own: every
+async request opened a new one. The client below is safe for threads, and after a fork it opens new connections.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import BaseCache, caches
+from django.core.cache.backends.redis import RedisCache
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+LONGEST_WAIT = 1
+"""Seconds that a call waits for Redis, if OPTIONS names no other time; the client's default is five or none."""
+
+_shared: dict[str, BaseCache | None] = {}
+
+
+def shared_cache(alias: str) -> BaseCache:
+    """Return the cache with this alias, shared if that is possible; raises whatever the cache raises."""
+    try:
+        cache = _shared[alias]
+    except KeyError:
+        cache = _shared[alias] = _make(alias)
+    return caches[alias] if cache is None else cache
+
+
+def _make(alias: str) -> BaseCache | None:
+    """Return a cache object of our own, None if its class is another one, which might not be safe for threads."""
+    entry: dict[str, Any] = dict(settings.CACHES[alias])
+    if import_string(entry.pop("BACKEND")) is not RedisCache:
+        return None
+    waits = {"socket_timeout": LONGEST_WAIT, "socket_connect_timeout": LONGEST_WAIT}
+    entry["OPTIONS"] = {**waits, **entry.get("OPTIONS", {})}
+    return RedisCache(entry.pop("LOCATION", ""), entry)
+
+
+def _forget(*, setting: str = "CACHES", **_: Any) -> None:
+    if setting == "CACHES":
+        _shared.clear()
+
+
+setting_changed.connect(_forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
