@@ -13,7 +13,8 @@ Every receiver gets keyword arguments only:
   "stale" for a kept answer that stands in for a server that cannot be asked)
 - `circuit_changed`: `backend`, `is_open` (whether nobody asks the server for now)
 - `credentials_refused`: `backend`, `detail`; once a minute while a server does not take this resource server's own
-- `client_authentication_failed`: `client_id` (as claimed, may be anything), `reason`, `remote_address`
+- `client_authentication_failed`: `client_id` (as claimed, may be anything; a placeholder for what
+  may be a secret), `reason`, `remote_address`
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from ..protocol.errors import (
 )
 from ..protocol.form import Form
 from ..protocol.jwt import token_identity
-from ..protocol.opaque import digest
+from ..protocol.opaque import digest, loggable_identifier
 from ..signals import client_authentication_failed
 from .addresses import client_address
 from .assertions import authenticate_by_assertion
@@ -177,7 +177,8 @@ def _bearer_problem(answer: Answer) -> str:
 def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
     address = client_address(request)
     reason = refusal.detail or refusal.description
-    client_authentication_failed.send_robust(Client, client_id=client_id, reason=reason, remote_address=address)
+    claimed = loggable_identifier(client_id)
+    client_authentication_failed.send_robust(Client, client_id=claimed, reason=reason, remote_address=address)
     raise after_failure(refusal, client_id, address)
 
 

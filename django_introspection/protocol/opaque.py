@@ -19,8 +19,12 @@ CLIENT_SECRET = "dit_cs_"
 MIN_PROVISIONED_SECRET = 32
 """Characters that a secret made elsewhere must have: we store a fast digest, so it must be unguessable."""
 
+MAX_IDENTIFIER = 255
+"""Characters of the longest client identifier."""
+
 _ALPHABET = string.digits + string.ascii_letters
 _GENERATED = re.compile(r"dit_[a-z]{2}_[0-9A-Za-z]{49}")
+_SECRET = re.compile(r"dit_[a-z]{2}_|eyJ[\w-]*\.eyJ")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -51,6 +55,17 @@ def may_be_token(value: str) -> bool:
 def has_control_characters(value: str) -> bool:
     """Tell whether a value has characters that no credential has and some databases refuse."""
     return bool(_CONTROL.search(value))
+
+
+def loggable_identifier(value: str) -> str:
+    """Return a client identifier as it was sent, or a placeholder if it may be a token or a secret in its place.
+
+    Clients that swap identifier and secret must not write the secret into the log. A generated value, a JWT and
+    everything that is longer than an identifier can be are replaced.
+    """
+    if len(value) > MAX_IDENTIFIER or _SECRET.search(value):
+        return "(a secret or token)"
+    return value
 
 
 def hint(value: str) -> str:

@@ -97,6 +97,26 @@ def test_a_failed_authentication_is_told_with_who_and_from_where(
     assert keywords["reason"]
 
 
+@pytest.mark.parametrize("in_body", [False, True], ids=["Basic", "body"])
+@pytest.mark.parametrize("kind", ["generated", "token", "longer than an identifier", "JWT"])
+def test_a_secret_in_place_of_the_client_id_is_neither_sent_nor_logged(
+    kind: str, in_body: bool, heard: Any, machine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = {"generated": machine.secret, "token": factories.TokenFactory().access_token}
+    secret = values.get(kind, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0." if kind == "JWT" else "s" * 256)
+    heard.clear()
+    if in_body:
+        endpoints.post("/oauth/token", {"client_id": secret, "client_secret": machine.client.client_id})
+    else:
+        endpoints.introspect("x", auth=endpoints.basic(secret, machine.client.client_id))
+
+    [(name, keywords)] = heard
+    assert name == "client_authentication_failed"
+    assert keywords["client_id"] in ("(a secret or token)", "")  # the header is malformed if the identifier is too long
+    assert "client authentication failed" in caplog.text
+    assert secret not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
