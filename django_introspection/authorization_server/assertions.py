@@ -22,15 +22,15 @@ logger = logging.getLogger("django_introspection")
 
 
 def is_supported() -> bool:
-    """Tell whether this server takes assertions: they are for an issuer, and verified with the extra `jwt`."""
+    """Return whether this server accepts assertions: they need an issuer, and the extra `jwt` to verify them."""
     return introspection_settings.ISSUER is not None and is_installed()
 
 
 def authenticate_by_assertion(credentials: AssertionCredentials) -> ClientResult:
-    """Return the client that an assertion authenticates, or why it authenticates none.
+    """Return the client that an assertion authenticates, or the reason why it authenticates none.
 
-    One statement, and none for an assertion that says the wrong things. Raises TemporarilyUnavailable or
-    IntrospectionUnavailable where its keys or the memory of used assertions cannot be reached.
+    It takes one statement, and none for an assertion with invalid claims. Raises TemporarilyUnavailable or
+    IntrospectionUnavailable if its keys or the cache of used assertions cannot be reached.
     """
     if problem := _problem(credentials):
         return Rejection(problem)
@@ -71,9 +71,9 @@ def _is_signed_by(client: Client, jwt: UnverifiedJWT) -> bool:
 
 
 def _is_first_use(credentials: AssertionCredentials) -> bool:
-    """Remember the `jti` until the assertion has expired; only the first who does so wins.
+    """Record the `jti` until the assertion has expired, and return whether this is the first use.
 
-    Raises TemporarilyUnavailable where it cannot be remembered: whoever cannot remember must not believe.
+    Raises TemporarilyUnavailable if it cannot be recorded, because the assertion could then be used again.
     """
     claims = credentials.jwt.claims
     name = hashlib.sha256(f"{credentials.client_id}\0{claims['jti']}".encode()).hexdigest()

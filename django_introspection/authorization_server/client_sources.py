@@ -1,7 +1,7 @@
-"""Where the clients are that may call our endpoints: the sources of CLIENT_SOURCES, asked one after the other.
+"""The sources of clients that may call our endpoints: those of CLIENT_SOURCES, asked one after the other.
 
-A client of another package has no row of its own here. What it is told is CLIENT_POLICY, or what a row of `Client` says
-that has its `client_id` and the authentication method `elsewhere`; that row is never a way to authenticate.
+A client of another package has no row of its own here. CLIENT_POLICY decides what it may introspect, or the row of
+`Client` with its `client_id` and the authentication method `elsewhere`. That row is never a way to authenticate.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ _COPIED = (
 
 
 class ClientSource(ABC):
-    """Knows clients and what authenticates them. One instance per process, shared by threads.
+    """A source of clients, which authenticates them. There is one instance per process, shared by threads.
 
     The client that it finds is a row of `Client`, or an unsaved one from `client_with_policy`.
     """
 
     @abstractmethod
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
-        """Find the client of a secret; raises OAuthError where that cannot be found out now."""
+        """Find the client of a secret; raises OAuthError if it cannot be found now."""
 
     @abstractmethod
     def by_id(self, client_id: str) -> ClientResult:
@@ -78,9 +78,9 @@ class ClientSource(ABC):
         """
 
     def key_of(self, client_id: str) -> str | None:
-        """Return what names the existing client with this identifier, None if there is none.
+        """Return the key of the existing client with this identifier, None if there is none.
 
-        No later client with the same identifier has the same key, so that nobody inherits the policy of another client.
+        No later client with the same identifier has the same key, so that none inherits the policy of another client.
         """
         return None
 
@@ -89,19 +89,19 @@ class ClientSource(ABC):
         return UNKNOWN_CLIENT
 
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
-        """Find the client that an access token was issued to, and what the token means."""
+        """Find the client to which an access token was issued, and the answer about the token."""
         return None, Inactive(Reason.UNKNOWN)
 
     def verify_dummy_secret(self, request: HttpRequest, credentials: SecretCredentials) -> None:
-        """Do what a wrong secret costs and looking for an unknown client does not, so that nobody can tell."""
+        """Do the work of a wrong secret that looking for an unknown client leaves out, so that both take as long."""
 
     def check(self) -> list[CheckMessage]:
-        """Return what the system checks should say of this source."""
+        """Return the messages of the system checks about this source."""
         return []
 
 
 def client_sources() -> list[ClientSource]:
-    """Return the sources of CLIENT_SOURCES in their order; raises InvalidSetting for one that is none."""
+    """Return the sources of CLIENT_SOURCES in their order; raises InvalidSetting."""
     return [_source(number, path) for number, path in enumerate(introspection_settings.CLIENT_SOURCES)]
 
 
@@ -126,7 +126,7 @@ def first_known(results: Iterable[ClientResult]) -> ClientResult:
 
 
 def source_key(client_id: str) -> str | None:
-    """Return what names the client of another source that has an identifier, None if no source has one."""
+    """Return the key of the client of another source with an identifier, None if no source has one."""
     return next((key for source in client_sources() if (key := source.key_of(client_id)) is not None), None)
 
 
@@ -157,7 +157,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def with_policy(rows: QuerySet[_Row], client_id: str) -> QuerySet[_Row]:
-    """Let rows of another package bring what our admin says of the client that their field names, in one statement."""
+    """Let rows of another package bring the policy of the client that a field of theirs names, in one statement."""
     annotated: QuerySet[_Row] = rows.annotate(**{_POLICY: _policy_of(client_id)})
     return annotated
 
@@ -187,5 +187,5 @@ def client_with_policy(row: Any, client_id: str, key: str) -> ClientResult:
 
 
 def _plain(value: Any) -> Any:
-    """Return what a JSON column holds: some databases put its text into an object."""
+    """Return the value of a JSON column: some databases put its text into an object."""
     return json.loads(value) if isinstance(value, str) else value

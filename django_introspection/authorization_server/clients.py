@@ -1,4 +1,4 @@
-"""Who calls our endpoints: client authentication, the same at each (RFC 6749 §2.3, RFC 7662 §2.1)."""
+"""Client authentication, the same at each of our endpoints (RFC 6749 §2.3, RFC 7662 §2.1)."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ LAST_USE_EVERY = timedelta(minutes=1)
 
 
 def authenticate_client(request: HttpRequest, form: Form) -> Client:
-    """Return the client of ours that calls, by its own credentials; raises OAuthError.
+    """Return the client of this app that calls, by its own credentials; raises OAuthError.
 
-    A client of another source gets its tokens elsewhere, and would be told here that it has revoked one.
+    A client of another source gets its tokens there, and revoking one here would have no effect.
     """
     credentials = _credentials(request, form)
     if isinstance(credentials, BearerCredentials):
@@ -75,7 +75,7 @@ def authenticate_client(request: HttpRequest, form: Form) -> Client:
 def authenticate_caller(request: HttpRequest, form: Form) -> Client:
     """Return the client that asks about tokens, by its credentials or by an access token of its own.
 
-    Raises OAuthError; always 401 for a token that is not good or lacks the scope (RFC 7662 §2.3).
+    Raises OAuthError; always 401 for a token that is inactive or lacks the scope (RFC 7662 §2.3).
     """
     credentials = _credentials(request, form)
     if isinstance(credentials, BearerCredentials):
@@ -119,7 +119,7 @@ def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
 
 
 def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
-    """Ask each source; those that know no such client then do the work that a wrong secret costs."""
+    """Ask each source; a source without such a client then does the work of a wrong secret."""
     rejections: dict[ClientSource, Rejection] = {}
     for source in client_sources():
         result = source.by_secret(request, credentials)
@@ -136,7 +136,7 @@ def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form)
     client, answer = _holder(credentials.token)
     problem = _bearer_problem(answer)
     if client is None or not answer or problem:
-        _refuse(request, invalid_caller("The access token is not good here.", detail=problem or "no client's"))
+        _refuse(request, invalid_caller("The access token is not valid here.", detail=problem or "no client's"))
     if token_identity(form.get("token") or "") == token_identity(credentials.token):
         _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
     if INTROSPECTION_SCOPE not in answer.info.scopes:
@@ -147,7 +147,7 @@ def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form)
 
 
 def _holder(token: str) -> tuple[Client | None, Answer]:
-    """Return the client that a token was issued to, and what the token means; the first source that knows it says."""
+    """Return the client to which a token was issued, and the answer of the first source that knows the token."""
     answer: Answer = Inactive(Reason.UNKNOWN)
     for source in client_sources():
         client, answer = source.by_token(token)
@@ -157,7 +157,7 @@ def _holder(token: str) -> tuple[Client | None, Answer]:
 
 
 def _bearer_problem(answer: Answer) -> str:
-    """Say why a token is not a client's own for this server: every kind but the plain machine token is out."""
+    """Return why a token is not a client's own for this server, "" if it is: only a plain machine token is."""
     if not answer:
         return answer.reason
     info = answer.info
@@ -186,7 +186,7 @@ class DatabaseClients(ClientSource):
     """The clients of this app."""
 
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
-        """Look with one statement, so that an unknown client and a wrong secret are the same work."""
+        """Look with one statement, so that an unknown client and a wrong secret cost the same."""
         found = secrets_by_client().get(credentials.client_id, digest(credentials.client_secret))
         if found is None:
             return UNKNOWN_CLIENT
@@ -197,7 +197,7 @@ class DatabaseClients(ClientSource):
         return found.client
 
     def by_id(self, client_id: str) -> ClientResult:
-        """Look with one statement; a row that only gives a policy to a client of another source is none of ours."""
+        """Look with one statement; a row that is the policy of a client of another source is not found."""
         client = Client.objects.filter(client_id=client_id).first()
         if client is None or client.client_id != client_id:  # a collation may see fewer differences than we do
             return UNKNOWN_CLIENT
@@ -233,7 +233,7 @@ def _rejection(found: ClientSecret, credentials: SecretCredentials) -> Rejection
 
 
 def _note_use(secret: ClientSecret) -> None:
-    """Keep the last use, at most once a minute whatever the number of processes: never a reason to refuse."""
+    """Record the last use, at most once a minute for all processes; a failure never refuses a request."""
     at = now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=at - LAST_USE_EVERY)
     try:

@@ -17,11 +17,11 @@ from ..models.fields import now
 from ..protocol.error_reports import conceal_locals
 from ..protocol.identifiers import is_client_id
 from ..protocol.opaque import digest
-from .issuing import add_secret, register
+from .issuing import create_secret, register
 
 
 class Change(StrEnum):
-    """What provisioning did."""
+    """The effect of provisioning."""
 
     CREATED = "created"
     SECRET_ADDED = "secret added"
@@ -29,7 +29,7 @@ class Change(StrEnum):
 
 
 class Provisioned(NamedTuple):
-    """A client, what was done, and the secret that was generated, where one was."""
+    """A client, the change that was made, and the generated secret if there is one."""
 
     client: Client
     change: Change
@@ -43,10 +43,10 @@ class Provisioned(NamedTuple):
 def provision(
     client_id: str | None, client_secret: str | None, defaults: Mapping[str, Any], **metadata: Any
 ) -> Provisioned:
-    """Register a client as `register` does, or find that it is there as it should be, with this secret among its own.
+    """Register a client as `register` does, or check that it exists with these fields, and add its secret if missing.
 
-    `defaults` are fields of a new client only. Of one that exists, the other fields given are compared. Raises
-    ValidationError where one differs, for a secret that has expired, and where one would have to be generated.
+    `defaults` are fields of a new client only; the other fields are compared with those of an existing client. Raises
+    ValidationError if one differs, for a secret that has expired, and if one would have to be generated.
     """
     client = None if client_id is None else find_client(client_id)
     if client is None:
@@ -95,8 +95,9 @@ def rotate_secret(
     The new secret expires at `expires_at`, the others at `others_expire_at` or earlier; None means no new limit.
     `form_id` is the ID of the form that asks: a form that has made a secret gets no second one.
 
-    Raises ValidationError as `add_secret` does, if the client has this secret already, and if it does not authenticate
-    by a secret; raises IntegrityError for a form that has made a secret, and if the client was deleted.
+    Raises ValidationError as `create_secret` does, if the client has this secret already, and if it has another
+    authentication method than a secret. Raises IntegrityError for a form that has made a secret, and if the client was
+    deleted.
     """
     if not client.has_secrets:
         raise ValidationError("This client does not authenticate by a secret.")
@@ -106,7 +107,7 @@ def rotate_secret(
         if others_expire_at is not None:
             lasting = _secrets(client).filter(Q(expires_at=None) | Q(expires_at__gt=others_expire_at))
             lasting.update(expires_at=others_expire_at)
-        return add_secret(client, value, expires_at=expires_at, form_id=form_id)
+        return create_secret(client, value, expires_at=expires_at, form_id=form_id)
 
 
 def _refuse_difference(client: Client, metadata: Mapping[str, Any]) -> None:
@@ -125,7 +126,7 @@ def _provision_secret(client: Client, value: str | None) -> Change:
     found = of_this_value.first()
     if found is None:
         try:
-            add_secret(client, value)
+            create_secret(client, value)
         except (IntegrityError, ValidationError):
             if not of_this_value.exists():  # no other process was faster
                 raise

@@ -22,7 +22,7 @@ from .subjects import client_subject, user_name, user_subject
 
 
 class DatabaseBackend(TokenBackend):
-    """Look tokens up by digest: one statement, and none for a value that cannot be ours."""
+    """Look tokens up by digest: one statement, and none for a value that this server cannot have issued."""
 
     is_remote = False
 
@@ -33,7 +33,7 @@ class DatabaseBackend(TokenBackend):
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
-        """Ask the database; raises IntrospectionUnavailable where it does not answer."""
+        """Ask the database; raises IntrospectionUnavailable if it does not answer."""
         return answer_for_token(token)
 
 
@@ -51,16 +51,16 @@ def answer_for_token(token: str) -> Answer:
 
 
 def find(token: str) -> Token | None:
-    """Return the row of a value, None where there is none; raises IntrospectionUnavailable."""
+    """Return the row of a value, None if there is none; raises IntrospectionUnavailable."""
     token_digest = stored_digest(token)
     return None if token_digest is None else _with_digest(token_digest)
 
 
 def stored_digest(token: str) -> bytes | None:
-    """Return the digest under which a value would be stored, None where it cannot be a token of ours.
+    """Return the digest under which a value would be stored, None if it cannot be a token of this server.
 
-    For a JWT that is the digest of what was signed: a signature can be altered and stay good, and would be another
-    token that nobody has revoked. Only an access token is taken, signed by us (RFC 9068 §4, RFC 8725 §3.12).
+    For a JWT that is the digest of its signing input: an altered signature can stay valid, and would make another token
+    that was never revoked. Only access tokens that this server signed are read (RFC 9068 §4, RFC 8725 §3.12).
     """
     if not may_be_token(token):
         return None
@@ -83,7 +83,7 @@ def _with_digest(token_digest: bytes) -> Token | None:
 
 
 def describe_token(token: Token) -> TokenInfo:
-    """Return every member that is known of a token (RFC 7662 §2.2).
+    """Return every known member of a token (RFC 7662 §2.2).
 
     Raises IntrospectionUnavailable if a function of the project fails that names its user.
     """

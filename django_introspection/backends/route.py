@@ -13,7 +13,7 @@ from .base import TokenBackend
 from .registry import token_backends
 
 _NOT_ITS_OWN = frozenset({Reason.MALFORMED, Reason.UNKNOWN, Reason.WRONG_ISSUER})
-"""What a backend says of a token that another one may know. One that it knows and refuses is nobody else's to judge."""
+"""Reasons of a backend that does not know a token. If it knows the token and rejects it, no other backend is asked."""
 
 Judge = Callable[[Answer, TokenBackend], Answer]
 

@@ -1,7 +1,7 @@
 """Client secrets that another package keeps as password hashes: hashed once, and remembered if they were right.
 
-A password hash takes a large part of a second by design, at every request. A secret that was right once is accepted at
-once by every process, whatever strangers do; only the first use of a secret, and each guess, is hashed within bounds.
+A password hash takes a large part of a second by design, at every request. Every process accepts a secret that was
+right once without hashing, even during an attack. The first use of a secret, and each guess, is hashed within bounds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _is_hash_of(given: str, stored: str) -> bool:
 
 
 class HashedSecrets:
-    """Verify secrets. A wrong one costs one statement and one hash, whatever is stored and whether the client exists.
+    """Verify secrets. A wrong one costs one statement and one hash, also if the client does not exist.
 
     Raise TooManyRequests or TemporarilyUnavailable instead of hashing beyond the bounds of `HashingTurns`.
     """

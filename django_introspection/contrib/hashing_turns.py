@@ -1,4 +1,4 @@
-"""Who may make this process hash a secret, and when: strangers get little of it, and take nothing from a client."""
+"""Turns to hash a secret: strangers get few, and never those of a client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HashingTurns:
     """Give out turns to hash.
 
     An address has a number of failures. When it has used them up, an existing client still has a turn of its own now
-    and then: strangers who share its address cannot lock it out. One secret of a client is hashed at a time, so that
+    and then, so that strangers who share its address cannot lock it out. One secret of a client is hashed at a time:
     guesses at one client delay no other client, and guesses at clients that do not exist delay none.
     """
 

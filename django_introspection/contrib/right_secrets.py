@@ -29,7 +29,7 @@ LIFETIME = timedelta(days=90)
 def digest_of(given: str, stored: str) -> bytes:
     """Return the digest under which a secret is known; another stored hash makes another digest.
 
-    Its key comes from SECRET_KEY, so that the table alone gives nobody a fast way to guess a secret.
+    Its key comes from SECRET_KEY, so that a thief of the table alone has no fast way to guess a secret.
     """
     return salted_hmac(__name__, f"{len(given)}:{given}{stored}", algorithm="sha256").digest()
 

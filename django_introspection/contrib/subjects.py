@@ -1,4 +1,4 @@
-"""What a machine token of another package has as its `sub`."""
+"""The `sub` of machine tokens of other packages."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ CLIENT_SUBJECT = "client:"
 
 
 class Kind(StrEnum):
-    """What names a principal: a member, or the token itself. The same name of two kinds names two principals."""
+    """The member that names a principal, or the token itself. The same name of two kinds names two principals."""
 
     SUBJECT = "sub"
     USERNAME = "username"

@@ -1,4 +1,4 @@
-"""Who `request.user` is: the local user where the source or a resolver knows one, else one made of the token alone."""
+"""`request.user`: the local user if the source or a resolver knows one, otherwise one made of the token alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .user_interface import UserInterface
 
 
 class TokenUser(UserInterface):
-    """The resource owner or client that a token stands for; needs no table and no contrib.auth.
+    """The resource owner or client of a token; needs no table and no contrib.auth.
 
     `pk` is a UUID made of the issuer and the name that it gives: the subject, the `username` of a person without a
     subject, or the client that acts for itself. `issuer` is what the settings name; the caller vouches for `info.iss`
@@ -59,7 +59,7 @@ Resolver = Callable[[TokenUser, HttpRequest], Any]
 
 
 def user_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
-    """Return the user of an active token, and an Inactive where it has none that may come in.
+    """Return the user of an active token, an Inactive if the user is rejected.
 
     Raises IntrospectionUnavailable if a resolver raises anything but PermissionDenied, or returns no user.
     """
@@ -89,7 +89,7 @@ def source_of(answer: Active, backend: TokenBackend) -> TokenBackend:
 
 
 def resolver_of(backend: TokenBackend) -> Resolver | None:
-    """Return the resolver of a backend, None where its users are TokenUsers; raises InvalidBackend."""
+    """Return the resolver of a backend, None if its users are TokenUsers; raises InvalidBackend."""
     if backend.user_resolver is None:
         return None
     if backend not in _resolvers:
@@ -128,7 +128,7 @@ def _resolver(place: str, entry: Any) -> Resolver:
 
 
 def resolver_place(backend: TokenBackend) -> str:
-    """Return where the settings name the resolver of a backend."""
+    """Return the place in the settings that names the resolver of a backend."""
     return f"{NAME}['BACKENDS'][{backend.alias!r}]['USER']"
 
 

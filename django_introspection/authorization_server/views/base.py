@@ -39,9 +39,9 @@ RETRY_AFTER = 5
 class ProtocolView(APIView):
     """Serve one endpoint of the standards the same way in every project.
 
-    Every policy that an APIView takes from REST_FRAMEWORK is set here, nothing of the request but its form body
-    and its `Authorization` header is read, and every answer is JSON. Not in ATOMIC_REQUESTS: an error answer must
-    not undo the revocation that caused it.
+    Every policy that an APIView takes from REST_FRAMEWORK is set here. Only the form body and the `Authorization`
+    header of a request are read, and every answer is JSON. The view runs outside of ATOMIC_REQUESTS, because an error
+    answer must not undo the revocation that caused it.
     """
 
     authentication_classes = ()
@@ -75,7 +75,7 @@ class ProtocolView(APIView):
         return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Run none of DRF's steps."""
+        """Skip the steps of DRF."""
         defer_until_sent(self.http_request, restore_if_needed)
 
     @property
@@ -118,11 +118,11 @@ class ProtocolView(APIView):
         kept: bytes = self.http_request.POST.urlencode().encode()
         if kept or not is_form(content_type):
             return kept or b"a body of another type"
-        logger.error("%s cannot answer: a middleware has read the body and kept nothing of it", type(self).__name__)
+        logger.error("%s cannot answer: a middleware has read the body and did not keep it", type(self).__name__)
         raise TemporarilyUnavailable("The server cannot answer at the moment.")
 
     def handle_exception(self, exc: Exception) -> Any:
-        """Answer an error in the form of RFC 6749 §5.2; what is a bug is raised on."""
+        """Answer an error in the form of RFC 6749 §5.2; raise every other exception again, which is a bug."""
         match exc:
             case OAuthError():
                 return self.refuse(exc)
@@ -138,7 +138,7 @@ class ProtocolView(APIView):
         raise exc
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Leave the answer as it is, and what can wait for when it has been sent."""
+        """Leave the answer as it is, and start deferred work when it has been sent."""
         run_deferred_work(self.http_request, response)
         return response
 

@@ -107,6 +107,6 @@ def _may_call(application: Any) -> bool:
 
 
 def _stored_secret(application: Any) -> str:
-    """Return the secret, empty where it ought to be hashed and is not: a hash of a hasher that is gone is no secret."""
+    """Return the secret, "" if it should be hashed and is not: a hash of a hasher that is gone is no secret."""
     secret: str = application.client_secret
     return secret if is_hashed(secret) or not application.hash_client_secret else ""
