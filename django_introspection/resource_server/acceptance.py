@@ -15,9 +15,9 @@ from django.http import HttpRequest
 
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
-from ..backends.route import ask_route
+from ..backends.route import Judge, ask_route
 from ..conf import introspection_settings
-from ..outbound.steps import Steps, arun, run
+from ..outbound.steps import arun, run
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
@@ -89,17 +89,16 @@ def validate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | N
     `jkt` is the thumbprint of the key that its sender proved to hold, None for a bearer token. The user is not asked
     for.
     """
-    return run(_ask(token, alias, jkt, trace))
+    return run(ask_route(token_backends[alias].route(token), Presented(token), _judge(jkt, trace)))
 
 
 async def avalidate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
     """Return like `validate`, without blocking the event loop."""
-    return await arun(_ask(token, alias, jkt, trace))
+    return await arun(ask_route(token_backends[alias].route(token), Presented(token), _judge(jkt, trace)))
 
 
-def _ask(token: str, alias: str, jkt: str | None, trace: Trace | None) -> Steps[Answer]:
-    judge = partial(accept, jkt=jkt) if trace is None else partial(_accept_traced, trace, jkt=jkt)
-    return ask_route(token_backends[alias].route(token), Presented(token), judge)
+def _judge(jkt: str | None, trace: Trace | None) -> Judge:
+    return partial(accept, jkt=jkt) if trace is None else partial(_accept_traced, trace, jkt=jkt)
 
 
 def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> Answer:
@@ -143,16 +142,10 @@ def rejection_reason(
         return Reason.NOT_YET_VALID
     if backend.issuer is not None and info.iss not in (None, backend.issuer):
         return Reason.WRONG_ISSUER
-    return Reason.WRONG_AUDIENCE if _is_for_others(info, backend) else None
-
-
-def _is_for_others(info: TokenInfo, backend: TokenBackend) -> bool:
-    """Return whether a token is not for this resource server (RFC 7662 §4, RFC 8707 §2)."""
-    if not backend.audience:
-        return False
-    if not info.audiences:
-        return backend.is_audience_required
-    return not names_any_of(backend.audience, info.audiences)
+    is_checked = backend.audience and (backend.is_audience_required or info.audiences)
+    if is_checked and not names_any_of(backend.audience, info.audiences):
+        return Reason.WRONG_AUDIENCE
+    return None
 
 
 def _binding_refusal(info: TokenInfo, jkt: str | None) -> Reason | None:

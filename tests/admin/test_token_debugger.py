@@ -107,6 +107,40 @@ def test_a_token_that_is_refused_says_why(browser: Browser, issued: Any, change:
     assert str(REASONS[Reason(reason)].do) in text_of(answer)
 
 
+def test_a_bound_token_may_be_accepted_by_a_view_with_dpop_and_the_page_says_so(browser: Browser, issued: Any) -> None:
+    Token.objects.filter(pk=issued.token.pk).update(members={"cnf": {"jkt": "x"}})
+
+    assert "to a view whose schemes include DPoP" in text_of(debug(browser, issued.access_token))
+
+
+def test_a_scope_that_a_view_needs_is_checked(browser: Browser, issued: Any) -> None:
+    assert debug(browser, issued.access_token, scope="orders:read").context["here"].accepted
+
+    answer = debug(browser, issued.access_token, scope="orders:read orders:write")
+
+    assert answer.context["here"].reason == "insufficient scope"
+    assert "Found: scope 'orders:read'" in text_of(answer)
+    assert debug(browser, issued.access_token, scope='"').context["form"].errors.keys() == {"scope"}
+
+
+def test_a_token_that_no_backend_takes_names_the_routing(settings: Any, browser: Browser, issued: Any) -> None:
+    routing = {
+        "BACKEND": "django_introspection.backends.RoutingBackend",
+        "OPTIONS": {"issuers": {"https://a.example": "own"}},
+    }
+    own = TOKEN_INTROSPECTION["BACKENDS"]["default"]
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "BACKENDS": {"default": routing, "own": own}}
+
+    assert "No backend was asked" in text_of(debug(browser, issued.access_token))
+
+
+def test_each_step_to_the_verdict_is_shown(browser: Browser, issued: Any, user: Any) -> None:
+    page = text_of(debug(browser, issued.access_token))
+
+    assert "Backend “default” accepted" in page
+    assert f"User accepted: {user.get_username()}" in page
+
+
 def test_a_disabled_owner_and_a_disabled_client_are_named(browser: Browser, issued: Any, user: Any) -> None:
     factories.User.objects.filter(pk=user.pk).update(is_active=False)
     assert debug(browser, issued.access_token).context["here"].reason == "user inactive"
