@@ -1,4 +1,4 @@
-"""What each verdict means to an operator, and what to do about it."""
+"""The advice about each verdict: an explanation for the operator, and the next step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, pars
 
 
 class Advice(NamedTuple):
-    """Why a token was rejected, and what to do; both are sentences."""
+    """The explanation of a rejection and the next step, in sentences."""
 
     why: Any
     do: Any

@@ -37,7 +37,7 @@ class ForgetfulTextarea(forms.Textarea):
 
 
 class DebuggerForm(forms.Form):
-    """A token, what a view asks about it, and who would ask the introspection endpoint."""
+    """A token, the backend and the scopes of a view, and the caller of the introspection endpoint."""
 
     token = forms.CharField(
         label=_("Token"),

@@ -1,6 +1,6 @@
-"""What the token debugger shows of a token: the verdicts of the resource server and of the introspection endpoint.
+"""The verdicts that the token debugger shows: that of the resource server and that of the introspection endpoint.
 
-Both are reached by the functions that a view and the endpoint call; here they are only put into words.
+The functions that a view and the endpoint call make the decisions; this module only puts them into words.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ UNAVAILABLE = "unavailable"
 
 @dataclass(frozen=True, slots=True)
 class SideVerdict:
-    """What one side makes of a token: accepted or not, why, what to do, the steps to it and the members."""
+    """The verdict of one side on a token, with its reason, the advice, the steps to it and the members."""
 
     accepted: bool
     advice: Advice | None = None
@@ -57,7 +57,7 @@ class SideVerdict:
 
 
 def resource_server_verdict(value: str, alias: str, scopes: Iterable[str]) -> SideVerdict:
-    """Return what a view that asks this backend makes of a token, and the members that the backend returned."""
+    """Return the verdict of a view that asks this backend, with the members that the backend returned."""
     trace: Trace = []
     try:
         found = inspect_token(value, alias, scopes=scopes, trace=trace)
@@ -70,7 +70,7 @@ def resource_server_verdict(value: str, alias: str, scopes: Iterable[str]) -> Si
 
 
 def endpoint_verdict(value: str, caller: Caller) -> SideVerdict:
-    """Return what our introspection endpoint answers a caller, and the members that it sends."""
+    """Return the verdict of our introspection endpoint for a caller, with the members that it sends."""
     if isinstance(caller.result, Rejection):
         return SideVerdict(False, not_authenticated(caller.result), str(caller.result.reason))
     try:

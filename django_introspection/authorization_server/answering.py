@@ -1,4 +1,4 @@
-"""What the introspection endpoint answers: its source, then the policy of the caller, then the members (RFC 7662 §2.2).
+"""The answer of the introspection endpoint: its source, the policy of the caller, the members (RFC 7662 §2.2).
 
 The endpoint, the token debugger and the command `introspection_token inspect` call `answer_for_caller`.
 """
@@ -24,7 +24,7 @@ class CallerAnswer(NamedTuple):
 
 
 def answer_for_caller(token: str, caller: Client) -> CallerAnswer:
-    """Return what the endpoint answers an authenticated caller about a token.
+    """Return the answer of the endpoint about a token to an authenticated caller.
 
     Raises UnauthorizedClient if the caller may not introspect, and IntrospectionUnavailable.
     """

@@ -1,4 +1,4 @@
-"""The part of the command introspection_token that needs the tables: issue, revoke, and what the endpoint answers."""
+"""The part of the command introspection_token that needs the tables: issue, revoke, inspect as a caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..protocol.errors import IntrospectionUnavailable, UnauthorizedClient
 from .base import UNAVAILABLE, CommandOptions, CommandResult, ScriptCommand, duration
 
 WHO = "manage.py introspection_token"
-"""What `revoked_by` says of tokens that this command ends."""
+"""The value of `revoked_by` for tokens that this command ends."""
 
 
 def add_issue(command: ScriptCommand, commands: Any) -> None:
@@ -62,7 +62,7 @@ def add_restore_tombstones(command: ScriptCommand, commands: Any) -> None:
 
 
 def endpoint_answer(token: str, client_id: str) -> Answer:
-    """Return what the introspection endpoint answers a client, with the reason that it keeps to itself.
+    """Return the answer of the introspection endpoint to a client, with the reason that is never sent.
 
     Raises CommandError if the endpoint refuses the client.
     """

@@ -67,7 +67,7 @@ class Inactive:
         return False
 
     def __str__(self) -> str:
-        """Return the reason, followed by what was expected and found instead."""
+        """Return the reason, followed by the expected and the found value."""
         details = (("expected", self.expected), ("found", self.found))
         return "; ".join([self.reason, *(f"{name} {text}" for name, text in details if text)])
 

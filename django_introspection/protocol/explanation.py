@@ -1,4 +1,4 @@
-"""What was expected of a rejected token and what was found, in words for the log, the debugger and the command.
+"""Explanations of rejections: the expected and the found value, for the log, the debugger and the command.
 
 No token and no secret is part of them. Values come from outside: they are escaped and cut, so that none can forge or
 fill a line of the log.
@@ -30,7 +30,7 @@ def explain(
     leeway: int,
     jkt: str | None,
 ) -> Inactive:
-    """Return the rejection of a token for this reason, with what was expected and what was found instead.
+    """Return the rejection of a token for this reason, with the expected and the found value.
 
     `issuer` and `audience` are those that the resource server expects; `now` and `leeway` are in seconds; `jkt` is the
     thumbprint of the key that was proven, if any.

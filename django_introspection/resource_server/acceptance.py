@@ -31,7 +31,7 @@ _OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku", "x5t#S256"})
 
 
 class Identity(NamedTuple):
-    """The user of a request, what its token means, and the issuer that vouches for both."""
+    """The user of a request, the meaning of its token, and the issuer that vouches for both."""
 
     user: Any
     info: TokenInfo
@@ -39,7 +39,7 @@ class Identity(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was asked about a token, what it answered, and what this resource server makes of the answer."""
+    """The answer of one backend about a token, and the decision of this resource server about the answer."""
 
     alias: str | None
     """The alias of a token backend; None for the user, whom the backend or its resolver names."""

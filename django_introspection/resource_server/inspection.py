@@ -1,4 +1,4 @@
-"""The judgement of a token without a request, for an operator: that of a view, and nothing is left behind."""
+"""The verdict on a token without a request, for an operator: that of a view, and it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .acceptance import Identity, Trace, Verdict, authenticate_token
 
 @conceal_locals
 def inspect_token(token: str, alias: str, *, scopes: Iterable[str] = (), trace: Trace) -> Identity | Inactive:
-    """Return what a view that asks this backend and needs these scopes makes of a bearer token of a GET request.
+    """Return the verdict on a bearer token of a GET request to a view that asks this backend and needs these scopes.
 
-    A resolver of users is asked as well, and what it writes to the database of the users is undone. Raises
+    The resolver of users is called as well, and its changes to the database of the users are undone. Raises
     IntrospectionUnavailable, or InvalidSetting for a backend or resolver that cannot be made.
     """
     with _undone():
@@ -53,7 +53,7 @@ def _request() -> HttpRequest:
 
 @contextmanager
 def _undone() -> Iterator[None]:
-    """Undo what is written to the database of the users, if there are resolvers that could write to it."""
+    """Undo changes to the database of the users, if there are resolvers that could make some."""
     entries: Iterable[Any] = introspection_settings.BACKENDS.values()
     has_resolvers = any(isinstance(entry, Mapping) and entry.get("USER") for entry in entries)
     using = _database_of_users() if has_resolvers else None

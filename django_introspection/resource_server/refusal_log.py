@@ -1,4 +1,4 @@
-"""The log of refusals: why a request with a token was turned down.
+"""The log of refusals, with the reason of each.
 
 A stranger can cause one line for each request, so the level is INFO, which a project without LOGGING does not show.
 While DEBUG is on, the level is WARNING, which it does show.

@@ -74,7 +74,7 @@ class Command(ScriptCommand):
         )
         if _has_tables():
             who.add_argument(
-                "--caller", metavar="CLIENT_ID", help="what the introspection endpoint answers this client"
+                "--caller", metavar="CLIENT_ID", help="show the answer of the introspection endpoint to this client"
             )
 
 

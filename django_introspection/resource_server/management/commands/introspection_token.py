@@ -1,4 +1,4 @@
-"""Inspect tokens: the same command, at the place where Django looks for it in this app."""
+"""The command introspection_token, in the package in which Django looks for commands of this app."""
 
 from __future__ import annotations
 
