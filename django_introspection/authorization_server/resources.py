@@ -39,16 +39,37 @@ def require_own_limits(client: Client, scope: str, resources: list[str]) -> None
 
 
 def narrow_grant(refresh_token: Token, requested_scope: str | None, requested: list[str]) -> tuple[Scope, list[str]]:
-    """Return the part of a grant that a refresh asks for, by default all of it (RFC 6749 §6, RFC 8707 §2.2).
+    """Return the part of a grant that a refresh asks for, by default all that its client may still have.
 
-    Raises InvalidScope and InvalidTarget.
+    The grant itself stays as it is (RFC 6749 §6, RFC 8707 §2.2). Raises InvalidScope and InvalidTarget.
     """
-    granted = parse_scope(refresh_token.scope)
+    granted = _scope_left(refresh_token)
     scope = _part_of(granted, requested_scope, default=granted)
-    if not requested:
-        return scope, refresh_token.audience
-    resources = _among(_known(refresh_token.audience), requested)
+    left = _resources_left(refresh_token)
+    resources = _among(left, requested) if requested else left
+    if resources == refresh_token.audience and not requested:
+        return scope, resources
     return _understood(scope, resources), resources
+
+
+def _scope_left(refresh_token: Token) -> Scope:
+    """Return what its client may now have of the scope of a grant; raises InvalidScope if that is nothing."""
+    granted, allowed = parse_scope(refresh_token.scope), set(parse_scope(refresh_token.client.scope))
+    left = tuple(token for token in granted if token in allowed)
+    if granted and not left:
+        raise InvalidScope("This client may no longer have any scope of the grant.")
+    return left
+
+
+def _resources_left(refresh_token: Token) -> list[str]:
+    """Return those of a grant's resources that its client may now have; raises InvalidTarget if these are none."""
+    issuer = introspection_settings.ISSUER
+    own = [issuer] if issuer is not None and INTROSPECTION_SCOPE in parse_scope(refresh_token.client.scope) else []
+    allowed = {normal_resource(resource) for resource in [*_known(refresh_token.client.allowed_resources), *own]}
+    left = [resource for resource in refresh_token.audience if normal_resource(resource) in allowed]
+    if refresh_token.audience and not left:
+        raise InvalidTarget("This client may no longer have any resource of the grant.")
+    return left
 
 
 def _part_of(allowed: Scope, requested: str | None, *, default: Scope) -> Scope:

@@ -2,55 +2,91 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from ..backends.database import find
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
-from ..protocol.errors import InvalidGrant
+from ..protocol.errors import IntrospectionUnavailable, InvalidGrant
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from ..signals import refresh_token_reused
 from .issuing import IssuedToken, access_token_lifetime, announce, create, create_refresh_token
 from .jwt_access_tokens import require_signing
 from .resources import narrow_grant
-from .revoking import revoke_grant
+from .revoking import revoke_grant, revoke_tokens
+
+logger = logging.getLogger("django_introspection")
 
 REUSE = "reuse of a refresh token"
 REPLACED = "repeat of a refresh within REFRESH_GRACE"
 """What `revoked_by` says of tokens that this module ends."""
+REFUSED = "The refresh token is not valid."
 
 
 def refresh(client: Client, form: Form) -> IssuedToken:
     """Exchange a refresh token for an access token and the next refresh token; raises OAuthError.
 
-    A used token that comes again is in two hands, one of them a thief's, so everything of its grant is revoked.
+    A used token that comes again is in two hands, one of them a thief's, so everything of its grant is revoked, and
+    ReusedRefreshToken or ReusedWithoutCache is raised.
     """
     presented = _presented(client, form.require("refresh_token"))
     lapse = presented.lapse_reason(now())
     if lapse and presented.rotated_at is None:
-        raise _refusal(lapse)
+        raise _refusal(client, lapse)
     with transaction.atomic(using=Token.objects.on_primary().db):
         issued = None
-        if not lapse and (_claim(presented) or _take_back_successor(presented)):
+        if not lapse and (_claim(presented) or _take_back_answer(presented, client)):
             issued = _next_tokens(presented, form)
     if issued is not None:
         return announce(*issued)
     if presented.rotated_at is not None:
         _end_grant(presented, client)
-    raise _refusal("used or revoked")
+    raise _refusal(client, "revoked")
+
+
+class ReusedRefreshToken(InvalidGrant):
+    """A used refresh token came again, and its grant was ended."""
+
+    def __init__(self, grant_id: UUID) -> None:
+        super().__init__(REFUSED, detail=REUSE)
+        self.grant_id = grant_id
+
+
+class ReusedWithoutCache(IntrospectionUnavailable):
+    """A used refresh token came again, and its grant was ended, but tombstones could not be written."""
+
+    def __init__(self, grant_id: UUID) -> None:
+        super().__init__("the cache of revocations does not answer")
+        self.grant_id = grant_id
+
+
+def end_grant_again(grant_id: UUID, client: Client) -> None:
+    """End a grant once more when its request is over: a transaction around the request may have undone it."""
+    try:
+        ended = revoke_grant(grant_id, by=client, who=REUSE)
+    except IntrospectionUnavailable:  # the tokens are revoked, and their tombstones follow
+        ended = 1
+    except DatabaseError as error:
+        logger.error("a grant could not be ended again grant=%s: %s", grant_id, type(error).__name__)
+        return
+    if ended:
+        undone = "a transaction around the request undid the end of a grant, which was ended again grant=%s client=%s"
+        logger.error(undone, grant_id, client.client_id)
 
 
 def _presented(client: Client, value: str) -> Token:
     """Find the refresh token; one of another client is left as it is."""
     found = find(value)
     if found is None or found.kind != TokenKind.REFRESH or found.client_id != client.pk:
-        raise _refusal("unknown, not a refresh token or not the client's")
+        raise _refusal(client, "unknown, not a refresh token or not the client's")
     return found
 
 
@@ -64,10 +100,11 @@ def _claim(presented: Token) -> bool:
     return unused.update(revoked_at=at, rotated_at=at) == 1
 
 
-def _take_back_successor(presented: Token) -> bool:
-    """Revoke the unused successor of a token that comes again within REFRESH_GRACE.
+def _take_back_answer(presented: Token, client: Client) -> bool:
+    """Revoke what a token that comes again within REFRESH_GRACE was exchanged for, if the successor is unused.
 
-    A write that changes nothing locks the row, so that repeats come one after the other.
+    A write that changes nothing locks the row, so that repeats come one after the other. The successor counts as used:
+    an honest client never got it, so if it comes as well, it is in two hands.
     """
     tokens = Token.objects.on_primary()
     row = tokens.filter(pk=presented.pk)
@@ -75,11 +112,16 @@ def _take_back_successor(presented: Token) -> bool:
     presented.rotated_at = row.values_list("rotated_at", flat=True).first()
     if not _in_grace(presented.rotated_at):
         return False
-    return tokens.filter(predecessor=presented.pk, revoked_at=None).update(revoked_at=now(), revoked_by=REPLACED) == 1
+    at, answer = now(), tokens.filter(predecessor=presented.pk)
+    successor = answer.filter(kind=TokenKind.REFRESH, revoked_at=None)
+    if successor.update(revoked_at=at, rotated_at=at, revoked_by=REPLACED) != 1:
+        return False
+    revoke_tokens(answer.filter(kind=TokenKind.ACCESS), by=client, who=REPLACED)
+    return True
 
 
 def _in_grace(rotated_at: datetime | None) -> bool:
-    """Tell whether a repeat may be an honest one; without grace never, whatever the clocks of two machines say."""
+    """Return whether a repeat may be an honest one; without grace never, whatever the clocks of two machines say."""
     grace = introspection_settings.REFRESH_GRACE
     return grace > 0 and rotated_at is not None and now() < rotated_at + timedelta(seconds=grace)
 
@@ -105,24 +147,29 @@ def _next_tokens(presented: Token, form: Form) -> _Next:
         "members": presented.members,
         "grant_id": presented.grant_id,
         "issued_at": at,
+        "predecessor": presented,
     }
     access, access_token = create(
         TokenKind.ACCESS,
         min(at + access_token_lifetime(presented.client), end),
         {**grant, "scope": format_scope(scope), "audience": audience},
     )
-    whole = {**grant, "scope": presented.scope, "audience": presented.audience, "predecessor": presented}
+    whole = {**grant, "scope": presented.scope, "audience": presented.audience}
     successor, refresh_token = create_refresh_token(whole, end)
     return _Next([access, successor], access_token, refresh_token)
 
 
-def _end_grant(presented: Token, client: Client) -> None:
-    """Revoke the grant, outside of the transaction of the request: its lock on one token must not wait for others."""
+def _end_grant(presented: Token, client: Client) -> NoReturn:
+    """Revoke the grant, outside of the transaction of the refresh: its lock on one token must not wait for others."""
     try:
         revoke_grant(presented.grant_id, by=client, who=REUSE)
+    except IntrospectionUnavailable:
+        raise ReusedWithoutCache(presented.grant_id) from None
     finally:
         refresh_token_reused.send_robust(Token, grant_id=presented.grant_id, client=client)
+    raise ReusedRefreshToken(presented.grant_id)
 
 
-def _refusal(detail: str) -> InvalidGrant:
-    return InvalidGrant("The refresh token is not good.", detail=detail)
+def _refusal(client: Client, reason: str) -> InvalidGrant:
+    logger.info("refresh refused client=%s: %s", client.client_id, reason)
+    return InvalidGrant(REFUSED, detail=reason)

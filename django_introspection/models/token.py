@@ -32,8 +32,9 @@ class Token(models.Model):
     `grant_id`. `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried. `revoked_by`
     says in words who or what ended it, where that is known.
 
-    A refresh token that was used has `rotated_at` beside `revoked_at`. The one it was exchanged for names it as its
-    `predecessor`, and no later one lives longer than `grant_expires_at`.
+    A refresh token that was used has `rotated_at` beside `revoked_at`; so has one whose answer was replaced within
+    REFRESH_GRACE. The tokens that it was exchanged for name it as their `predecessor`, and no later one lives longer
+    than `grant_expires_at`.
     """
 
     id = models.UUIDField(_("ID"), primary_key=True, default=uuid7, editable=False)

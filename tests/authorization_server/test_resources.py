@@ -166,8 +166,10 @@ def test_a_token_to_introspect_with_needs_no_entry_for_this_server(db: None) -> 
 @pytest.mark.requirement("8707-2.2-a", "8707-2.2-b", "9700-4.14.2-a")
 @pytest.mark.usefixtures("know")
 def test_a_refresh_for_one_resource_shrinks_the_scope_and_leaves_the_grant_whole(db: None) -> None:
-    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
     scope, audience = "orders:read invoices:read", [ORDERS, INVOICES]
+    holder = factories.RegistrationFactory(
+        grant_types=[GrantType.REFRESH_TOKEN], scope=scope, allowed_resources=[*audience, ARCHIVE]
+    )
     value = factories.TokenFactory(client=holder.client, scope=scope, audience=audience, refresh=True).refresh_token
 
     def refresh(**form: Any) -> Any:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from django_introspection import signals
+from django_introspection import revocations, signals
 from django_introspection.models import Client, GrantType, Token, TokenKind
 from django_introspection.protocol import opaque
 from tests import endpoints, factories
@@ -23,7 +23,7 @@ BOTH = [AUDIENCE, INVOICES]
 @pytest.fixture
 def holder(db: None) -> Any:
     """A client that may refresh, and its secret."""
-    return factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    return factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN], allowed_resources=BOTH)
 
 
 @pytest.fixture
@@ -308,6 +308,117 @@ def test_a_resource_outside_of_the_grant_is_refused_and_does_not_use_the_token_u
     assert refresh(issued.refresh_token, holder).status_code == 200
 
 
+def change(holder: Any, **values: Any) -> None:
+    Client.objects.filter(pk=holder.client.pk).update(**values)
+
+
+def test_a_refresh_gives_no_more_than_the_client_may_have_now(holder: Any, issued: Any) -> None:
+    change(holder, scope="orders:read further", allowed_resources=[INVOICES, "urn:further"])
+
+    narrow = refreshed(issued.refresh_token, holder)
+
+    told = members(narrow["access_token"], holder)
+    assert (narrow["scope"], told["scope"], told["aud"]) == ("orders:read", "orders:read", [INVOICES])
+    assert is_active(issued.access_token, holder), "what was issued keeps what it has"
+
+
+def test_the_grant_is_untouched_and_comes_back_with_the_rights_of_the_client(holder: Any, issued: Any) -> None:
+    change(holder, scope="orders:read", allowed_resources=[INVOICES])
+    narrow = refreshed(issued.refresh_token, holder)
+    change(holder, scope="orders:read orders:write", allowed_resources=BOTH)
+
+    whole = members(refreshed(narrow["refresh_token"], holder)["access_token"], holder)
+
+    assert (whole["scope"], whole["aud"]) == ("orders:read orders:write", BOTH)
+
+
+@pytest.mark.parametrize(
+    ("now", "form", "error"),
+    [
+        ({"scope": "further"}, {}, "invalid_scope"),
+        ({"scope": "orders:read"}, {"scope": "orders:write"}, "invalid_scope"),
+        ({"allowed_resources": ["urn:further"]}, {}, "invalid_target"),
+        ({"allowed_resources": [AUDIENCE]}, {"resource": INVOICES}, "invalid_target"),
+        ({"grant_types": []}, {}, "unauthorized_client"),
+    ],
+)
+def test_a_refresh_for_what_the_client_lost_is_refused_and_does_not_use_the_token_up(
+    holder: Any, issued: Any, now: Any, form: Any, error: str
+) -> None:
+    before = {name: getattr(holder.client, name) for name in now}
+    change(holder, **now)
+
+    assert_refused(refresh(issued.refresh_token, holder, **form), 400, error)
+
+    change(holder, **before)
+    assert refresh(issued.refresh_token, holder).status_code == 200
+
+
+def test_a_resource_that_the_server_no_longer_has_is_left_out_with_its_scopes(
+    holder: Any, issued: Any, with_settings: Any
+) -> None:
+    with_settings(RESOURCES={INVOICES: {"SCOPES": ["orders:read"]}})
+
+    answer = refreshed(issued.refresh_token, holder)
+
+    assert (answer["scope"], members(answer["access_token"], holder)["aud"]) == ("orders:read", [INVOICES])
+
+
+def test_a_grant_without_scope_and_resources_is_refreshed_whatever_the_client_may_have(holder: Any) -> None:
+    issued = factories.TokenFactory(client=holder.client, scope="", audience=[], refresh=True)
+    change(holder, scope="", allowed_resources=[])
+
+    assert refresh(issued.refresh_token, holder).status_code == 200
+
+
+class RollingBack:
+    """A middleware with a transaction around each request, which it rolls back for an error."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        with transaction.atomic():
+            response = self.get_response(request)
+            transaction.set_rollback(response.status_code >= 400)
+        return response
+
+
+@pytest.mark.parametrize("cache", ["no cache", "cache", "broken cache"])
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_around_the_request_does_not_undo_the_end_of_a_grant(
+    settings: Any, with_settings: Any, caplog: pytest.LogCaptureFixture, cache: str
+) -> None:
+    with_settings(REVOCATIONS=None if cache == "no cache" else {})
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+    answer = refreshed(issued.refresh_token, holder)
+    settings.MIDDLEWARE = [f"{__name__}.RollingBack", *settings.MIDDLEWARE]
+    if cache == "broken cache":
+        settings.CACHES = {"default": {"BACKEND": "tests.caches.BrokenCache"}}
+
+    assert refresh(issued.refresh_token, holder).status_code == (503 if cache == "broken cache" else 400)
+
+    assert_dead(holder, answer["access_token"], answer["refresh_token"], issued.access_token)
+    undone = "a transaction around the request undid the end of a grant, which was ended again"
+    assert [line for line in caplog.messages if line.startswith(undone)]
+
+
+@pytest.mark.parametrize("end", ["expired", "user inactive"])
+def test_the_log_names_the_reason_of_a_refusal(
+    holder: Any, user: Any, issued: Any, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    if end == "expired":
+        Token.objects.update(expires_at=1)
+    else:
+        type(user).objects.update(is_active=False)
+    caplog.set_level("INFO", "django_introspection")
+
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant")
+
+    assert f"refresh refused client={holder.client.client_id}: {end}" in caplog.messages
+
+
 @pytest.mark.requirement("9700-4.14.2-d")
 def test_a_refresh_token_that_is_not_used_ends(holder: Any, issued: Any, time_machine: Any, with_settings: Any) -> None:
     with_settings(REFRESH_TOKEN_IDLE=100)
@@ -380,13 +491,16 @@ def test_within_the_grace_a_repeat_replaces_the_unused_successor(
     again = refreshed(issued.refresh_token, holder)
 
     assert_inactive(endpoints.introspect(lost["refresh_token"], auth=holder))
+    assert_inactive(endpoints.introspect(lost["access_token"], auth=holder))
     assert is_active(again["access_token"], holder)
+    assert is_active(issued.access_token, holder), "what was issued before stays"
     assert Token.objects.filter(kind=TokenKind.REFRESH, revoked_at=None).count() == 1
     assert reused == []
     assert refresh(again["refresh_token"], holder).status_code == 200
 
 
-def test_a_replaced_successor_is_refused_and_is_no_repeat(
+@pytest.mark.requirement("9700-4.14.2-b")
+def test_a_replaced_successor_that_comes_is_in_two_hands_and_ends_the_grant(
     holder: Any, issued: Any, reused: Any, with_settings: Any
 ) -> None:
     with_settings(REFRESH_GRACE=10)
@@ -395,8 +509,28 @@ def test_a_replaced_successor_is_refused_and_is_no_repeat(
 
     assert_refused(refresh(lost["refresh_token"], holder), 400, "invalid_grant")
 
-    assert is_active(again["refresh_token"], holder)
-    assert reused == []
+    assert_dead(holder, again["refresh_token"], again["access_token"], issued.access_token)
+    assert reused == [{"grant_id": issued.token.grant_id, "client": holder.client}]
+
+
+def test_repeats_within_the_grace_leave_one_live_access_token(holder: Any, with_settings: Any) -> None:
+    with_settings(REFRESH_GRACE=10)
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+    for _ in range(4):
+        last = refreshed(issued.refresh_token, holder)
+
+    live = Token.objects.filter(kind=TokenKind.ACCESS, revoked_at=None).exclude(pk=issued.token.pk)
+    assert [token.digest for token in live] == [opaque.digest(last["access_token"])]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_access_token_of_a_replaced_answer_is_refused_by_caches_as_well(with_settings: Any) -> None:
+    with_settings(REFRESH_GRACE=10, REVOCATIONS={})
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+    lost, last = (refreshed(issued.refresh_token, holder)["access_token"] for _ in range(2))
+
+    assert [revocations.is_revoked(opaque.digest(token)) for token in (lost, last)] == [True, False]
 
 
 def test_within_the_grace_a_repeat_is_reuse_once_the_successor_was_used(
@@ -412,9 +546,11 @@ def test_within_the_grace_a_repeat_is_reuse_once_the_successor_was_used(
     assert len(reused) == 1
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(9, 200), (10, 400)])
-def test_the_grace_has_an_end(holder: Any, time_machine: Any, with_settings: Any, seconds: int, status: int) -> None:
-    with_settings(REFRESH_GRACE=10)
+@pytest.mark.parametrize(("grace", "seconds", "status"), [(10, 9, 200), (10, 10, 400), (1, 0, 200), (1, 1, 400)])
+def test_the_grace_has_an_end(
+    holder: Any, time_machine: Any, with_settings: Any, grace: int, seconds: int, status: int
+) -> None:
+    with_settings(REFRESH_GRACE=grace)
     time_machine.move_to(START, tick=False)
     issued = factories.TokenFactory(client=holder.client, refresh=True)
     refreshed(issued.refresh_token, holder)

@@ -12,3 +12,7 @@ PROJECTS = ["custom_user", "naive_times", "atomic_requests", "login_required", "
 @pytest.mark.parametrize("project", PROJECTS)
 def test_the_journey_works_in_the_project(project: str) -> None:
     run_tests("tests/projects/journey.py", f"tests.projects.{project}", expected=" passed")
+
+
+def test_what_belongs_together_is_one_transaction_in_whatever_database() -> None:
+    run_tests("tests/projects/one_transaction.py", "tests.projects.second_database", expected=" passed")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from django.db import router, transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from ...backends.database import token_type
+from ...models import Token
 from ..clients import authenticate_client
+from ..deferred_work import defer_until_sent
 from ..grants import grant_tokens
+from ..rotation import ReusedRefreshToken, ReusedWithoutCache, end_grant_again
 from .base import ProtocolView, json_response
 
 
@@ -19,7 +25,13 @@ class TokenView(ProtocolView):
     def post(self, request: Request) -> HttpResponse:
         """Answer a token request."""
         form = self.form()
-        issued = grant_tokens(authenticate_client(self.http_request, form), form)
+        client = authenticate_client(self.http_request, form)
+        try:
+            issued = grant_tokens(client, form)
+        except (ReusedRefreshToken, ReusedWithoutCache) as reuse:
+            if transaction.get_connection(router.db_for_write(Token)).in_atomic_block:  # one around the request
+                defer_until_sent(self.http_request, partial(end_grant_again, reuse.grant_id, client))
+            raise
         members = {
             "access_token": issued.access_token,
             "token_type": token_type(issued.token),
