@@ -73,7 +73,7 @@ class ScopeDenial:
     """
 
     def __init__(self, view: APIView) -> None:
-        self._missing: Scopes = ()
+        self._missed: list[Scopes] = []
         self._view = view
         self._object: Any = None
         self._deny: Callable[..., None] = view.permission_denied
@@ -90,7 +90,7 @@ class ScopeDenial:
                 permission_denied=denial.permission_denied,
                 check_object_permissions=denial.check_object_permissions,
             )
-        denial._missing = (NO_SCOPE,) if missing is None else missing
+        denial._missed.append((NO_SCOPE,) if missing is None else missing)
 
     def check_object_permissions(self, request: Request, obj: Any) -> None:
         """Stand in for the view's method, to know the object."""
@@ -133,7 +133,7 @@ class ScopeDenial:
                 choices.append(alternatives)
                 if failed is None and not any(map(granted.issuperset, alternatives)):
                     failed = alternatives
-        if failed is None:  # only the permission that failed knows why, such as for an object
+        if failed is None:  # a permission failed for an object that the view had before a scope was missed
             choices = [self._lacking(each, granted) or each for each in choices]
             failed = next((each for each in choices if not any(map(granted.issuperset, each))), [])
         if not failed:
@@ -158,9 +158,12 @@ class ScopeDenial:
         return [()] if allows else []
 
     def _lacking(self, alternatives: Alternatives, granted: frozenset[str]) -> Alternatives:
-        """Return the alternatives that the token does not have, if the last scope that was missed is among them."""
-        lacking = [each for each in alternatives if not granted.issuperset(each)]
-        return lacking if any({*self._missing} <= {*each} for each in lacking) else []
+        """Return the alternatives that the token does not have and that need a scope which was missed."""
+        return [
+            each
+            for each in alternatives
+            if not granted.issuperset(each) and any({*missed} <= {*each} for missed in self._missed)
+        ]
 
 
 def announcement_of(request: Request) -> Announcement:

@@ -1,0 +1,102 @@
+"""The scope of a challenge, for any composition of permissions: it opens the view, and no shorter one does."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+from operator import and_, or_
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.protocol.token_info import TokenInfo
+from django_introspection.resource_server.users import TokenUser
+from django_introspection.testing.challenges import parse_challenges
+
+SCOPES = ("a", "b", "c", "d")
+
+
+class Passes(BasePermission):
+    """A permission that is not about scope, and allows everything."""
+
+
+class Fails(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return False
+
+
+class PassesWithoutObject(BasePermission):
+    def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
+        return False
+
+
+class AnyToken(BaseAuthentication):
+    """Take the header `Authorization: a b` for a token with this scope."""
+
+    def authenticate(self, request: Request) -> tuple[TokenUser, TokenInfo]:
+        info = TokenInfo({"sub": "1", "scope": request.META["HTTP_AUTHORIZATION"]})
+        return TokenUser(info, issuer="https://id.example.com"), info
+
+
+LEAVES = st.one_of(
+    st.lists(st.sampled_from(SCOPES), min_size=1, max_size=2, unique=True).map(lambda names: requires_scope(*names)),
+    st.just(HasScope),
+    st.sampled_from([Passes, Fails, PassesWithoutObject]),
+)
+COMPOSITIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(and_, inner, inner) | st.builds(or_, inner, inner),
+    max_leaves=5,
+)
+
+
+class Orders(APIView):
+    authentication_classes = [AnyToken]
+    required_scopes = ["a", "c"]
+    looks_at_an_object = False
+
+    def get(self, request: Request) -> Response:
+        if self.looks_at_an_object:
+            self.check_object_permissions(request, object())
+        return Response()
+
+
+def ask(classes: list[Any], scope: Any, looks: bool) -> Response:
+    view = Orders.as_view(permission_classes=classes, looks_at_an_object=looks)
+    response: Response = view(APIRequestFactory().get("/", headers={"Authorization": " ".join(scope)}))
+    return response
+
+
+@given(
+    st.lists(COMPOSITIONS, min_size=1, max_size=3),
+    st.sets(st.sampled_from(SCOPES)),
+    st.booleans(),
+)
+def test_the_scope_of_a_challenge_is_the_shortest_that_opens_the_view(
+    classes: list[Any], scope: set[str], looks: bool
+) -> None:
+    response = ask(classes, scope, looks)
+    every = chain.from_iterable(combinations(SCOPES, size) for size in range(len(SCOPES) + 1))
+    sufficient = [chosen for chosen in every if ask(classes, chosen, looks).status_code == 200]
+
+    named = list(scope)
+    for _ in range(2 if looks else 1):  # only the second refusal knows the object
+        if response.status_code == 200:
+            return
+        if "WWW-Authenticate" not in response:
+            assert sufficient == []  # no scope would have helped
+            return
+        (challenge,) = parse_challenges(response["WWW-Authenticate"])
+        assert challenge.parameters["error"] == "insufficient_scope"
+        named = challenge.parameters["scope"].split()
+        response = ask(classes, named, looks)
+    if sufficient:
+        assert response.status_code == 200
+        assert looks or len(named) == len(sufficient[0])
