@@ -225,6 +225,33 @@ def test_a_form_that_is_sent_twice_at_once_does_its_work_once(what: str) -> None
     assert Client.objects.count() == (2 if what == "client" else 1)
 
 
+@pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("page", ["retire", "activity", "revoke", "revoke a user", "revoke a token"])
+def test_a_confirmation_that_is_sent_twice_at_once_is_answered_twice(page: str) -> None:
+    user = factories.User.objects.create_superuser("root", password="x")
+    issued = factories.TokenFactory(user=user)
+    client = issued.token.client
+    url, form = {
+        "retire": (page_of(client, f"secret/{client.secrets.get().pk}/retire"), {}),
+        "activity": (page_of(client, "activity"), {"is_active": "0"}),
+        "revoke": (page_of(client, "revoke"), {}),
+        "revoke a user": (f"/admin/introspection/token/user/{user.pk}/revoke/", {}),
+        "revoke a token": (f"/admin/introspection/token/{issued.token.pk}/revoke/", {"grant": ""}),
+    }[page]
+    browsers = [Browser(raise_request_exception=False) for _ in range(4)]
+    for browser in browsers:
+        browser.force_login(user)
+    together, answers = threading.Barrier(4), []
+
+    def send(browser: Browser) -> None:
+        together.wait(timeout=60)
+        answers.append(browser.post(url, form))
+
+    in_threads([partial(send, browser) for browser in browsers])
+
+    assert [answer.status_code for answer in answers] == [302] * 4
+
+
 PURPOSES = {
     "resource-server": {"settings.py of a Django resource server", "Introspect a token with curl"},
     "machine": {"Get a token with curl"},

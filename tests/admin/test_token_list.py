@@ -11,6 +11,7 @@ from django.test import Client as Browser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from django_introspection.admin.token_filters import FILTERS
 from django_introspection.admin.token_list import MAX_PAGES
 from django_introspection.admin.token_state import State, in_state, state_of
 from django_introspection.models import Client, Token
@@ -83,6 +84,12 @@ def test_a_client_that_is_not_there_is_said_not_to_be(browser: Browser, client_i
 
     assert list(page.context["cl"].result_list) == []
     assert "There is no client with this ID." in page.content.decode()
+
+
+def test_a_filter_calls_field_nothing_but_a_field_of_a_model() -> None:
+    """django-grappelli asks each filter for the name of its field."""
+    for each in FILTERS:
+        assert not hasattr(each, "field")
 
 
 def test_no_list_of_clients_is_offered(browser: Browser) -> None:
