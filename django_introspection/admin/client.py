@@ -80,7 +80,7 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
             _("Tokens"),
             {
                 "fields": ("grant_types", "scope", "allowed_resources", "access_token_format"),
-                "description": _("If the client requests tokens: what it may request."),
+                "description": _("If the client requests tokens: the limits of its requests."),
             },
         ),
         (

@@ -133,7 +133,7 @@ class ClientForm(_ModelForm):
         choices=GrantType.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "radiolist"}),
-        help_text=_("What the client may exchange for a token. A resource server without tokens of its own has none."),
+        help_text=_("The ways to get a token. A resource server without tokens of its own has none."),
     )
     allowed_resources = LinesField(label=_("Allowed resources"), required=False, help_text=RESOURCES_ASKED)
     resources = LinesField(label=_("Resources served"), required=False, help_text=RESOURCES_SERVED)

@@ -69,7 +69,7 @@ class DeletesWithTokens(_ModelAdmin):
             return _refused(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """List, or perform an action: in a transaction, so that no history tells of a deletion that was refused."""
+        """List, or perform an action: in a transaction, so that no history records a deletion that was refused."""
         if "delete_selected" not in request.POST.getlist("action"):
             return super().changelist_view(request, extra_context)
         try:

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
 EMPTY = "-"
-"""What Django's admin shows for an empty value."""
+"""The sign for an empty value in Django's admin."""
 
 
 def moment_text(value: datetime) -> str:

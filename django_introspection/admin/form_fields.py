@@ -78,7 +78,7 @@ class LookUp(AutocompleteSelect):
 
 
 class SeenField(forms.CharField):
-    """A fingerprint of what a form has shown, so that an operator never overwrites an unseen change of another."""
+    """A fingerprint of the client as the form showed it, so that no unseen change is overwritten."""
 
     widget = forms.HiddenInput
 

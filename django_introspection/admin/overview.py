@@ -1,4 +1,4 @@
-"""The overview: what was issued, what ends and what was refused, by day and by client.
+"""The overview: numbers of issued, ending and refused tokens, by day and by client.
 
 Every number comes from a window of days that an index holds, or from the cache of COUNTERS.
 """
@@ -82,7 +82,7 @@ def _by_client(tokens: QuerySet[Token]) -> Any:
 
 
 def _counted(days: list[date]) -> dict[str, Any]:
-    """Return the charts of what was counted, or why there are none."""
+    """Return the charts of the counters, or the reason for their absence."""
     titles = {
         counters.FAILED_AUTHENTICATION: _("Failed client authentications"),
         counters.INACTIVE: _("Inactive answers"),

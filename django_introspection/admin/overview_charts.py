@@ -1,4 +1,4 @@
-"""Bars in whole numbers for the templates: where each one stands, and the table beneath says the same."""
+"""Charts for the templates, in whole numbers: the positions of bars and texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = 140
 ROW = 28
 COLUMN_HEIGHT = 140
 TOP_MARGIN = 24
-BOTTOM_MARGIN = 26
+BOTTOM_MARGIN = 42
 NAME_LENGTH = 17
 
 
@@ -35,6 +35,8 @@ class Bar:
     text_x: int
     text_y: int
     client: Client | None = None
+    month: str = ""
+    """The month below the first day of a chart and below the first day of a month."""
 
     @property
     def short_count(self) -> str:
@@ -63,17 +65,22 @@ class Chart:
 
     @property
     def labels_x(self) -> int:
-        """Where the names left of lying bars end."""
+        """The end of the names to the left of horizontal bars."""
         return LABELS - 6
 
     @property
     def label_y(self) -> int:
-        """Where the names beneath standing bars stand."""
+        """The line of the names below vertical bars."""
         return self.baseline + 18
 
     @property
+    def month_y(self) -> int:
+        """The line of the months below the days."""
+        return self.label_y + 16
+
+    @property
     def baseline(self) -> int:
-        """Where standing bars begin."""
+        """The foot of vertical bars."""
         return TOP_MARGIN + COLUMN_HEIGHT
 
 
@@ -88,7 +95,8 @@ def day_chart(name: str, title: Any, days: Sequence[date], counts: Mapping[date,
         top = TOP_MARGIN + COLUMN_HEIGHT - height
         middle = place * step + step // 2
         label, short = formats.date_format(day, "DATE_FORMAT"), str(day.day)
-        bars.append(Bar(label, short, count, place * step + 3, top, step - 6, height, middle, top - 6))
+        month = formats.date_format(day, "M") if place == 0 or day.day == 1 else ""
+        bars.append(Bar(label, short, count, place * step + 3, top, step - 6, height, middle, top - 6, month=month))
     return Chart(name, title, "days", bars, TOP_MARGIN + COLUMN_HEIGHT + BOTTOM_MARGIN)
 
 
@@ -106,5 +114,5 @@ def client_chart(name: str, title: Any, counts: Sequence[tuple[Client, int]]) ->
 
 
 def _share(count: int, most: int, length: int) -> int:
-    """Return the length of a bar; what is not nothing can be seen."""
+    """Return the length of a bar, at least 2 if there is anything to count."""
     return max(count * length // most, 2) if count else 0

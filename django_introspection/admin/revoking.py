@@ -1,4 +1,4 @@
-"""What every page that revokes tokens has in common: counts before, a report after, and the name of the operator."""
+"""The common parts of the pages that revoke tokens: counts, the report, and the name of the operator."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def report_revocation(request: HttpRequest, chosen: QuerySet[Token], revoke: Cal
         text = ngettext("%(count)d token was revoked.", "%(count)d tokens were revoked.", count)
         messages.success(request, text % {"count": count})
     else:
-        messages.info(request, _("No tokens had to be revoked: none of them was left."))
+        messages.info(request, _("No tokens had to be revoked."))
     return answered
 
 

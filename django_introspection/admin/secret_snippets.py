@@ -20,7 +20,7 @@ SECRET = "the-secret-shown-above"
 
 
 class Snippet(NamedTuple):
-    """Text to copy, and what it is."""
+    """A text to copy, with its title."""
 
     title: Any
     text: str

@@ -1,4 +1,4 @@
-"""The state of the secrets of a client, and what the operator should do about it."""
+"""The state of the secrets of a client, and warnings about them."""
 
 from __future__ import annotations
 

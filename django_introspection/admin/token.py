@@ -89,7 +89,7 @@ class TokenAdmin(DeletesWithTokens, _ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Token], search_term: str
     ) -> tuple[QuerySet[Token], bool]:
-        """Find whole identifiers by their indexes, where Django would compare the text of each row."""
+        """Find whole identifiers by their indexes; Django would compare the text of each row."""
         term = search_term.strip()
         if not term:
             return queryset, False

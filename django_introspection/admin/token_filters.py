@@ -57,7 +57,7 @@ class TypedFilter(admin.SimpleListFilter):
     template = "admin/introspection/token/typed_filter.html"
     label: Any
     unknown: Any
-    """What the filter reports if nothing has the typed name."""
+    """The message if nothing has the typed name."""
     is_known = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -82,7 +82,7 @@ class TypedFilter(admin.SimpleListFilter):
         }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> QuerySet[Token]:
-        """Return the tokens of what was typed."""
+        """Return the tokens of the typed client or user."""
         text = (self.value() or "").strip()
         if not text:
             return queryset
@@ -91,7 +91,7 @@ class TypedFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{self.parameter_name}__in": found}) if found else queryset.none()
 
     def find(self, text: str) -> list[Any]:
-        """Return the primary keys of what was typed: with them, an index has the tokens in order."""
+        """Return the primary keys for a typed name: with them, an index has the tokens in order."""
         raise NotImplementedError
 
 

@@ -121,7 +121,7 @@ class IssueForm(OnceForm):
         return audience
 
     def clean(self) -> dict[str, Any]:
-        """Hold the token to what its client may request, unless the operator may go beyond."""
+        """Limit the token to the scope, audience and lifetime of its client, unless the operator may go beyond."""
         cleaned = super().clean()
         client = cleaned.get("client")
         if self.is_limited and client is not None:

@@ -20,7 +20,7 @@ class TokenChangeList(ChangeList):
     """Read one page and one more row, which shows whether there is another page."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Token]) -> list[Any]:
-        """Return the order of the filters, whatever column the URL names: no index sorts by a column."""
+        """Return the order of the filters. The column that the URL names is ignored: no index sorts by a column."""
         return [*self.model_admin.get_ordering(request), "-pk"]
 
     def get_results(self, request: HttpRequest) -> None:

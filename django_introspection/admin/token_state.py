@@ -13,7 +13,7 @@ from ..protocol.answer import Reason
 
 
 class State(models.TextChoices):
-    """What a token is good for now, and where it is good for nothing, why."""
+    """The state of a token: active, or the reason why it is not."""
 
     ACTIVE = "active", pgettext_lazy("token", "active")
     EXPIRED = "expired", pgettext_lazy("token", "expired")
@@ -33,7 +33,7 @@ _OF_REASON = {
 }
 
 ORDER: dict[str, str] = {State.EXPIRED: "-expires_at", State.REVOKED: "-revoked_at", State.NOT_YET_VALID: "-not_before"}
-"""The order of a list of one state, where an index has the state; the others are ordered by ID, which is by age."""
+"""The order of a list of one state if an index has the state; the other lists are ordered by ID, which is by age."""
 
 
 def state_of(token: Token, at: datetime) -> State:

@@ -1,7 +1,6 @@
 """Moments, identifiers and counts in the templates of the admin.
 
-Django loads this module in every project, also in one without its admin: what needs the admin is imported when it is
-used.
+Django loads this module in every project, also in one without its admin, so the admin is imported late.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,6 +13,7 @@ from django.utils import translation
 
 from django_introspection import counters
 from django_introspection.admin.overview import DAYS
+from django_introspection.admin.overview_charts import day_chart
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Token
 from tests import endpoints, factories
@@ -184,3 +185,11 @@ def test_the_index_of_the_app_leads_there_for_who_may(
     page = staff_browser(*codenames).get("/admin/introspection/").content.decode()
 
     assert (OVERVIEW in page) == (f"{LIST}debugger/" in page) == linked
+
+
+def test_the_days_name_their_month_at_the_beginning_and_on_the_first() -> None:
+    days = [date(2026, 11, 29) + timedelta(days=ahead) for ahead in range(4)]
+
+    chart = day_chart("issued", "Issued", days, {})
+
+    assert [(bar.short, bar.month) for bar in chart.bars] == [("29", "Nov"), ("30", ""), ("1", "Dec"), ("2", "")]

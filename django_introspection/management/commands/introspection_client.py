@@ -86,7 +86,7 @@ class Command(ScriptCommand):
         )
         parser.add_argument("--introspection-policy", choices=IntrospectionPolicy.values)
         parser.add_argument("--token-endpoint-auth-method", choices=AuthMethod.values)
-        parser.add_argument("--jwks-uri", metavar="URL", help="where its public keys are, for private_key_jwt")
+        parser.add_argument("--jwks-uri", metavar="URL", help="the URL of its public keys, for private_key_jwt")
         parser.add_argument("--access-token-format", choices=AccessTokenFormat.values)
         add_value_arguments(parser, "secret", "a secret made elsewhere, of 32 characters or more")
 
