@@ -13,7 +13,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from asgiref.sync import AsyncToSync, sync_to_async
+from asgiref.sync import AsyncToSync
+
+from .threads import call_in_thread
 
 T = TypeVar("T")
 Steps = Generator["Step[Any]", Any, T]
@@ -62,7 +64,7 @@ class Blocking(Step[T]):
 
     async def arun(self) -> T:
         """Call it in a thread."""
-        return await sync_to_async(self.call, thread_sensitive=False)()
+        return await call_in_thread(self.call)
 
 
 def run(steps: Steps[T]) -> T:

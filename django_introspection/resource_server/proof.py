@@ -6,8 +6,6 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
-from django.core.cache import caches
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.encoding import escape_uri_path
@@ -17,11 +15,13 @@ from ..backends.registry import token_backends
 from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..jose import EXTRA_MISSING, KeyProblem, is_installed, read_verification_key
+from ..outbound.threads import call_in_thread
 from ..protocol.dpop import MAX_AGE, InvalidProof, check_claims, check_time, normal_uri, read_proof, thumbprint
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import on_host_of
 from ..protocol.jwt import UnverifiedJWT, encode_base64url
 from ..setting_values import NAME
+from ..shared_caches import shared_cache
 from .metadata import resources_of
 
 NONCE_WINDOW = 300
@@ -43,7 +43,7 @@ class Proof:
     def consume(self) -> None:
         """Use the proof; raises InvalidProof if it was used before, IntrospectionUnavailable if the cache fails."""
         try:
-            is_first_use = caches[introspection_settings.REPLAY_CACHE].add(self.name, 1, self.seconds)
+            is_first_use = shared_cache(introspection_settings.REPLAY_CACHE).add(self.name, 1, self.seconds)
         except Exception as error:  # noqa: BLE001 - each cache library has its own
             # if the cache cannot record the proof, a second use could not be refused
             detail = f"the cache of used proofs does not answer: {type(error).__name__}"
@@ -53,7 +53,7 @@ class Proof:
 
     async def aconsume(self) -> None:
         """Use like `consume`, without blocking the event loop."""
-        await sync_to_async(self.consume, thread_sensitive=False)()
+        await call_in_thread(self.consume)
 
 
 def verify(request: HttpRequest, token: str, alias: str) -> Proof:
