@@ -41,8 +41,11 @@ class Breaker:
         self._probed_at = self._probe_answered_at = -math.inf
         self._open_until: float | None = None
 
-    def admit(self) -> Admission:
-        """Return whether the caller may ask; of the callers that come together, one must probe first."""
+    def admit(self, *, may_probe: bool = True) -> Admission:
+        """Return whether the caller may ask; of the callers that come together, one must probe first.
+
+        A caller that has no time for a probe leaves it to another one.
+        """
         with self._lock:
             now = monotonic()
             if self._open_until is None and not self._is_suspected:
@@ -50,8 +53,8 @@ class Breaker:
             if self._open_until is not None and now < self._open_until:
                 return Admission(wait=self._open_until - now)
             probe_ends = self._probed_at + OPEN  # a probe that was cancelled is not waited for any longer
-            if now < probe_ends:
-                return Admission() if self._open_until is None else Admission(wait=probe_ends - now)
+            if now < probe_ends or not may_probe:
+                return Admission() if self._open_until is None else Admission(wait=max(probe_ends - now, 1))
             self._probed_at = now
             return Admission(probes=True)
 

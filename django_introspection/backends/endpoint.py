@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 
 from ..outbound.client_authentication import Authorization, ClientAuthentication
-from ..outbound.deadline import DeadlinePassed, Within, seconds_left
+from ..outbound.deadline import DeadlinePassed, seconds_left
 from ..outbound.steps import Steps
 from ..outbound.transport import Reply, Request, Transport
 from ..protocol.answer import Answer
@@ -27,7 +27,9 @@ logger = logging.getLogger("django_introspection")
 ALARM_EVERY = 60
 """Seconds between two alarms that the server refuses us."""
 LEAST_SHARE = 0.1
-"""Share of the timeout that must be left for a question: a shorter one would say nothing about the server."""
+"""Share of the timeout that must be left for a question: a shorter one would get no answer from most servers."""
+PROBE_SHARE = 0.4
+"""Share of the timeout that must be left for a probe: it decides for all callers."""
 
 
 class IntrospectionEndpoint:
@@ -43,7 +45,7 @@ class IntrospectionEndpoint:
         timeout: float,
     ) -> None:
         self._alias, self._transport, self._url, self._authorization = alias, transport, url, authorization
-        self._least_time = timeout * LEAST_SHARE
+        self._timeout = timeout
         self._breaker = Breaker(self._circuit_changed)
         self._alarms = Lock()
         self._alarmed_at = -math.inf
@@ -71,20 +73,27 @@ class IntrospectionEndpoint:
 
     def _admit(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
         """Raise IntrospectionUnavailable if the server must not be asked now."""
-        admission = self._breaker.admit()
+        self._require_time()
+        admission = self._breaker.admit(may_probe=seconds_left() >= self._timeout * PROBE_SHARE)
         if admission.wait:
             detail = "the authorization server did not answer lately"
             raise IntrospectionUnavailable(detail, retry_after=math.ceil(admission.wait))
         if admission.probes:
             yield from self._probe(url, authentication)
-        if seconds_left() < self._least_time:
+            self._require_time()
+
+    def _require_time(self) -> None:
+        if seconds_left() < self._timeout * LEAST_SHARE:
             raise DeadlinePassed("too little time is left to ask the authorization server: Timeout")
 
     def _probe(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
-        """Ask about a token of our own in half of the time that is left: no caller's token decides for the others."""
+        """Ask about a token of our own: no caller's token decides for the others.
+
+        A server that is slow can use up the time of this caller, and the circuit closes all the same.
+        """
         request = partial(_request, url, Presented(random_token()), authentication)
         try:
-            reply = yield from Within(seconds_left() / 2, partial(self._transport.exchange, request))
+            reply = yield from self._transport.exchange(request)
         except InvalidResponse:  # too large, and a reply all the same
             pause = None
         except IntrospectionUnavailable:

@@ -24,7 +24,7 @@ from .diagnosis import (
     random_token,
     said_active,
 )
-from .reply import read_reply
+from .reply import QuestionRefused, read_reply
 
 CERTIFICATE_DAYS = 14
 """Days before the end of a certificate at which it should have been renewed."""
@@ -134,7 +134,7 @@ def question(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Iterat
         start = time.monotonic()
         _asked(ask, timeout)
         seconds = time.monotonic() - start
-    except CredentialsRefused as problem:
+    except (CredentialsRefused, QuestionRefused) as problem:  # a random token is a question like any other
         mend = (
             "Compare client ID, secret and 'auth_method' with what is registered there, and whether it may introspect."
         )

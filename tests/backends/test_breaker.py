@@ -129,6 +129,17 @@ def test_one_probe_at_a_time_tries_an_open_circuit(circuit: Breaker, clock: Cloc
     assert changes == [True, False]
 
 
+def test_a_caller_without_time_for_a_probe_leaves_it_to_another(circuit: Breaker, clock: Clock) -> None:
+    stay_silent(circuit)
+    assert circuit.admit(may_probe=False) == ASK
+    assert circuit.admit() == PROBE
+    circuit.probe_failed()
+    clock.now += OPEN
+
+    assert circuit.admit(may_probe=False) == Admission(wait=1)
+    assert circuit.admit() == PROBE
+
+
 def test_a_probe_that_never_comes_back_blocks_the_others_for_a_while_only(circuit: Breaker, clock: Clock) -> None:
     open_circuit(circuit)
     clock.now += OPEN

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from django_introspection import aintrospect, introspect
+from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.backends import breaker
 from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.outbound.deadline import DeadlinePassed, seconds_left
 from django_introspection.signals import circuit_changed
 from tests.misbehaving.server import MisbehavingServer
 
@@ -59,7 +60,7 @@ def test_the_whole_story(
 
         for number in range(breaker.FAILURES):  # each waits for its deadline
             assert_unavailable(ask(view, f"new-{number}"), view)
-        assert_unavailable(ask(view, "one-that-probes"), view)  # with a token of our own, for half of the time
+        assert_unavailable(ask(view, "one-that-probes"), view)  # with a token of our own
         asked = len(authorization_server.requests) - calls
         assert asked == breaker.FAILURES + 1
         assert changes == [True]
@@ -84,6 +85,31 @@ def test_the_whole_story(
         assert ask(protect(), "new").status_code == 200
         assert ask(protect(), "newest").status_code == 200
         assert changes == [True, False]
+
+
+def test_a_probe_has_all_the_time_of_its_request_and_closes_the_circuit_if_that_is_used_up(
+    authorization_server: MisbehavingServer, clock: list[float], changes: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that always needs most of the timeout must not stay locked out."""
+    endpoint = token_backends["default"]._endpoint  # type: ignore[attr-defined] # RemoteBackend's own
+    endpoint._breaker.probe_failed()
+    clock[0] += breaker.OPEN
+    exchange, left = endpoint._transport.exchange, list[float]()
+
+    def slowly(request: Any) -> Any:
+        left.append(seconds_left())
+        reply = yield from exchange(request)
+        endpoint._timeout = 1000  # so little of it is left then
+        return reply
+
+    monkeypatch.setattr(endpoint._transport, "exchange", slowly)
+    with pytest.raises(DeadlinePassed):
+        introspect("token")
+
+    assert left[0] > 4, "of five seconds"
+    assert changes == [True, False]
+    endpoint._timeout = 5
+    assert introspect("token")
 
 
 def test_the_wait_until_the_next_probe_is_told(authorization_server: MisbehavingServer, clock: list[float]) -> None:
