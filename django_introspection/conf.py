@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from django.apps import apps
@@ -23,6 +22,7 @@ from .setting_values import (
     Resource,
     Revocations,
     Throttle,
+    TrustedProxies,
     cache_alias,
     invalid_setting,
     is_whole_number,
@@ -33,8 +33,6 @@ DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
 DATABASE_CLIENTS = "django_introspection.authorization_server.clients.DatabaseClients"
 CLIENT_POLICIES = ("own", "none", "audience", "any")
 DAY = 24 * 60 * 60
-
-Network = IPv4Network | IPv6Network
 
 
 class Settings:
@@ -185,13 +183,9 @@ class Settings:
         return Throttle.read(self.values.get("THROTTLE", {}))
 
     @cached_property
-    def TRUSTED_PROXIES(self) -> tuple[Network, ...]:
-        """The networks of the proxies whose X-Forwarded-For is believed."""
-        try:
-            return tuple(map(ip_network, self._strings("TRUSTED_PROXIES", (), "must be a list of networks")))
-        except ValueError:
-            problem = "must be a list of IP addresses and networks"
-            raise invalid_setting("TRUSTED_PROXIES", problem=problem) from None
+    def TRUSTED_PROXIES(self) -> TrustedProxies:
+        """The proxies whose X-Forwarded-For is believed."""
+        return TrustedProxies.read(self._strings("TRUSTED_PROXIES", (), "must be a list of networks"))
 
     @cached_property
     def SIGNING_KEYS(self) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from .protocol.scope import is_scope_token, parse_scope
 
 NAME = "TOKEN_INTROSPECTION"
 TOKEN_FORMATS = ("opaque", "jwt")
+UNIX_SOCKET = "unix"
 MAX_PREFIX = 100
 """Characters before the 64 of an identity: some caches take keys of 250, with a prefix of their own."""
 BOOLEAN = "must be True or False"
@@ -110,6 +112,27 @@ class Counters(NamedTuple):
         """Read COUNTERS; raises InvalidSetting."""
         check_keys(entry, ("ALIAS",), "COUNTERS")
         return cls(cache_alias(entry.get("ALIAS", "default"), "COUNTERS", "ALIAS"))
+
+
+class TrustedProxies(NamedTuple):
+    """The proxies whose X-Forwarded-For is believed: networks, and the Unix socket that has no address."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    unix_socket: bool = False
+
+    @classmethod
+    def read(cls, values: Iterable[str]) -> TrustedProxies:
+        """Read TRUSTED_PROXIES; raises InvalidSetting."""
+        try:
+            networks = tuple(ip_network(value) for value in values if value != UNIX_SOCKET)
+        except ValueError:
+            problem = f"must be a list of IP addresses, networks and the word {UNIX_SOCKET!r}"
+            raise invalid_setting("TRUSTED_PROXIES", problem=problem) from None
+        return cls(networks, UNIX_SOCKET in values)
+
+    def trust(self, address: IPv4Address | IPv6Address | None) -> bool:
+        """Return whether an address is that of a trusted proxy; None stands for a Unix socket."""
+        return self.unix_socket if address is None else any(address in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 
 from ..conf import introspection_settings
 
+_SOCKET = "unix:"
+"""How nginx names a client that connects over a Unix socket; gunicorn and uvicorn name none."""
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::\d+)?|(?P<v4>[\d.]+):\d+")
 
 
@@ -16,21 +18,21 @@ def client_address(request: HttpRequest) -> str:
     """Return the address of the client, as the last proxy that is trusted saw it.
 
     That is REMOTE_ADDR, unless it is in TRUSTED_PROXIES: then the right-most entry of X-Forwarded-For that is not.
-    Everything left of that one is what a client may have made up.
+    Everything left of that one is what a client may have made up. A Unix socket has no address: without a proxy that
+    is trusted behind it, the result is empty.
     """
-    remote = str(request.META.get("REMOTE_ADDR", ""))
+    proxies, remote = introspection_settings.TRUSTED_PROXIES, str(request.META.get("REMOTE_ADDR") or _SOCKET)
     address = _parse(remote)
-    if address is None:  # a Unix socket
+    if address is None and remote != _SOCKET:
         return remote
-    trusted = introspection_settings.TRUSTED_PROXIES
     for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        if not any(address in network for network in trusted):
+        if not proxies.trust(address):
             break
         seen = _parse(hop)
-        if seen is None:  # whoever wrote this is the last one known
+        if seen is None and hop.strip() != _SOCKET:  # whoever wrote this is the last one known
             break
         address = seen
-    return str(address)
+    return "" if address is None else str(address)
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

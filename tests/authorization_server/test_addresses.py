@@ -95,6 +95,38 @@ def test_a_unix_socket_has_no_address(trusted: None) -> None:
     assert address("192.0.2.1", remote="") == ""
 
 
+@pytest.mark.requirement("9700-4.13-a")
+@pytest.mark.parametrize(
+    ("forwarded", "expected"),
+    [
+        (None, ""),
+        ("", ""),
+        ("unknown", ""),
+        ("192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9, 192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9, 192.0.2.1, 10.2.3.4", "192.0.2.1"),
+        ("192.0.2.1, unix:", "192.0.2.1"),
+    ],
+)
+@pytest.mark.parametrize("remote", ["", "unix:", None], ids=["gunicorn", "nginx", "uvicorn"])
+def test_a_proxy_behind_a_unix_socket_is_trusted_if_the_settings_say_so(
+    settings: Any, remote: str | None, forwarded: str | None, expected: str
+) -> None:
+    settings.TOKEN_INTROSPECTION = {"TRUSTED_PROXIES": ["unix", "10.0.0.0/8"]}
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    request = RequestFactory().post("/", headers=headers)
+    request.META.update(REMOTE_ADDR=remote) if remote is not None else request.META.pop("REMOTE_ADDR")
+
+    assert client_address(request) == expected
+
+
+def test_a_trusted_unix_socket_makes_no_address_trusted(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {"TRUSTED_PROXIES": ["unix"]}
+
+    assert address("192.0.2.1", remote="198.51.100.7") == "198.51.100.7"
+    assert address("203.0.113.9, 192.0.2.1", remote="") == "192.0.2.1"
+
+
 @pytest.mark.parametrize(
     "networks", ["10.0.0.0/8", 7, {"10.0.0.0/8": 1}, [7], ["proxy.example"], ["10.0.0.1/8"], ["10.0.0.0/99"], [""]]
 )
