@@ -111,10 +111,11 @@ def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Cl
 def _by_secret(request: HttpRequest, credentials: SecretCredentials) -> Client:
     try:
         result = _find_by_secret(request, credentials)
-    except TooManyRequests as refusal:
-        _refuse(request, refusal, credentials.client_id)
+    except TooManyRequests as too_many:
+        _refuse(request, too_many, credentials.client_id)
     if isinstance(result, Rejection):
-        _refuse(request, InvalidClient("Client authentication failed.", detail=result.reason), credentials.client_id)
+        refusal = InvalidClient("Client authentication failed.", detail=result.reason)
+        _refuse(request, refusal, credentials.client_id, guesses=len(set(credentials.secrets)))
     return result
 
 
@@ -174,20 +175,20 @@ def _bearer_problem(answer: Answer) -> str:
     return ""
 
 
-def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "") -> NoReturn:
+def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "", *, guesses: int = 1) -> NoReturn:
     address = client_address(request)
     reason = refusal.detail or refusal.description
     claimed = loggable_identifier(client_id)
     client_authentication_failed.send_robust(Client, client_id=claimed, reason=reason, remote_address=address)
-    raise after_failure(refusal, client_id, address)
+    raise after_failure(refusal, client_id, address, guesses=guesses)
 
 
 class DatabaseClients(ClientSource):
     """The clients of this app."""
 
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
-        """Look with one statement, so that an unknown client and a wrong secret cost the same."""
-        found = secrets_by_client().get(credentials.client_id, digest(credentials.client_secret))
+        """Look for both readings of the secret with one statement, which costs the same for an unknown client."""
+        found = secrets_by_client().get(credentials.client_id, *map(digest, credentials.secrets))
         if found is None:
             return UNKNOWN_CLIENT
         if rejection := _rejection(found, credentials):

@@ -23,11 +23,11 @@ BUCKETS = 4096
 _calls = CacheCalls("throttle counts")
 
 
-def after_failure(refusal: OAuthError, client_id: str, address: str) -> OAuthError:
-    """Count a failed client authentication; return the refusal, or 429 beyond the limit (RFC 6749 §2.3.1)."""
+def after_failure(refusal: OAuthError, client_id: str, address: str, *, guesses: int = 1) -> OAuthError:
+    """Count the guesses of a failed authentication; return the refusal, or 429 beyond the limit (RFC 6749 §2.3.1)."""
     if isinstance(refusal, MissingCredentials):  # nothing was guessed
         return refusal
-    if _count(failures_key(client_id, address)) > introspection_settings.THROTTLE.FAILURES:
+    if _count(failures_key(client_id, address), guesses) > introspection_settings.THROTTLE.FAILURES:
         return _too_many("Client authentication failed too often.")
     return refusal
 
@@ -47,8 +47,8 @@ def failures_key(client_id: str, address: str) -> str:
     return f"failures:{int.from_bytes(_digest(client_id, address)) % BUCKETS}"
 
 
-def _count(what: str) -> int:
-    """Count one more in this window and return how many there are; 0 where the cache does not answer.
+def _count(what: str, by: int = 1) -> int:
+    """Add to a count of this window and return it; 0 if the cache does not answer.
 
     The number of the window is part of the key, so that every process agrees on its end.
     """
@@ -56,10 +56,10 @@ def _count(what: str) -> int:
     key = f"introspection:throttle:{what}:{int(time.time()) // throttle.PERIOD}"
 
     def add_or_increment(cache: BaseCache) -> int:
-        if cache.add(key, 1, timeout=throttle.PERIOD):
-            return 1
+        if cache.add(key, by, timeout=throttle.PERIOD):
+            return by
         try:
-            return cache.incr(key)
+            return cache.incr(key, by)
         except ValueError:  # it expired or was evicted between the two calls
             return 0
 

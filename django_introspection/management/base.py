@@ -38,12 +38,13 @@ CommandOptions = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command found or did: the members of its JSON, other text for people, and why it is no success."""
+    """What a command found or did: the members of its JSON, other text for people, why it failed, and a warning."""
 
     members: Mapping[str, Any] = field(repr=False)
     text: str | None = field(default=None, repr=False)
     failure: str = ""
     exit_code: int = FAILED
+    warning: str = ""
 
 
 class _Help(RawDescriptionHelpFormatter, DjangoHelpFormatter):
@@ -82,6 +83,8 @@ class ScriptCommand(BaseCommand):
         """Perform and print; raises CommandError with the exit code."""
         with one_line_failures():
             outcome = options["perform"](options)
+        if outcome.warning:
+            self.stderr.write(outcome.warning)
         self.stdout.write(_json(outcome.members) if options["json"] else _text(outcome))
         if outcome.failure:
             raise CommandError(outcome.failure, returncode=outcome.exit_code)

@@ -57,8 +57,9 @@ class _Part:
 class KeptLookup(Generic[M]):
     """Find the one row of a model whose `fields` have some values, with the rows that `relations` of it name.
 
-    `fields` are the names of fields, each with a value of its type that stands in for the values to come; `relations`
-    are the names of foreign keys. Every column is read, so that nothing is read later from another database.
+    `fields` are the names of fields, each with a value of its type that stands in for the values to come, or with a
+    list of different ones for a look-up such as `digest__in`; `relations` are the names of foreign keys. Every column
+    is read, so that nothing is read later from another database.
     """
 
     def __init__(self, model: type[M], fields: Mapping[str, Any], relations: Sequence[str]) -> None:
@@ -101,10 +102,13 @@ class KeptLookup(Generic[M]):
         compiler = rows.query.get_compiler(using)
         sql, parameters = compiler.as_sql()
         columns = [expression for expression, *_ in compiler.select[: compiler.col_count]]
+        stand_ins = [
+            each for value in self._fields.values() for each in (value if isinstance(value, list) else [value])
+        ]
         return _Statement(
             sql,
             tuple(parameters),
-            tuple((_index_of(value, parameters), place) for place, value in enumerate(self._fields.values())),
+            tuple((_index_of(value, parameters), place) for place, value in enumerate(stand_ins)),
             tuple(
                 (index, tuple(_for_any_connection(each, connections[using]) for each in converters), expression)
                 for index, (converters, expression) in compiler.get_converters(columns).items()
@@ -135,7 +139,7 @@ def _for_any_connection(converter: Converter, connection: Any) -> Converter:
     return lambda value, expression, own: getattr(own.ops, name)(value, expression, own)
 
 
-_STAND_IN_DIGEST = b"\0" * 32
+_STAND_IN_DIGEST, _OTHER_DIGEST = b"\0" * 32, b"\1" * 32
 _STAND_IN_ID = "stand-in"
 
 
@@ -147,11 +151,12 @@ def tokens_by_digest() -> KeptLookup[Token]:
 
 @cache
 def secrets_by_client() -> KeptLookup[ClientSecret]:
-    """Return the look-up of a secret by the identifier of its client and its own digest, with the client.
+    """Return the look-up of a secret by the identifier of its client and one of two digests, with the client.
 
     One statement, so that an unknown client and a wrong secret are the same work.
     """
-    return KeptLookup(ClientSecret, {"client__client_id": _STAND_IN_ID, "digest": _STAND_IN_DIGEST}, ("client",))
+    digests = [_STAND_IN_DIGEST, _OTHER_DIGEST]
+    return KeptLookup(ClientSecret, {"client__client_id": _STAND_IN_ID, "digest__in": digests}, ("client",))
 
 
 def _settings_changed(*, setting: str, **_: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_to_bytes
 
 from .assertion import ASSERTION_TYPE
@@ -21,11 +21,20 @@ _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 @dataclass(frozen=True, slots=True)
 class SecretCredentials:
-    """A client id and secret, and the `token_endpoint_auth_method` by which they came."""
+    """A client id and secret, and the `token_endpoint_auth_method` by which they came.
+
+    `undecoded_secret` is the secret as it was sent, if form-decoding changed it: many clients do not encode.
+    """
 
     method: str
     client_id: str
     client_secret: str = field(repr=False)
+    undecoded_secret: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """Both readings of the secret; the same one twice if there is only one."""
+        return self.client_secret, self.undecoded_secret or self.client_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +108,11 @@ def parse_basic(value: str) -> SecretCredentials:
     try:
         halves = base64.b64decode(value, validate=True).split(b":", 1)
         client_id, client_secret = (_form_decode(half) for half in halves)
+        undecoded = halves[1].decode("utf-8")
     except (binascii.Error, ValueError):
         raise _broken() from None
-    return _checked("client_secret_basic", client_id, client_secret)
+    credentials = _checked("client_secret_basic", client_id, client_secret)
+    return credentials if undecoded == client_secret else replace(credentials, undecoded_secret=undecoded)
 
 
 def parse_bearer(value: str) -> str:

@@ -97,6 +97,41 @@ def test_credentials_in_the_body_must_be_exact(db: None, path: str, credentials:
     assert_refused(endpoints.post(path, {**FORM, **credentials}), 401, "invalid_client", SECRET)
 
 
+BASE64_SECRET = "q7+Zk/1aPx0+2yVbqT%2Fu9dG4sLwXn8Re3mHjKc6oYt="
+"""What `openssl rand -base64 32` makes, and a percent sign with hexadecimal digits behind it."""
+
+
+@pytest.mark.requirement("6749-2.3.1-b")
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_a_provisioned_secret_is_accepted_form_encoded_and_as_it_is(
+    path: str, db: None, django_assert_num_queries: Any
+) -> None:
+    factories.RegistrationFactory(client_id="billing", client_secret=BASE64_SECRET)
+    halves = f"billing:{BASE64_SECRET}".encode()
+
+    for authorization in (endpoints.basic("billing", BASE64_SECRET), encode(halves)):
+        assert endpoints.post(path, FORM, auth=authorization).status_code == 200
+    assert_refused(endpoints.post(path, FORM, auth=encode(halves.replace(b"+", b" "))), 401, "invalid_client")
+
+
+def test_two_spellings_are_one_statement_and_two_guesses(db: None, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "THROTTLE": {"FAILURES": 4}}
+    factories.RegistrationFactory(client_id="billing", client_secret=BASE64_SECRET)
+    statements: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        tried = [endpoints.introspect("x", auth=encode(f"billing:w+{'w' * 40}".encode())).status_code for _ in range(3)]
+        assert tried == [401, 401, 429]
+        assert endpoints.introspect("x", auth=encode(f"unknown:w+{'w' * 40}".encode())).status_code == 401
+    assert len(statements) == 4
+    assert len(set(statements)) == 1
+    assert endpoints.introspect("x", auth=encode(f"billing:{BASE64_SECRET}".encode())).status_code == 200
+
+
 @pytest.mark.requirement("6749-2.3.1-h")
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_an_unknown_client_and_a_wrong_secret_are_the_same_work_and_the_same_bytes(known: Any, path: str) -> None:

@@ -46,6 +46,22 @@ def provisioned(monkeypatch: pytest.MonkeyPatch) -> Any:
     return one
 
 
+@pytest.mark.parametrize(
+    ("secret", "named"),
+    [(f"{SECRET}+/=", "+"), (f"{SECRET}%", "%"), (f"%2B+{SECRET}", "% and +"), (f"{SECRET}/=", None)],
+)
+def test_a_secret_that_other_servers_take_only_encoded_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret: str, named: str | None
+) -> None:
+    monkeypatch.setenv("API_SECRET", secret)
+    for arguments in (["create", "--client-id", "api"], ["rotate", "api"]):
+        call_command("introspection_client", *arguments, "--secret-env", "API_SECRET")
+        said = capsys.readouterr().err
+        assert (f"The secret contains {named}, which clients must form-encode" in said) is (named is not None)
+        assert SECRET not in said
+        monkeypatch.setenv("API_SECRET", f"{secret}-2")
+
+
 def introspects(client_id: str, secret: str) -> bool:
     return endpoints.introspect("x", auth=endpoints.basic(client_id, secret)).status_code == 200
 

@@ -54,10 +54,10 @@ def test_a_token_is_found_with_its_client_and_user_in_one_statement(
 
 def test_a_secret_is_found_with_its_client_in_one_statement(machine: Any, django_assert_num_queries: Any) -> None:
     stored = ClientSecret.objects.get()
-    secrets_by_client().get(machine.client.client_id, bytes(stored.digest))
+    secrets_by_client().get(machine.client.client_id, bytes(stored.digest), b"\x01" * 32)
 
     with django_assert_num_queries(1):
-        found = secrets_by_client().get(machine.client.client_id, bytes(stored.digest))
+        found = secrets_by_client().get(machine.client.client_id, b"\x01" * 32, bytes(stored.digest))
         assert found is not None
         assert found.client.resources == ["https://api.example.com"]
         assert found.client.visible_members == ["sub"]
@@ -71,8 +71,8 @@ def test_only_the_row_with_all_the_values_is_found(machine: Any, django_assert_n
     digest = bytes(ClientSecret.objects.get(client=machine.client).digest)
 
     with django_assert_num_queries(3):
-        assert secrets_by_client().get(other.client.client_id, digest) is None
-        assert secrets_by_client().get(machine.client.client_id, b"\x01" * 32) is None
+        assert secrets_by_client().get(other.client.client_id, digest, digest) is None
+        assert secrets_by_client().get(machine.client.client_id, b"\x01" * 32, b"\x01" * 32) is None
         assert tokens_by_digest().get(b"\0" * 32) is None
 
 

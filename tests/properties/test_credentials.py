@@ -17,7 +17,7 @@ from django_introspection.protocol.credentials import (
 from django_introspection.protocol.errors import InvalidCaller, InvalidClient, OAuthError
 from django_introspection.protocol.form import Form
 from tests.properties.outcomes import outcome
-from tests.properties.strategies import ANY_TEXT, PRINTABLE
+from tests.properties.strategies import ANY_TEXT, CLIENT_IDS, PRINTABLE
 
 
 @given(ANY_TEXT | st.binary().map(lambda halves: base64.b64encode(halves).decode()))
@@ -28,13 +28,21 @@ def test_any_text_is_credentials_or_an_invalid_client(value: str) -> None:
 
 
 @pytest.mark.requirement("6749-2.3.1-b")
-@given(PRINTABLE, PRINTABLE)
+@given(CLIENT_IDS, PRINTABLE)
 def test_any_printable_id_and_secret_arrive_as_they_were_sent(client_id: str, client_secret: str) -> None:
     halves = f"{quote_plus(client_id)}:{quote_plus(client_secret)}".encode()
 
-    assert parse_basic(base64.b64encode(halves).decode()) == SecretCredentials(
-        "client_secret_basic", client_id, client_secret
-    )
+    credentials = parse_basic(base64.b64encode(halves).decode())
+
+    assert (credentials.client_id, credentials.client_secret) == (client_id, client_secret)
+
+
+@pytest.mark.requirement("6749-2.3.1-b")
+@given(st.text("gz+%/=é", min_size=1))  # no hexadecimal digits: a line break behind a percent sign is refused
+def test_any_printable_secret_that_was_not_encoded_is_one_of_the_two_that_are_looked_for(client_secret: str) -> None:
+    credentials = parse_basic(base64.b64encode(f"orders-api:{client_secret}".encode()).decode())
+
+    assert client_secret in (credentials.client_secret, credentials.undecoded_secret)
 
 
 @given(ANY_TEXT)

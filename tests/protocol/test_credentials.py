@@ -41,7 +41,29 @@ def refused(error: type[OAuthError], authorization: str, **values: str) -> None:
 def test_basic_credentials_are_split_at_the_first_colon_and_form_decoded(
     halves: str, client_id: str, client_secret: str
 ) -> None:
-    assert parse_basic(encoded(halves)) == SecretCredentials("client_secret_basic", client_id, client_secret)
+    credentials = parse_basic(encoded(halves))
+
+    assert (credentials.method, credentials.client_id) == ("client_secret_basic", client_id)
+    assert credentials.client_secret == client_secret
+
+
+@pytest.mark.requirement("6749-2.3.1-b")
+@pytest.mark.parametrize(
+    ("halves", "client_secret", "undecoded_secret"),
+    [
+        ("a:q7+Zk/1a=", "q7 Zk/1a=", "q7+Zk/1a="),
+        ("a:q7%2BZk%2F1a%3D", "q7+Zk/1a=", "q7%2BZk%2F1a%3D"),
+        ("a:100%", "100%", None),
+        ("a+b:secret", "secret", None),
+    ],
+)
+def test_a_secret_that_decoding_changes_is_kept_as_it_was_sent_as_well(
+    halves: str, client_secret: str, undecoded_secret: str | None
+) -> None:
+    credentials = parse_basic(encoded(halves))
+
+    assert (credentials.client_secret, credentials.undecoded_secret) == (client_secret, undecoded_secret)
+    assert "q7" not in repr(credentials)
 
 
 @pytest.mark.requirement("6749-2.3.1-c")

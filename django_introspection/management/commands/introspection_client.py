@@ -102,11 +102,12 @@ def _create(options: CommandOptions) -> CommandResult:
     defaults = {"client_name": options["client_id"] or "", "grant_types": purpose.grant_types}
     if options["purpose"]:
         metadata["grant_types"] = defaults["grant_types"]
-    done = provision(options["client_id"], read_value(options, "secret"), defaults, **metadata)
+    secret = read_value(options, "secret")
+    done = provision(options["client_id"], secret, defaults, **metadata)
     members = {"result": done.change, **_metadata(done.client)}
     if done.generated_secret is not None:
         members |= {"client_secret": done.generated_secret, "client_secret_expires_at": 0}
-    return CommandResult(members)
+    return CommandResult(members, warning=_encoding_warning(secret))
 
 
 def _list(options: CommandOptions) -> CommandResult:
@@ -134,7 +135,18 @@ def _rotate(options: CommandOptions) -> CommandResult:
     members: dict[str, Any] = {"client_id": client.client_id}
     if provisioned is None:
         members["client_secret"] = secret
-    return CommandResult({**members, "client_secret_expires_at": 0, "others_expire_at": expire_at})
+    members |= {"client_secret_expires_at": 0, "others_expire_at": expire_at}
+    return CommandResult(members, warning=_encoding_warning(provisioned))
+
+
+def _encoding_warning(secret: str | None) -> str:
+    """Return what an operator must know about a secret that form-decoding changes (RFC 6749 §2.3.1)."""
+    if named := " and ".join(sign for sign in "%+" if sign in (secret or "")):
+        return (
+            f"The secret contains {named}, which clients must form-encode in the Basic header (RFC 6749 §2.3.1). "
+            "This server also accepts it as it is; other servers may not. Hexadecimal digits need no encoding."
+        )
+    return ""
 
 
 def _disable(options: CommandOptions) -> CommandResult:
