@@ -33,7 +33,9 @@ LOST = (
     "the cache of revocations has lost its data, or no authorization server has written to it yet; "
     "until it has run introspection_token restore-tombstones, no token is accepted because of this cache"
 )
-_calls = CacheCalls("revocations", level=logging.ERROR)
+_reads = CacheCalls("revocations", level=logging.ERROR)
+_writes = CacheCalls("revocations", level=logging.ERROR)
+"""Apart, because a server that is full refuses writes and still answers reads."""
 _lost_log = LimitedLog(logger, logging.ERROR)
 
 write_failed = Event()
@@ -188,6 +190,7 @@ def remove_markers() -> None:
 def call(place: Revocations, method: str, *arguments: Any, **options: Any) -> Any:
     """Call the cache of REVOCATIONS; raises IntrospectionUnavailable, whose cause could show a key or a password."""
     try:
-        return _calls.make(place.alias, method, *arguments, **options)
+        calls = _reads if method in ("get", "get_many") else _writes
+        return calls.make(place.alias, method, *arguments, **options)
     except CacheUnavailable:
         raise IntrospectionUnavailable(UNAVAILABLE) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from django_introspection import signals
+from django_introspection import revocations, signals
 from django_introspection.authorization_server.revoking import revoke_grant
 from django_introspection.models import GrantType, Token, TokenKind
 from django_introspection.protocol import opaque
@@ -95,3 +95,38 @@ def test_everyone_who_presents_a_used_token_again_is_told_as_such_and_once_for_e
 
     assert len(told) == 5
     assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize("moment", range(4))
+@pytest.mark.parametrize("owner", ["user", "client"])
+def test_an_owner_is_deleted_beside_a_refresh_and_no_token_is_left(
+    holder: Any, settings: Any, moment: int, owner: str
+) -> None:
+    race = race_for(holder, settings, grace=0)
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    first = Token.objects.select_related("client", "user").first()
+    assert first is not None
+    under_way = Event()
+    issued: list[str] = []
+
+    def refresh_until_refused() -> None:
+        token = race.refresh_token
+        for use in range(200):
+            form = {"grant_type": "refresh_token", "refresh_token": token}
+            response = endpoints.post("/oauth/token", form, auth=race.authorization)
+            if use >= moment:
+                under_way.set()
+            if response.status_code != 200:
+                break
+            issued.append(response.json()["access_token"])
+            token = response.json()["refresh_token"]
+        assert response.status_code in (400, 401, 503)
+
+    def delete() -> None:
+        assert under_way.wait(timeout=60)
+        getattr(first, owner).delete()
+
+    in_threads([refresh_until_refused, delete])
+
+    assert not Token.objects.exists()
+    assert all(revocations.is_revoked(opaque.digest(token)) for token in issued)
