@@ -16,6 +16,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.db.models.signals import post_save, pre_delete, pre_save
@@ -40,7 +41,11 @@ _BEFORE = "_introspection_before"
 
 def connect() -> None:
     """Watch clients and users; calling it again changes nothing."""
-    for owner, field in ((Client, "client"), (get_user_model(), "user")):
+    try:
+        owners = ((Client, "client"), (get_user_model(), "user"))
+    except ImproperlyConfigured:  # no such user model: Django's own checks report it
+        return
+    for owner, field in owners:
         for model in apps.get_models():
             if model._meta.concrete_model is owner._meta.concrete_model:  # signals of a proxy have the proxy as sender
                 _watch(model, field)

@@ -130,7 +130,7 @@ def test_plain_http_is_an_error_and_an_unverified_certificate_a_warning_of_deplo
         shared = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "unused"}}
         with override_settings(TOKEN_INTROSPECTION=values, CACHES=shared):
             found = checks.run_checks(tags=["introspection"], include_deployment_checks=True)
-        return [str(message.id) for message in found]
+        return [str(message.id) for message in found if message.id != "introspection.E046"]  # the cache on disk
 
     assert ids("https://auth.example.com/introspect") == []
     assert ids("http://127.0.0.1:8000/introspect") == []
