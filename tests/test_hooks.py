@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from asgiref.sync import async_to_sync
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 
+from django_introspection.decorators import token_required
 from django_introspection.hooks import call_hook
 from django_introspection.protocol.errors import IntrospectionUnavailable
 from django_introspection.resource_server.users import TokenUser
@@ -142,3 +145,33 @@ def test_an_outage_in_a_hook_stays_one() -> None:
     with pytest.raises(IntrospectionUnavailable) as outage:
         call_hook("HOOK", away, read=str)
     assert outage.value.retry_after == 7
+
+
+def test_a_resolver_that_fails_in_an_async_view_is_503(settings: Any) -> None:
+    RESULTS["result"] = ZeroDivisionError(SECRET)
+
+    @token_required()
+    async def orders(request: Any) -> HttpResponse:
+        return HttpResponse()
+
+    with MisbehavingServer() as server:
+        settings.TOKEN_INTROSPECTION = in_place(server)
+        request = RequestFactory().get("/", headers={"Authorization": f"Bearer {TOKEN}"})
+
+        assert async_to_sync(orders)(request).status_code == 503
+
+
+@pytest.mark.django_db
+def test_a_token_for_a_user_that_cannot_be_named_is_not_issued(
+    configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = factories.UserFactory()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(user), "get_username", lambda self: 1 / 0)
+        with pytest.raises(ValidationError, match="get_username"):
+            factories.TokenFactory(user=user)
+    RESULTS["result"] = KeyError(SECRET)
+    configured(SUBJECT=f"{__name__}.subject")
+
+    with pytest.raises(ValidationError, match="SUBJECT"):
+        factories.TokenFactory(user=user)

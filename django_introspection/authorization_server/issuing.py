@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
-from ..backends.subjects import user_subject
+from ..backends.subjects import user_name, user_subject
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
@@ -210,7 +210,7 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
     if not client.is_active or (user is not None and not user.is_active):
         raise ValidationError("No tokens are issued for a client or user that is not active.")
     if user is not None:
-        _check_subject(user, client)
+        _check_names(user, client)
     if lifetime is not None and lifetime < timedelta(seconds=1):
         raise ValidationError("A lifetime is one second or more.")
     if computed := COMPUTED_MEMBERS & members.keys():
@@ -219,8 +219,9 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
 
 
-def _check_subject(user: Any, client: Client) -> None:
+def _check_names(user: Any, client: Client) -> None:
     try:
         user_subject(user, client.client_id)
+        user_name(user)
     except IntrospectionUnavailable as problem:
-        raise ValidationError("SUBJECT gives no valid subject for this user; the log has the reason.") from problem
+        raise ValidationError("SUBJECT or get_username() cannot name this user; the log has the reason.") from problem

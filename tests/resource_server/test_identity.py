@@ -16,6 +16,7 @@ from django_introspection.protocol.token_info import TokenInfo
 from django_introspection.resource_server.identity_checks import check_users
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.throttling import ClientRateThrottle
+from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.factories import UserFactory
 from tests.misbehaving.server import MisbehavingServer, remote_settings
 
@@ -342,3 +343,24 @@ def test_settings_by_which_users_of_two_servers_could_be_one_are_an_error(
 @pytest.mark.parametrize("backends", RIGHT.values(), ids=RIGHT)
 def test_settings_that_keep_the_users_of_servers_apart_are_no_error(backends: Any, settings: Any) -> None:
     assert ids(backends, settings) == []
+
+
+def test_a_token_that_another_server_confirms_belongs_to_the_issuer_that_signed_it(two: Two) -> None:
+    publish(two.a, public())
+    token, issuer = access_token(two.a.origin), two.a.origin
+    alone = {"BACKENDS": {"default": jwt_settings(issuer)}}
+    confirmed = {"BACKENDS": {"default": jwt_settings(issuer, then_ask="b"), **remote_alias(two.b, "b")}}
+    users = []
+    for configuration in (alone, confirmed):
+        two.settings.TOKEN_INTROSPECTION = configuration
+        two.b.behave("active", sub="alice", client_id="spa", aud=ORDERS)
+        view = protect()
+        assert ask(view, token).status_code == 200
+        users.append(view.ran[0].user)
+
+    assert users[0] == users[1]
+    assert users[0].issuer == issuer
+
+
+def remote_alias(running: MisbehavingServer, alias: str) -> dict[str, Any]:
+    return {alias: remote_settings(running.url)["BACKENDS"]["default"]}

@@ -28,7 +28,10 @@ IDP_OIDC_DCR_ENABLED = True
 TOKEN_INTROSPECTION: dict[str, Any] = {
     "ISSUER": ISSUER,
     "BACKENDS": {
-        "default": {"BACKEND": "django_introspection.contrib.allauth.AllauthBackend"},
+        "default": {
+            "BACKEND": "django_introspection.contrib.allauth.AllauthBackend",
+            "OPTIONS": {"audience": None},
+        },
         "orders": {
             "BACKEND": "django_introspection.contrib.allauth.AllauthBackend",
             "OPTIONS": {"audience": AUDIENCE},

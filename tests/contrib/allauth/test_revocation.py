@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_introspection import revocations
+from django_introspection.authorization_server.restoring import restore_all
 from django_introspection.contrib.allauth import write_tombstones
 from django_introspection.protocol.jwt import token_identity
 
@@ -23,8 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _tombstones(configured: Any) -> None:
+def _tombstones(configured: Any, db: None) -> None:
     configured(REVOCATIONS={"ALIAS": "default"})
+    restore_all()
 
 
 @pytest.fixture

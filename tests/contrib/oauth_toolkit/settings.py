@@ -21,7 +21,10 @@ OAUTH2_PROVIDER: dict[str, Any] = {
 TOKEN_INTROSPECTION: dict[str, Any] = {
     "ISSUER": ISSUER,
     "BACKENDS": {
-        "default": {"BACKEND": "django_introspection.contrib.oauth_toolkit.OAuthToolkitBackend"},
+        "default": {
+            "BACKEND": "django_introspection.contrib.oauth_toolkit.OAuthToolkitBackend",
+            "OPTIONS": {"audience": None},
+        },
         "orders": {
             "BACKEND": "django_introspection.contrib.oauth_toolkit.OAuthToolkitBackend",
             "OPTIONS": {"audience": AUDIENCE},

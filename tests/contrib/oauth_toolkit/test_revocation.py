@@ -17,6 +17,7 @@ from oauth2_provider.admin import AccessTokenAdmin
 from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
 from django_introspection import revocations
+from django_introspection.authorization_server.restoring import restore_all
 from django_introspection.contrib.oauth_toolkit import write_tombstones
 from django_introspection.protocol.errors import IntrospectionUnavailable
 from django_introspection.protocol.jwt import token_identity
@@ -28,8 +29,9 @@ Broken = {"BACKEND": "tests.authorization_server.test_throttles.BrokenCache"}
 
 
 @pytest.fixture(autouse=True)
-def _tombstones(configured: Any) -> None:
+def _tombstones(configured: Any, db: None) -> None:
     configured(REVOCATIONS={"ALIAS": "default"})
+    restore_all()
 
 
 @pytest.fixture
