@@ -1,4 +1,4 @@
-"""Types of requests for projects that check theirs: what a protected view finds, beyond what Django's stubs know."""
+"""Types of requests for mypy and pyright: the attributes of a protected view that the stubs of Django do not have."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TokenInfoMixin:
 
     @property
     def token_info(self) -> TokenInfo:
-        """What the token of this request means; raises LookupError for a request that came in without one."""
+        """The TokenInfo of this request; raises LookupError if it was not authenticated by a token."""
         for name in ("auth", "token_info"):
             info = getattr(self.request, name, None)
             if isinstance(info, TokenInfo):

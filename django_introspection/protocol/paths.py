@@ -10,7 +10,7 @@ MAX_CHARACTERS = 65_536
 """How many characters all readings of one path may have together; a path with more is ambiguous by intention."""
 
 _AMBIGUOUS = re.compile(r"[%\\;?#\x00-\x1f\x7f-\x9f]|//|/\.\.?(?:/|\Z)|/\s|\s(?:/|\Z)")
-"""What every path has that one of the rules below would change."""
+"""Matches every path that one of the rules below would change."""
 
 
 class TooManyReadings(ValueError):

@@ -20,7 +20,7 @@ _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
 class MalformedRequest(Exception):
-    """The request itself is wrong, whatever the token (RFC 6750 §3.1 invalid_request)."""
+    """The request itself is malformed (RFC 6750 §3.1 invalid_request)."""
 
 
 class MalformedToken(Exception):

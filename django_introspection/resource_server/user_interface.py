@@ -14,7 +14,7 @@ from ..protocol.token_info import TokenInfo
 class UserInterface:
     """The interface of Django's `AnonymousUser`, async twins included, and the names of its `AbstractUser`.
 
-    Has no permission and is in no group: what a token may do is its scope. `groups` and `user_permissions` exist if
+    Has no permission and is in no group: the scope says what a token may do. `groups` and `user_permissions` exist if
     django.contrib.auth is installed.
     """
 

@@ -229,6 +229,17 @@ def test_origins_that_are_named_stand_for_those_of_the_audience(view: Any, token
     assert_refused(view, token, good(token))
 
 
+@pytest.mark.requirement("9449-4.3-c")
+def test_the_origins_of_a_router_are_those_of_the_backends_to_choose_from(view: Any, token: str, settings: Any) -> None:
+    router = {"BACKEND": "django_introspection.backends.RoutingBackend", "OPTIONS": {"default": ["own"]}}
+    backends = {"default": router, "own": PROJECT["BACKENDS"]["default"]}
+    settings.TOKEN_INTROSPECTION = {**PROJECT, "BACKENDS": backends}
+
+    assert send(view, token, good(token)).status_code == 200
+    view.ran.clear()
+    assert_refused(view, token, good(token, htu="http://testserver/orders"))
+
+
 def test_a_prefix_that_the_server_puts_before_the_project_is_part_of_the_uri(token: str, settings: Any) -> None:
     settings.FORCE_SCRIPT_NAME = "/shop"
     urls = ModuleType("urls")
