@@ -282,7 +282,10 @@ def reasons() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(
     ("setup", "caller"),
-    [*((None, caller) for caller in CALLERS), ("remote", "every token"), ("routing", "serves the resource")],
+    [
+        *((None, caller) for caller in CALLERS),
+        *(("remote", "every token"), ("JWT", "every token"), ("routing", "serves the resource")),
+    ],
 )
 def test_endpoint_debugger_and_command_answer_alike(
     setup: str | None,

@@ -5,14 +5,21 @@ The endpoint, the token debugger and the command `introspection_token inspect` c
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
+from ..backends.base import TokenBackend
 from ..backends.database import answer_for_token
 from ..backends.registry import token_backends
+from ..backends.route import ask_route
 from ..conf import introspection_settings
 from ..models import Client, IntrospectionPolicy
+from ..outbound.steps import run
 from ..protocol.answer import Answer
 from ..protocol.errors import UnauthorizedClient
+from ..protocol.explanation import explain
+from ..protocol.presented import Presented
+from ..protocol.validity import invalid_reason
 from .policy import filter_members, visible_answer
 
 
@@ -36,4 +43,15 @@ def answer_for_caller(token: str, caller: Client) -> CallerAnswer:
 
 def _answer_of_source(token: str) -> Answer:
     alias = introspection_settings.INTROSPECTION_BACKEND
-    return answer_for_token(token) if alias is None else token_backends[alias].introspect(token)
+    if alias is None:
+        return answer_for_token(token)
+    return run(ask_route(token_backends[alias].route(token), Presented(token), _valid_now))
+
+
+def _valid_now(answer: Answer, backend: TokenBackend) -> Answer:
+    """Return the answer of a backend if the token is valid now; kind, binding and audience are for the policy."""
+    if not answer:
+        return answer
+    info, issuer, now, leeway = answer.info, backend.issuer, time.time(), introspection_settings.LEEWAY
+    reason = invalid_reason(info, issuer=issuer, now=now, leeway=leeway)
+    return explain(reason, info, issuer=issuer, now=now, leeway=leeway) if reason else answer

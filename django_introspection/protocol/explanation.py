@@ -25,10 +25,10 @@ def explain(
     info: TokenInfo,
     *,
     issuer: str | None,
-    audience: Collection[str],
+    audience: Collection[str] = (),
     now: float,
     leeway: int,
-    jkt: str | None,
+    jkt: str | None = None,
 ) -> Inactive:
     """Return the rejection of a token for this reason, with the expected and the found value.
 

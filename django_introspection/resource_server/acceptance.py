@@ -6,7 +6,6 @@ how the decision was made.
 
 from __future__ import annotations
 
-import math
 import time
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
+from ..protocol.validity import invalid_reason
 from .proof import Proof
 from .users import auser_of, source_of, user_of
 
@@ -134,14 +134,8 @@ def rejection_reason(
     is_access_token = info.is_access_token
     if is_access_token is False or (is_access_token is None and backend.is_token_type_required):
         return Reason.NOT_AN_ACCESS_TOKEN
-    if reason := _binding_refusal(info, jkt):
+    if reason := _binding_refusal(info, jkt) or invalid_reason(info, issuer=backend.issuer, now=now, leeway=leeway):
         return reason
-    if now - leeway >= info.get("exp", math.inf):
-        return Reason.EXPIRED
-    if now + leeway < info.get("nbf", 0):
-        return Reason.NOT_YET_VALID
-    if backend.issuer is not None and info.iss not in (None, backend.issuer):
-        return Reason.WRONG_ISSUER
     is_checked = backend.audience and (backend.is_audience_required or info.audiences)
     if is_checked and not names_any_of(backend.audience, info.audiences):
         return Reason.WRONG_AUDIENCE

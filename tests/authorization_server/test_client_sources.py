@@ -78,7 +78,7 @@ def partner(secret: str = "secret") -> str:
     return endpoints.basic("partner", secret)
 
 
-@pytest.mark.parametrize("client_id", ["partner", "orders-api", "disabled", "nobody", "PARTNER"])
+@pytest.mark.parametrize("client_id", ["partner", "orders-api", "disabled", "nobody", "PARTNER", "ORDERS-API"])
 def test_a_client_is_found_without_its_secret_in_the_source_that_authenticates_it(client_id: str) -> None:
     for name, active in (("orders-api", True), ("disabled", False)):
         factories.RegistrationFactory(client_id=name, is_active=active)
