@@ -208,13 +208,8 @@ class Client(models.Model):
 
         key = source_key(self.client_id)
         if key is None:
-            raise ValidationError({"client_id": _("No source of CLIENT_SOURCES has a client with this identifier.")})
+            raise ValidationError(_("No source of CLIENT_SOURCES has a client with this identifier."))
         if self.source_key not in ("", key):
-            raise ValidationError(
-                {
-                    "client_id": _(
-                        "Another client has this identifier now. Delete this row, and add one for that client."
-                    )
-                }
-            )
+            text = _("Another client has this identifier now. Delete this row, and add one for that client.")
+            raise ValidationError(text)
         self.source_key = key

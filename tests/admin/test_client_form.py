@@ -303,6 +303,24 @@ def test_other_admins_complete_the_names_of_clients(browser: Browser, machine: A
     assert found["id"] == str(machine.client.pk)
 
 
+def test_the_row_of_a_client_that_was_replaced_cannot_be_saved(
+    browser: Browser, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = ["tests.authorization_server.test_client_sources.Partners"]
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "CLIENT_SOURCES": sources}
+    browser.post(ADD, add_form("resource-server", token_endpoint_auth_method="elsewhere", client_id="partner"))
+    row = Client.objects.get(client_id="partner")
+    monkeypatch.setattr("tests.authorization_server.test_client_sources.Partners.key", "partners:2")
+
+    page = browser.get(f"/admin/introspection/client/{row.pk}/change/")
+    form = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
+    response = browser.post(f"/admin/introspection/client/{row.pk}/change/", {**form, "client_name": "Renamed"})
+
+    assert response.status_code == 200
+    assert "Another client has this identifier now" in response.text
+    assert Client.objects.get(pk=row.pk).client_name != "Renamed"
+
+
 def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browser: Browser, settings: Any) -> None:
     sources = ["tests.authorization_server.test_client_sources.Partners"]
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "CLIENT_SOURCES": sources}

@@ -42,19 +42,30 @@ def answer_for_allauth_token(token: str) -> Answer:
 def tokens(token: str) -> QuerySet[Any]:
     """Return the one token of a value, its client and its user in the same statement."""
     rows: QuerySet[Any] = Token.objects.using(router.db_for_write(Token)).filter(
-        type__in=DESCRIBED, hash=get_adapter().hash_token(token)
+        type__in=DESCRIBED, hash=_hash_of(token)
     )
     return rows.select_related("client", "user")
 
 
 def first(rows: QuerySet[Any], token: str) -> Any:
-    """Return the row of a token, None where there is none; an adapter's hash may differ where a collation does not."""
+    """Return the row of a token, None if there is none; a collation may ignore differences between two hashes."""
     row = next(iter(rows[:1]), None)
-    return row if row is not None and row.hash == get_adapter().hash_token(token) else None
+    return row if row is not None and row.hash == _hash_of(token) else None
+
+
+def _hash_of(token: str) -> str:
+    adapter = get_adapter()
+    return call_hook(f"{type(adapter).__qualname__}.hash_token()", adapter.hash_token, token, read=_string)
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("it must return a string")
+    return value
 
 
 def describe_allauth_token(token: Any, value: str) -> Answer:
-    """Say what the row of a token means; `value` is the token itself, whose hash the row has."""
+    """Return the meaning of a token's row; `value` is the token itself, whose hash the row has."""
     client, user, audience = token.client, token.user, _audience(token)
     if reason := _reason(token, audience):
         return Inactive(reason)

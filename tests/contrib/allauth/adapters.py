@@ -25,3 +25,13 @@ class Pairwise(DefaultOIDCAdapter):
 class ByName(DefaultOIDCAdapter):
     def get_user_sub(self, client: Any, user: Any) -> str:
         return str(user.username)
+
+
+class Failing(DefaultOIDCAdapter):
+    def get_user_sub(self, client: Any, user: Any) -> str:
+        raise KeyError(user)
+
+
+class FailingHash(DefaultOIDCAdapter):
+    def hash_token(self, token: str) -> str:
+        raise KeyError(token)

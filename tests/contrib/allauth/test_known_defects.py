@@ -275,6 +275,17 @@ def test_an_adapter_with_a_hash_and_subjects_of_its_own_is_asked(
     assert flows.members(token, api)["sub"] == f"{shop.client.id}|{user.pk}"
 
 
+@pytest.mark.parametrize(("adapter", "place"), [("Failing", "get_user_sub()"), ("FailingHash", "hash_token()")])
+def test_an_adapter_that_fails_is_503_and_named_in_the_log(
+    shop: flows.Registered, api: flows.Registered, user: Any, settings: Any, adapter: str, place: str, caplog: Any
+) -> None:
+    token = flows.authorization_code(shop, user)["access_token"]
+    settings.IDP_OIDC_ADAPTER = f"tests.contrib.allauth.adapters.{adapter}"
+
+    assert_refused(flows.introspect(token, api), 503, "temporarily_unavailable")
+    assert any(line.startswith(f"{adapter}.{place} raised KeyError at adapters.py:") for line in caplog.messages)
+
+
 @pytest.mark.parametrize("value", ["nul\x00", "line\nbreak", "\ud800", "x" * 100_000, "a.b.c", ""])
 def test_a_value_that_no_database_should_see_is_unknown(value: str, db: None) -> None:
     from django_introspection.contrib.allauth.tokens import answer_for_allauth_token
