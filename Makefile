@@ -75,7 +75,7 @@ bridges-postgresql: $(VENV)/.installed-services
 scale: $(VENV)/.installed-test $(VENV)/.installed-services
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
-servers: $(VENV)/.installed-test $(VENV)/.installed-servers
+servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-servers
 	SERVERS=1 $(BIN)/python -m pytest tests/servers $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
