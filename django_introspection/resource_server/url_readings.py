@@ -46,7 +46,9 @@ def _may_read_a_part(each: Any) -> bool:
         return True
     if not isinstance(each.pattern, RegexPattern):
         return False
-    source = each.pattern.regex.pattern
+    source = getattr(each.pattern, "_regex", None)
+    if not isinstance(source, str):  # translated: another language may have another expression
+        return True
     is_anchored = source.startswith("^") and "|" not in source
     return not (is_anchored and (isinstance(each, URLResolver) or source.endswith("$")))
 

@@ -15,6 +15,8 @@ from django.http import JsonResponse
 from django.test import AsyncRequestFactory, RequestFactory, override_settings
 from django.test.client import AsyncClientHandler, ClientHandler
 from django.urls import include, path, re_path
+from django.utils.functional import lazystr
+from django.utils.translation import get_language
 from rest_framework.routers import DefaultRouter
 from rest_framework.viewsets import ViewSet
 
@@ -267,6 +269,26 @@ def other_urls(get_response: Any) -> Any:
         return get_response(request)
 
     return middleware
+
+
+@both
+def test_a_translated_expression_is_read_in_the_language_of_the_request(ask: Any, settings: Any) -> None:
+    """The first request is in a language whose expression reads all of the path."""
+    translated = ModuleType("translated")
+    translated.urlpatterns = [re_path(lazystr(Expression()), view)]
+    settings.ROOT_URLCONF = translated
+
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": {"/reports/daily": {}}}
+
+    assert ask("/reports/daily", **HEADER, **{"Accept-Language": "en"}).status_code == 200
+    assert_refused(ask("/reports/dailyX", **{"Accept-Language": "de"}), 401, None)
+
+
+class Expression:
+    """An expression with an end in English, and without one in German."""
+
+    def __str__(self) -> str:
+        return "^reports/daily$" if get_language() == "en" else "^reports/daily"
 
 
 @both
