@@ -7,6 +7,7 @@ right once without hashing, even during an attack. The first use of a secret, an
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.utils.crypto import constant_time_compare
@@ -61,9 +62,8 @@ class HashedSecrets:
         return self._hash_wrong_secret(given, digest_of(given, ""), client_id=None, address=address, hasher=hasher)
 
     def _is_hash(self, given: str, stored: str, digest: bytes, client_id: str, address: str) -> bool:
-        with self._turns.turn(address, client_id):
-            if self._right.knows(digest):  # a request that had its turn before sent the same
-                self._turns.give_back(address)
+        with self._turns.turn(address, client_id, is_done=partial(self._right.knows, digest)) as is_needed:
+            if not is_needed:
                 return True
             right = _is_hash_of(given, stored)
             if right:
@@ -75,6 +75,7 @@ class HashedSecrets:
         self, given: str, digest: bytes, *, client_id: str | None, address: str, hasher: str
     ) -> bool:
         self._right.find(digest)
-        with self._turns.turn(address, client_id):
+        turns = self._turns
+        with turns.turn(address, client_id) if client_id else turns.turn_for_unknown_client(address):
             make_password(given, hasher=hasher)
         return False

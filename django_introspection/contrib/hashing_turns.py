@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
@@ -15,7 +15,7 @@ CONCURRENCY = 2
 """Secrets of existing clients that a process hashes at a time; of unknown clients it is one."""
 PATIENCE = 5
 """Seconds that a request waits for its turn to hash."""
-WAITING = 8
+WAITING = 32
 """Requests of one client that wait at a time."""
 BURST = 10
 """Failures that an address may have at once."""
@@ -41,36 +41,51 @@ class HashingTurns:
         self._next_own_turn: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
-    def turn(self, address: str, client_id: str | None) -> Iterator[None]:
-        """Hold a turn for a client, None for one that does not exist; it counts as a failure of the address.
+    def turn_for_unknown_client(self, address: str) -> Iterator[None]:
+        """Hold a turn for a client that does not exist; it counts as a failure of the address.
 
         Raises TooManyRequests or TemporarilyUnavailable.
         """
-        self._admit(address, client_id)
-        if client_id is None:
-            with _held(self._unknown):
-                yield
-        else:
-            with self._queue(client_id) as queue, _held(queue.turn), _held(self._existing):
-                yield
+        self._admit(address, None)
+        with _held(self._unknown):
+            yield
+
+    @contextmanager
+    def turn(self, address: str, client_id: str, *, is_done: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+        """Hold a turn for a client, and yield whether it is needed; if so, it counts as a failure of the address.
+
+        `is_done` returns whether another request has done the work meanwhile: several may come with one right secret.
+        Raises TooManyRequests or TemporarilyUnavailable.
+        """
+        self._admit(address, client_id, count=False)
+        with self._queue(client_id) as queue, _held(queue.turn):
+            if is_done():
+                yield False
+                return
+            self._admit(address, client_id)
+            with _held(self._existing):
+                yield True
 
     def give_back(self, address: str) -> None:
         """Count no failure: the secret was right."""
         with self._lock:
             self._owed[address] = self._owed.get(address, 0) - INTERVAL
 
-    def _admit(self, address: str, client_id: str | None) -> None:
+    def _admit(self, address: str, client_id: str | None, *, count: bool = True) -> None:
+        """Raise TooManyRequests if neither the address nor the client has a turn left, and count the turn otherwise."""
         now = time.monotonic()
         with self._lock:
             owed = max(self._owed.get(address, now), now)
             wait = owed - now - (BURST - 1) * INTERVAL
             if wait <= 0:
-                _put(self._owed, address, owed + INTERVAL)
+                if count:
+                    _put(self._owed, address, owed + INTERVAL)
                 return
             if client_id is not None:
                 own = self._next_own_turn.get(client_id, now) - now
                 if own <= 0:
-                    _put(self._next_own_turn, client_id, now + INTERVAL)
+                    if count:
+                        _put(self._next_own_turn, client_id, now + INTERVAL)
                     return
                 wait = min(wait, own)
         raise TooManyRequests("Client authentication failed too often.", retry_after=math.ceil(wait))
