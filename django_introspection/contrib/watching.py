@@ -12,6 +12,7 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, post_init, post_save
 
 from .. import revocations
+from ..authorization_server.restoring import restore_if_needed
 from ..conf import introspection_settings
 from ..protocol.errors import IntrospectionUnavailable
 from ..revocations import Tombstone
@@ -66,6 +67,7 @@ def _write(tombstone: Tombstone, using: str) -> None:
     if tombstone.is_needed:
         _try(tombstone)
         transaction.on_commit(partial(_try, tombstone), using=using)
+        restore_if_needed()  # a project may never call an endpoint of ours
 
 
 def _try(tombstone: Tombstone) -> None:

@@ -17,6 +17,7 @@ from oauth2_provider.admin import AccessTokenAdmin
 from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
 from django_introspection import revocations
+from django_introspection.authorization_server import restoring
 from django_introspection.authorization_server.restoring import restore_all
 from django_introspection.contrib.oauth_toolkit import write_tombstones
 from django_introspection.protocol.errors import IntrospectionUnavailable
@@ -194,3 +195,13 @@ def test_telling_says_when_the_cache_does_not_answer(tokens: dict[str, Any], set
 
     with pytest.raises(IntrospectionUnavailable):
         write_tombstones(AccessToken.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_revocation_sets_the_marker_that_resource_servers_require(tokens: dict[str, Any]) -> None:
+    revocations.remove_markers()
+    restoring._look_for_markers.reset()
+
+    the_row().revoke()
+
+    assert revocations.whole_since() is not None
