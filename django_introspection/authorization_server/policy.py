@@ -10,6 +10,7 @@ from ..conf import introspection_settings
 from ..hooks import call_hook
 from ..models import Client, IntrospectionPolicy
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.explanation import quoted
 from ..protocol.identifiers import names_any_of
 from ..protocol.introspection import wrong_member
 from ..protocol.scope import format_scope
@@ -21,8 +22,17 @@ from .issuing import COMPUTED_MEMBERS
 def visible_answer(answer: Answer, caller: Client) -> Answer:
     """Return the answer as it is for this caller: a token that it may not see is inactive."""
     if answer and not may_see(answer.info, caller):
-        return Inactive(Reason.CALLER_POLICY)
+        return _hidden(answer.info, caller)
     return answer
+
+
+def _hidden(info: TokenInfo, caller: Client) -> Inactive:
+    """Return the rejection of a token that the policy does not show, with the condition that it does not meet."""
+    if caller.introspection_policy == IntrospectionPolicy.AUDIENCE and info.is_access_token:
+        expected, found = quoted(caller.resources), quoted(info.audiences)
+        return Inactive(Reason.CALLER_POLICY, f"aud {expected}", f"aud {found}")
+    expected, found = quoted([caller.client_id]), quoted([info.client_id])
+    return Inactive(Reason.CALLER_POLICY, f"client_id {expected}", f"client_id {found}")
 
 
 def may_see(info: TokenInfo, caller: Client) -> bool:

@@ -68,7 +68,8 @@ def endpoint_answer(token: str, client_id: str) -> Answer:
     """
     caller = client_by_id(client_id)
     if isinstance(caller, Rejection):
-        raise CommandError(f"The endpoint does not authenticate this client: {caller.reason}.")
+        why = "no source has a client with this ID that may call it" if caller.is_unknown else caller.reason
+        raise CommandError(f"The endpoint does not authenticate this client: {why}.")
     try:
         return answer_for_caller(token, caller).sent
     except UnauthorizedClient as refusal:

@@ -66,13 +66,15 @@ def test_the_caller_gets_the_members_of_its_policy(browser: Browser, issued: Any
     [
         ({"introspection_policy": "none"}, "caller may not introspect", "answers 403"),
         ({"is_active": False}, "client inactive", "Enable the client"),
-        ({"introspection_policy": "own"}, "not for this caller", "may introspect"),
-        ({"resources": []}, "not for this caller", "resources served"),
+        ({"introspection_policy": "own"}, "not for this caller", "Expected: client_id 'orders-api'"),
+        ({"resources": []}, "not for this caller", f"Expected: aud none Found: aud '{AUDIENCE}'"),
+        ({"resources": ["urn:a"]}, "not for this caller", "resources served"),
     ],
 )
 def test_a_caller_that_is_told_nothing_is_told_why_to_the_operator(
-    browser: Browser, issued: Any, resource_server: Any, change: dict[str, Any], reason: str, advice: str
+    browser: Browser, issued: Any, change: dict[str, Any], reason: str, advice: str
 ) -> None:
+    resource_server = factories.ResourceServerFactory(client_id="orders-api")
     Client.objects.filter(pk=resource_server.client.pk).update(**change)
     answer = debug(browser, issued.access_token, caller=resource_server.client.client_id)
 

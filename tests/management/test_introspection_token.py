@@ -238,7 +238,12 @@ def test_a_caller_is_told_what_the_endpoint_tells_it(issued: Any, inspect: Any) 
 
     assert (members, code) == (endpoints.introspect(issued.access_token, auth=api).json(), 0)
     assert inspect(issued.access_token, "--caller", stranger.client.client_id) == (
-        {"active": False, "reason": "not for this caller"},
+        {
+            "active": False,
+            "reason": "not for this caller",
+            "expected": "aud 'urn:elsewhere'",
+            "found": f"aud '{AUDIENCE}'",
+        },
         4,
     )
 
