@@ -44,6 +44,8 @@ def is_active(token: str, caller: Any) -> bool:
     return bool(response.json()["active"])
 
 
+@pytest.mark.requirement("7662-4-a")
+@pytest.mark.requirement("7662-4-b")
 def test_a_token_of_the_other_server_is_active_as_long_as_it_is_valid(
     kind: str, issuer: FakeAuthorizationServer, resource_server: Any
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_token_of_the_other_server_is_active_as_long_as_it_is_valid(
     assert not is_active(issuer.issue(jwt=jwt, iss="https://other.example.com"), resource_server)
 
 
+@pytest.mark.requirement("7662-4-c")
 def test_a_token_that_the_other_server_has_revoked_is_inactive_if_that_server_is_asked(
     kind: str, issuer: FakeAuthorizationServer, resource_server: Any
 ) -> None:
