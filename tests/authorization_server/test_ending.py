@@ -12,6 +12,7 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import ProtectedError
+from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
 
 from django_introspection import revocations
@@ -337,3 +338,21 @@ def test_deleting_tokens_costs_no_statement_for_each(issued: Any) -> None:
         issued.token.client.tokens.all().delete()
 
     assert len(captured.captured_queries) == 4, "begin, one page, one deletion, commit"
+
+
+@pytest.mark.parametrize("way", DELETIONS)
+def test_a_project_that_listens_to_deleted_tokens_hears_of_each(way: str, issued: Any) -> None:
+    heard: list[Any] = []
+
+    def receiver(instance: Any, **_: Any) -> None:
+        heard.append(instance.grant_id)
+
+    pre_delete.connect(receiver, sender=Token)
+    try:
+        DELETIONS[way](issued.token)
+    finally:
+        pre_delete.disconnect(receiver, sender=Token)
+
+    assert set(heard) == {issued.token.grant_id}
+    assert is_dead(issued)
+    assert not Token.objects.filter(pk=issued.token.pk).exists()
