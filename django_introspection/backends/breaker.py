@@ -26,8 +26,8 @@ class Admission(NamedTuple):
 class Breaker:
     """Decide whether the server is asked.
 
-    Any reply to anyone shows that the server is up. Silence and requests for a pause only raise a suspicion, because
-    a token can cause both. A probe decides: a question about a token of our own. The circuit opens if it is not
+    Any reply to any caller shows that the server is up. Silence and requests for a pause only raise a suspicion,
+    because a token can cause both. A probe decides: a question about a token of our own. The circuit opens if it is not
     answered, and closes if the next one is. `changed` is called with True when the circuit opens, else with False.
     `replies` counts the replies.
     """
@@ -59,7 +59,7 @@ class Breaker:
             return Admission(probes=True)
 
     def replied(self) -> None:
-        """Note a reply of the server, whatever it says."""
+        """Note a reply of the server, of any content."""
         with self._lock:
             self.replies += 1
             self._silences, self._is_suspected = 0, False

@@ -1,7 +1,7 @@
 """Answers of another server, kept for a while: in this process, and in a cache that processes share.
 
-The key of an entry is made of the identity of the backend and the SHA-256 of the token; what is kept is JSON that holds
-no token. A tombstone of `revocations` is read in the same round trip, and wins.
+The key of an entry is made of the identity of the backend and the SHA-256 of the token; its value is JSON without the
+token. A tombstone of `revocations` is read in the same round trip, and wins.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _calls = CacheCalls("answers")
 
 
 class CacheRead(NamedTuple):
-    """What was kept about a token, however stale.
+    """The kept answer about a token, fresh or stale.
 
     `generation` is the one that is valid in the shared cache, None if the cache failed; `epoch` that of this process.
     """
@@ -66,7 +66,7 @@ class AnswerCache:
         self._local = LocalAnswers(options.LOCAL_MAX_AGE)
 
     def keys(self, token: str) -> CacheKeys:
-        """Return where a token's answer is."""
+        """Return the keys of a token's answer."""
         token_digest = digest(token)
         name, slot, prefix = token_digest.hex(), int.from_bytes(token_digest[:2]) % SLOTS, self._prefix
         return CacheKeys(name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}")
@@ -77,9 +77,9 @@ class AnswerCache:
         return kept.answer if kept is not None and self.is_fresh(kept) else None
 
     def read(self, keys: CacheKeys, token: Presented) -> Steps[CacheRead]:
-        """Read what is kept of a token; a tombstone makes it revoked. One round trip if both are in one cache.
+        """Read the kept answer about a token; a tombstone makes it revoked. One round trip if both are in one cache.
 
-        What is kept is not believed when the tombstones cannot be read or the cache has lost them.
+        A kept answer is not used if the tombstones cannot be read or the cache has lost them.
         """
         epoch = self._local.epoch
         wanted = [keys.active, keys.inactive, keys.generation]

@@ -25,7 +25,7 @@ from .reply import read_reply, requested_pause
 logger = logging.getLogger("django_introspection")
 
 ALARM_EVERY = 60
-"""Seconds between two alarms that the server refuses us."""
+"""Seconds between two alarms because the server refuses this resource server."""
 LEAST_SHARE = 0.1
 """Share of the timeout that must be left for a question: a shorter one would get no answer from most servers."""
 PROBE_SHARE = 0.4
@@ -125,7 +125,7 @@ class IntrospectionEndpoint:
         return reply
 
     def _raise_alarm(self, failure: CredentialsRefused) -> None:
-        """Tell the operator, whose fault it is, and not with every request."""
+        """Report the failure to the operator, at most once in ALARM_EVERY seconds."""
         with self._alarms:
             if monotonic() < self._alarmed_at + ALARM_EVERY:
                 return

@@ -40,10 +40,10 @@ def encode(kept: Kept, generation: str) -> str:
 
 
 def decode(value: Any, token_digest: str, generation: str) -> Kept | None:
-    """Read an answer; return None for one of another token or generation, and for anything that `encode` did not write.
+    """Read an answer; return None for one of another token or generation, and for values that `encode` did not write.
 
-    The members are checked as those of a response: a program of another version, or anyone who can write to the cache,
-    may have put them there.
+    The members are checked like those of a response: a program of another version, or an attacker with access to the
+    cache, may have written them.
     """
     try:
         found_digest, found_generation, since, members, reason = json.loads(value)

@@ -35,16 +35,16 @@ RETRY = 5
 
 
 class JWTBackend(TokenBackend):
-    """Verify JWT access tokens of one issuer in this process. A token that it revokes is good until it expires.
+    """Verify JWT access tokens of one issuer in this process.
 
-    A tombstone of REVOCATIONS ends it earlier, and so does the backend `then_ask`, which is asked about tokens that
-    are good here.
+    A token that the issuer revokes stays active until it expires. A tombstone of REVOCATIONS ends it earlier, and so
+    does the backend `then_ask`, which is asked about tokens that are active by their signature and claims.
     """
 
     is_remote = False
 
     def configure(self, options: Options) -> None:
-        """Take the issuer, where its keys are, and what of its JWTs is taken."""
+        """Take the issuer, the address of its keys, and the rules for its JWTs."""
         if not jose.is_installed():
             raise InvalidBackend(f"{self.place} needs the extra jwt: pip install 'django-introspection[jwt]'")
         if not self.audience:
@@ -64,7 +64,7 @@ class JWTBackend(TokenBackend):
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
-        """Verify a token; raises IntrospectionUnavailable where keys or tombstones cannot be had in time."""
+        """Verify a token; raise IntrospectionUnavailable if keys or tombstones cannot be read in time."""
         with deadline(self.timeout):
             return run(self._judge(Presented(token)))
 
@@ -76,7 +76,7 @@ class JWTBackend(TokenBackend):
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
-        """Forget what the backend `then_ask` was answered."""
+        """Forget the kept answers of the backend `then_ask`."""
         if self.then_ask is not None:
             token_backends[self.then_ask].purge(token)
 
@@ -87,12 +87,12 @@ class JWTBackend(TokenBackend):
             await token_backends[self.then_ask].apurge(token)
 
     def check(self) -> list[CheckMessage]:
-        """Warn of keys that somebody on the way can change."""
+        """Warn of keys that an attacker on the network can change."""
         messages = super().check()
         return messages + self._connection.check(self.place, over_http="anyone on the way can change the keys")
 
     def diagnose(self) -> Iterable[Finding]:
-        """Connect, fetch the keys and compare the clocks, whatever keys are kept."""
+        """Connect, fetch the keys and compare the clocks, without the kept keys."""
         return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport.ssl_context, self.timeout)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class JWTBackend(TokenBackend):
         self._transport.close()
 
     def _judge(self, token: Presented) -> Steps[Answer]:
-        """Look at the issuer first, so that nobody else's token costs a signature, and at the claims last."""
+        """Check the issuer first, so that the token of another issuer costs no signature, and the claims last."""
         try:
             jwt = parse_jwt(token.value)
         except MalformedJWT:

@@ -13,7 +13,7 @@ ENTRIES = 4096
 
 
 class CacheKeys(NamedTuple):
-    """Where the answers about one token are."""
+    """The places of the answers about one token."""
 
     token_digest: str
     active: str
@@ -34,7 +34,7 @@ class LocalAnswers:
         self.epoch = 0
 
     def get(self, keys: CacheKeys) -> Kept | None:
-        """Return what is kept about a token, None if it is not there or too old."""
+        """Return the kept answer about a token, None if there is none or it is too old."""
         if not self._max_age:
             return None
         with self._lock:

@@ -45,7 +45,7 @@ class RemoteBackend(TokenBackend):
     supports_cache = True
 
     def configure(self, options: Options) -> None:
-        """Take where the server is, how to authenticate there, and what has a default."""
+        """Take the addresses of the server, the credentials, and the options that have a default."""
         self.timeout = options.seconds("timeout", 5)
         self.is_token_type_required = options.flag("require_token_type", True)
         self._connection = take_connection(options, certificate=options.paths("client_certificate"))
@@ -89,7 +89,7 @@ class RemoteBackend(TokenBackend):
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
-        """Forget what was answered about one token, or about all of them."""
+        """Forget the kept answers about one token, or about all of them."""
         run(self._purge(None if token is None else Presented(token)))
 
     @conceal_locals
@@ -98,13 +98,13 @@ class RemoteBackend(TokenBackend):
         await arun(self._purge(None if token is None else Presented(token)))
 
     def check(self) -> list[CheckMessage]:
-        """Warn of what is risky: nobody's certificate, plain http, a cache that is not shared (RFC 7662 §4)."""
+        """Warn of risks: an unverified certificate, plain http, a cache that is not shared (RFC 7662 §4)."""
         messages = super().check()
         messages += self._connection.check(self.place, over_http="tokens and secrets travel in the clear")
         return messages + (self._cache.check(self.alias) if self._cache else [])
 
     def diagnose(self) -> Iterable[Finding]:
-        """Connect, authenticate, ask and compare the clocks, whatever answers are kept or failures were counted."""
+        """Connect, authenticate, ask and compare the clocks, without kept answers and counted failures."""
         return diagnose(self._url, self._endpoint.exchange, self._transport.ssl_context, self.timeout)
 
     def close(self) -> None:

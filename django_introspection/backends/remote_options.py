@@ -44,7 +44,7 @@ class ServerConnection(NamedTuple):
     verify: bool | str
     insecure_http: bool
     caller: tuple[str, ...]
-    """What the server may recognize this client by, beside its credentials: its certificate, its headers."""
+    """Features by which the server may recognize this client, beside its credentials: its certificate, its headers."""
 
     def discovery(self, issuer: str | None) -> Discovery:
         """Return what finds the endpoints of an issuer over this connection."""

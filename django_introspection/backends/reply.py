@@ -1,4 +1,4 @@
-"""What the reply of an introspection endpoint means, whatever it is."""
+"""The meaning of every reply that an introspection endpoint can give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How this resource server says who it is to an authorization server (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2)."""
+"""How this resource server authenticates at an authorization server (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ BEARER_METHODS = ("bearer", "client_credentials")
 
 
 class RequestCredentials(NamedTuple):
-    """What goes with a request: form parameters and headers."""
+    """The part of a request that authenticates it: form parameters and headers."""
 
     form: Mapping[str, str]
     headers: Mapping[str, str]
 
 
 class Authorization(ABC):
-    """What authorizes this resource server to call an endpoint (RFC 7662 §2.1)."""
+    """The way in which this resource server is authorized to call an endpoint (RFC 7662 §2.1)."""
 
     @property
     @abstractmethod
     def caller(self) -> tuple[str, ...]:
-        """What the server recognizes the caller by, without secrets: an answer is for this caller alone."""
+        """Values by which the server recognizes the caller: an answer is for this caller alone."""
 
     @abstractmethod
     def current(self) -> Steps[ClientAuthentication]:
@@ -52,7 +52,7 @@ class ClientAuthentication(Authorization):
 
     @abstractmethod
     def credentials(self) -> RequestCredentials:
-        """Return what to send this time."""
+        """Return the credentials for one request."""
 
     def current(self) -> Steps[ClientAuthentication]:
         """Return this one: it does not change."""
@@ -102,7 +102,7 @@ class BearerToken(ClientAuthentication):
 
     @property
     def caller(self) -> tuple[str, ...]:
-        """Return the header, which has no other name."""
+        """Return the header: nothing else identifies the caller. Only its digest is stored."""
         return ("bearer", self._header)
 
     def credentials(self) -> RequestCredentials:

@@ -1,4 +1,4 @@
-"""Where the endpoints of an issuer are, by its own word (RFC 8414, OpenID Connect Discovery)."""
+"""The endpoints of an issuer, as its own metadata names them (RFC 8414, OpenID Connect Discovery)."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ class Discovery:
         return Fetched((yield from self._fetch()), FRESH, math.inf)
 
     def _fetch(self) -> Steps[Mapping[str, Any]]:
-        """Try both well-known places; a server that is away is not asked for the second."""
+        """Try both well-known places; the second is not tried if the server is down."""
         for url in metadata_urls(self._issuer):
             reply = yield from self._transport.exchange(partial(Request.get, url))
             if reply.status == 200:
                 return read_metadata(reply, self._issuer)
             if reply.status not in (400, 401, 403, 404, 405, 406, 410):
                 break
-        raise IntrospectionUnavailable(f"the issuer answers {reply.status} where its metadata should be")
+        raise IntrospectionUnavailable(f"the issuer answers {reply.status} to the request for its metadata")
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:
-    """Return where the metadata of an issuer may be (RFC 8414 §3.1 and §5)."""
+    """Return the possible URLs of an issuer's metadata (RFC 8414 §3.1 and §5)."""
     path = urlsplit(issuer).path.rstrip("/")
     return (
         on_host_of(issuer, f"/.well-known/oauth-authorization-server{path}"),

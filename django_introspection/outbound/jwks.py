@@ -30,9 +30,9 @@ TIMEOUT = 5
 MAX_SET = 512 * 1024
 """Bytes of a key set that are read."""
 FRESH = 10 * 60
-"""Seconds after which a set is fetched again: what a removed key lives on at most, while its owner can be reached."""
+"""Seconds after which a set is fetched again. A removed key is used for that long while its owner can be reached."""
 USABLE_FOR = 4 * 60 * 60
-"""Seconds that the last good set is used while it cannot be fetched."""
+"""Seconds for which the last valid set is used while no new one can be fetched."""
 RETRY = 60
 """Seconds between two tries to fetch the first set."""
 REPLACE_EVERY = 10
@@ -84,7 +84,7 @@ class RemoteKeySets:
         self.forget()
 
     def keys(self, url: str, *, kid: str | None) -> VerificationKeys:
-        """Return the keys at a URL, fetched anew where they do not hold `kid`; raises IntrospectionUnavailable."""
+        """Return the keys at a URL, fetched anew if they do not hold `kid`; raise IntrospectionUnavailable."""
         with deadline(TIMEOUT):
             return run(self._entry(url).keys(kid))
 

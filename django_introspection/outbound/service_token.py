@@ -1,4 +1,4 @@
-"""The access token with which this resource server asks, where that is how it is authorized (RFC 7662 §2.1)."""
+"""The access token that authorizes this resource server to ask, if it uses one (RFC 7662 §2.1)."""
 
 from __future__ import annotations
 

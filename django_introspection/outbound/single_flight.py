@@ -48,8 +48,8 @@ class _Flights(dict[Any, _Flight]):
 class SingleFlight:
     """The flights of one backend: threads share theirs, and so do the tasks of one event loop.
 
-    A caller never shares a flight that was under way when it came: what that flight found may be older than a
-    revocation which this caller's request follows. It waits for the landing, and shares the next one.
+    A caller never shares a flight that was under way when it came: the outcome may be older than a revocation which
+    this caller's request follows. It waits for the landing, and shares the next one.
     """
 
     def __init__(self) -> None:

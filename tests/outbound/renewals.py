@@ -8,6 +8,6 @@ import threading
 def finish() -> None:
     """Wait until no renewal is under way."""
     for thread in threading.enumerate():
-        if thread.name.startswith("django_introspection"):
-            thread.join(10)
+        if thread.name == "django_introspection: renewal":
+            thread.join(15)
             assert not thread.is_alive()

@@ -146,7 +146,7 @@ def test_the_last_good_document_serves_while_it_cannot_be_renewed(
     assert len(authorization_server.requests_at(OAUTH)) == 2
     assert [record.message for record in caplog.records] == [
         "metadata of the issuer not renewed, the kept ones are used: "
-        "the issuer answers 500 where its metadata should be"
+        "the issuer answers 500 to the request for its metadata"
     ]
 
 
