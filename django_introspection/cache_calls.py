@@ -74,7 +74,7 @@ class CacheCalls:
 
 
 class _Line:
-    """What is known of one cache: until when it is left alone, and which calls are under way."""
+    """The state of one cache: the end of its pause, and the calls under way."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log

@@ -51,7 +51,7 @@ setting_changed.connect(_settings_changed)
 
 
 class RevocableToken(Protocol):
-    """What a tombstone is for: `digest` is the identity."""
+    """A token that can have a tombstone: `digest` is its identity."""
 
     digest: bytes
     expires_at: datetime
@@ -59,7 +59,7 @@ class RevocableToken(Protocol):
 
 @dataclass(slots=True)
 class Tombstone:
-    """What is left of an access token."""
+    """The identity and the expiry of an access token that ended."""
 
     digest: bytes
     expires_at: datetime

@@ -35,7 +35,7 @@ BATCH = 1000
 """Tokens of one statement and of one call to the cache."""
 DELETION = "deletion of its client or user"
 PASSWORD_CHANGE = "change of password"
-"""What `revoked_by` says of tokens that end here."""
+"""The texts in `revoked_by` of tokens that end here."""
 _BEFORE = "_introspection_before"
 
 
@@ -129,7 +129,7 @@ def _before_delete(field: str, instance: Any, using: str, **_: Any) -> None:
     """Write the tombstones of all tokens that are about to be deleted; raises IntrospectionUnavailable.
 
     First the refresh tokens are used up, so that no refresh under way adds a token. Then the owner is locked, so that
-    nobody issues one. A refresh locks in the same order, and none waits for the other for ever.
+    no token is issued for it. A refresh locks in the same order, so that neither waits for the other for ever.
     """
     own = Token.objects.using(using).filter(**{field: instance.pk})
     refresh_tokens = own.filter(kind=TokenKind.REFRESH, revoked_at=None)
@@ -173,7 +173,7 @@ def _after_save(field: str, instance: Any, using: str, update_fields: Any, **_: 
 
 
 def _follow_state_later(field: str, pk: Any, using: str) -> None:
-    """Let the change of the row stand if the cache does not answer: what could not be written is restored later."""
+    """Let the change of the row stand if the cache does not answer: the tombstones are restored later."""
     try:
         follow_state(field, pk, using)
     except IntrospectionUnavailable:

@@ -26,10 +26,10 @@ def expired(model: type[Token] | type[ClientSecret], before: datetime) -> Expire
 
 
 def purge(rows: Expired, *, batch: int = BATCH) -> Iterator[int]:
-    """Delete rows of `expired`, those that expired first at first; yield how many after each batch.
+    """Delete rows of `expired` in the order of their expiry, and yield the number of rows after each batch.
 
-    Each batch is a transaction of its own, so that who stops asking loses nothing, and who asks again goes on. A batch
-    begins where the last one ended: the places of deleted rows stay in an index for a while, and are not read again.
+    Each batch is a transaction of its own, so that a purge can be stopped and continued at any time. A batch begins
+    after the last one: the places of deleted rows stay in an index for a while, and are not read again.
     """
     rest = rows
     while page := list(rest.order_by("expires_at").values_list("pk", "expires_at")[:batch]):

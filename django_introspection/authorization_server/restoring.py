@@ -41,7 +41,7 @@ SAMPLE = 20
 """Tombstones that are looked for to notice a cache that evicts them."""
 LOCK_SECONDS = 30
 POSITION_SECONDS = 600
-"""Seconds for which the next slice can go on where the last one ended."""
+"""Seconds for which the next slice can continue after the last one."""
 
 
 class Restored(NamedTuple):
@@ -184,7 +184,7 @@ class _Run:
         return list(rest.only("digest", "expires_at").order_by("expires_at", "pk")[:BATCH])
 
     def note(self, last: Token) -> None:
-        """Note where the next page begins, and stay alone; raises RevocationsLost."""
+        """Note the last token of a page, and keep the lock; raises RevocationsLost."""
         self._after = last.expires_at, last.pk
         position = [self._id, int(last.expires_at.timestamp()), last.pk.hex]
         revocations.call(self._place, "set", self._position_key, position, timeout=POSITION_SECONDS)

@@ -1,8 +1,8 @@
-"""Ending tokens, at once and wherever answers about them are cached (RFC 7009 §2.1).
+"""Ending tokens, at once and also in caches that keep answers about them (RFC 7009 §2.1).
 
-Every function returns how many tokens it ended. `who` is what `revoked_by` keeps of it, by default the client `by`
-which it is done. It raises IntrospectionUnavailable where the cache of REVOCATIONS
-cannot be written: the tokens are revoked all the same, and doing it again writes what is missing.
+Every function returns the number of tokens that it ended. `who` is the text for `revoked_by`, by default the client
+`by`. It raises IntrospectionUnavailable if the cache of REVOCATIONS cannot be written: the tokens are revoked all the
+same, and the missing tombstones are written by the next call or when the cache answers again.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ def revoke_user_tokens(user: Any, *, by: Client | None, who: str = "") -> int:
 
 
 def _revoke(chosen: QuerySet[Token], by: Client | None, who: str) -> int:
-    """Revoke until a fresh look finds nothing that is live.
+    """Revoke until a fresh look finds no live token.
 
     A refresh that has claimed its token and not committed may add tokens after any one look. What it claimed is
-    still live in that look, the UPDATE waits for it, and the next look finds what it added. Where a transaction
-    around us looks at one unchanging snapshot, the same tokens come again; they are done.
+    still live in that look, the UPDATE waits for it, and the next look finds the added tokens. If a transaction
+    around us sees one unchanging snapshot, the same tokens come again; they are done.
     """
     tombstones = _Tombstones()
     who = (who or (f"client {by.client_id}" if by else ""))[:MAX_REVOKED_BY]

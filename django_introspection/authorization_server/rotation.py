@@ -27,7 +27,7 @@ logger = logging.getLogger("django_introspection")
 
 REUSE = "reuse of a refresh token"
 REPLACED = "repeat of a refresh within REFRESH_GRACE"
-"""What `revoked_by` says of tokens that this module ends."""
+"""The texts in `revoked_by` of tokens that this module ends."""
 REFUSED = "The refresh token is not valid."
 
 
@@ -121,7 +121,7 @@ def _take_back_answer(presented: Token, client: Client) -> bool:
 
 
 def _in_grace(rotated_at: datetime | None) -> bool:
-    """Return whether a repeat may be an honest one; without grace never, whatever the clocks of two machines say."""
+    """Return whether a repeat may be an honest one; never without grace, even if the clocks of two machines differ."""
     grace = introspection_settings.REFRESH_GRACE
     return grace > 0 and rotated_at is not None and now() < rotated_at + timedelta(seconds=grace)
 
@@ -133,7 +133,7 @@ class _Next(NamedTuple):
 
 
 def _next_tokens(presented: Token, form: Form) -> _Next:
-    """Make an access token of what is asked for, and a refresh token of the whole grant (RFC 6749 §6, RFC 8707 §2.2).
+    """Make an access token for the requested part, and a refresh token of the whole grant (RFC 6749 §6, RFC 8707 §2.2).
 
     Raises OAuthError, with which the transaction undoes the use.
     """

@@ -1,4 +1,4 @@
-"""Tombstones for what another package ends: Django tells of each row that is deleted or saved."""
+"""Tombstones for tokens that another package ends: Django sends a signal for each row that is deleted or saved."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BEFORE = "_introspection_tombstone"
 
 
 class Watch:
-    """Watch the rows of tokens; `tombstone` says what is left of one, None for what no cache holds.
+    """Watch the rows of tokens; `tombstone` returns the tombstone of one, None if no cache can hold the token.
 
-    `columns` are what that needs to know: a row that was read without them is not compared.
+    It needs the `columns`: a row that was read without them is not compared.
     """
 
     def __init__(self, tombstone: Callable[[Any], Tombstone | None], columns: Iterable[str]) -> None:
@@ -71,7 +71,7 @@ def _write(tombstone: Tombstone, using: str) -> None:
 
 
 def _try(tombstone: Tombstone) -> None:
-    """Let the revocation stand where the cache does not answer."""
+    """Let the revocation stand if the cache does not answer."""
     try:
         revocations.write_tombstones([tombstone])
     except IntrospectionUnavailable:

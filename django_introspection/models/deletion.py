@@ -14,14 +14,14 @@ SHOWN = 100
 
 
 def delete_tokens(collector: Collector, field: Any, tokens: Any, using: str) -> None:
-    """Delete tokens with their client or user by one statement, where CASCADE would load each of them.
+    """Delete tokens with their client or user by one statement; CASCADE would load each of them.
 
     Their tombstones are written before, when the client or the user is about to be deleted. The admin collects what it
     shows in the same way: it gets the first tokens, and is refused while the cache of revocations does not answer.
     """
     if collector.can_fast_delete(tokens):
         collector.fast_deletes.append(tokens)
-    elif not _only_shows(collector):  # somebody's signals need each row
+    elif not _only_shows(collector):  # signals of the project need each row
         CASCADE(collector, field, tokens, using)
     else:
         _show(collector, field, tokens, using)

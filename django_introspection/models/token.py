@@ -100,11 +100,11 @@ class Token(models.Model):
         return super().delete(using=using, keep_parents=keep_parents)
 
     def inactive_reason(self, at: datetime) -> Reason | None:
-        """Say why the token is not good at a moment, None where it is (RFC 7662 §4)."""
+        """Return why the token is inactive at a moment, None if it is active (RFC 7662 §4)."""
         return self.lapse_reason(at) if self.revoked_at is None else Reason.REVOKED
 
     def lapse_reason(self, at: datetime) -> Reason | None:
-        """Say why the token is not good at a moment although nobody revoked it, None where it would be."""
+        """Return why the token is inactive at a moment apart from revocation, None if it is active."""
         if at >= self.expires_at:
             return Reason.EXPIRED
         if self.not_before is not None and at < self.not_before:

@@ -1,4 +1,4 @@
-"""Tombstones for what allauth's identity provider revokes, which is what it deletes.
+"""Tombstones for tokens of allauth's identity provider, which deletes the tokens that it revokes.
 
 Only the hash of a token is kept, so that a JWT cannot be named as caches name it: caches notice its end when they ask
 again. `QuerySet.update()` and SQL are not seen: call `write_tombstones` for those.
@@ -16,7 +16,7 @@ from ..watching import Watch
 
 ACCESS_TOKEN = "at"
 WITHOUT_EXPIRY = timedelta(days=30)
-"""For how long a token that never expires is noted: longer than anybody caches an answer."""
+"""The time for which the end of a token without expiry is noted: longer than any cache keeps an answer."""
 
 
 def connect() -> None:

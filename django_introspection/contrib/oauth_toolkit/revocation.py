@@ -1,4 +1,4 @@
-"""Tombstones for what django-oauth-toolkit revokes, which is what it deletes.
+"""Tombstones for tokens of django-oauth-toolkit, which deletes the tokens that it revokes.
 
 `QuerySet.delete()`, the admin, a deleted user or application and `cleartokens` are seen, because Django sends signals
 for each row. `QuerySet.update()`, `_raw_delete()` and SQL are not: call `write_tombstones` for those.
