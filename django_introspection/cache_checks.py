@@ -1,4 +1,4 @@
-"""The system checks of the caches: what they are used for, and whether they can be relied on for that."""
+"""The system checks of the caches: each must be fit for its uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the caches of CACHES can be relied on for, as far as their settings and classes say."""
+"""The properties of the entries of CACHES, as far as their settings and classes show them."""
 
 from __future__ import annotations
 

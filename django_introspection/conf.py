@@ -189,7 +189,7 @@ class Settings:
 
     @cached_property
     def SIGNING_KEYS(self) -> tuple[Any, ...]:
-        """The entries that say where the signing keys are: the first signs, all are published. `keys` reads them."""
+        """The entries of the signing keys: the first signs, all are published. The module `keys` reads them."""
         entries = self.values.get("SIGNING_KEYS", ())
         if not isinstance(entries, (list, tuple)):
             raise invalid_setting("SIGNING_KEYS", problem="must be a list")

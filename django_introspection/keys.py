@@ -53,7 +53,7 @@ def read_key(entry: Any) -> SigningKey:
 
 
 def entry_problem(entry: Any) -> str | None:
-    """Return what is wrong with an entry that says where a private key is, None if it is valid."""
+    """Return the problem of an entry that names the place of a private key, None if it is valid."""
     if not isinstance(entry, Mapping):
         return "the entry must be a dictionary"
     if unknown := entry.keys() - {*KEY_SOURCES, "KID", "ALG"}:

@@ -54,7 +54,7 @@ class Resource(NamedTuple):
 
 
 class ProtectedPath(NamedTuple):
-    """What the middleware requires of every request below a path."""
+    """The token that the middleware requires of every request below a path."""
 
     prefix: str
     scopes: tuple[str, ...]
@@ -137,7 +137,7 @@ class TrustedProxies(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """What is counted in the cache ALIAS, in windows of PERIOD seconds."""
+    """The limits of failures and inactive answers, counted in the cache ALIAS in windows of PERIOD seconds."""
 
     FAILURES: int = 20
     PERIOD: int = 60

@@ -1,4 +1,4 @@
-"""Where a request comes from: the connection, and what trusted proxies say of it (RFC 9700 §4.13)."""
+"""The address of a client: that of the connection, or the one that trusted proxies forward (RFC 9700 §4.13)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def client_address(request: HttpRequest) -> str:
     """Return the address of the client, as the last proxy that is trusted saw it.
 
     That is REMOTE_ADDR, unless it is in TRUSTED_PROXIES: then the right-most entry of X-Forwarded-For that is not.
-    Everything left of that one is what a client may have made up. A Unix socket has no address: without a proxy that
+    A client may have made up everything left of that one. A Unix socket has no address: without a proxy that
     is trusted behind it, the result is empty.
     """
     proxies, remote = introspection_settings.TRUSTED_PROXIES, str(request.META.get("REMOTE_ADDR") or _SOCKET)
@@ -29,7 +29,7 @@ def client_address(request: HttpRequest) -> str:
         if not proxies.trust(address):
             break
         seen = _parse(hop)
-        if seen is None and hop.strip() != _SOCKET:  # whoever wrote this is the last one known
+        if seen is None and hop.strip() != _SOCKET:  # the proxy that wrote this is the last one known
             break
         address = seen
     return "" if address is None else str(address)

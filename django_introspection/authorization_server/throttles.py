@@ -1,6 +1,6 @@
-"""Count what guessing looks like, in the cache: verify first, count after.
+"""Count failed attempts and inactive answers in the cache: verify first, count after.
 
-A correct credential and a good token are never counted, so a healthy resource server never meets a limit. A cache
+A correct credential and an active token are never counted, so a healthy resource server never meets a limit. A cache
 that is down counts nothing and opens nothing: what is refused stays refused.
 """
 
@@ -33,7 +33,7 @@ def after_failure(refusal: OAuthError, client_id: str, address: str, *, guesses:
 
 
 def count_inactive(caller: Client) -> None:
-    """Count an inactive answer to a caller; raises TooManyRequests beyond a limit, where there is one."""
+    """Count an inactive answer to a caller; raises TooManyRequests beyond the limit, if one is set."""
     throttle = introspection_settings.THROTTLE
     count = _count(f"inactive:{_digest(caller.client_id).hex()}")
     if count == throttle.INACTIVE_SIGNAL:

@@ -1,4 +1,4 @@
-"""What every token backend is."""
+"""The base class of every token backend."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TokenBackend(ABC):
     is_remote = True
     """Whether this kind of backend shows tokens to another server."""
     then_ask: str | None = None
-    """The alias of a backend that is asked about a token that is good here, and must find it good too."""
+    """The alias of a backend that is asked about each token that this one accepts, and must accept it too."""
     choices: tuple[str, ...] = ()
     """The aliases that this backend chooses from; empty for one that answers itself."""
 
@@ -74,7 +74,7 @@ class TokenBackend(ABC):
 
     @abstractmethod
     def introspect(self, token: str) -> Answer:
-        """Ask the source about a token; raises IntrospectionUnavailable where it cannot be found out."""
+        """Ask the source about a token; raises IntrospectionUnavailable if the source cannot be asked."""
 
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, without blocking the event loop."""

@@ -1,4 +1,4 @@
-"""What stands under an alias of BACKENDS: OPTIONS, taken one by one, and CACHE."""
+"""The entries OPTIONS and CACHE of an alias of BACKENDS, read and validated."""
 
 from __future__ import annotations
 

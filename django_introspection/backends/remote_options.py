@@ -55,7 +55,7 @@ class ServerConnection(NamedTuple):
         messages: list[CheckMessage] = []
         if self.verify is False:
             messages.append(
-                warning("W001", f"{place}['verify'] is False: anyone on the way can answer for the server.")
+                warning("W001", f"{place}['verify'] is False: any machine on the way can answer for the server.")
             )
         if self.insecure_http:
             messages.append(warning("W006", f"{place}['insecure_http'] is True: {over_http}."))

@@ -53,7 +53,7 @@ class RoutingBackend(TokenBackend):
             raise options.invalid("default", "is required, unless 'issuers' or 'prefixes' name backends")
 
     def route(self, token: str) -> Sequence[TokenBackend]:
-        """Return the backends that a token may be shown to, in order; none for a JWT of somebody else."""
+        """Return the backends that a token may be shown to, in order; none for a JWT of another issuer."""
         return tuple(token_backends[alias] for alias in self._choose(token))
 
     @conceal_locals

@@ -120,7 +120,7 @@ def _path_of_metadata() -> str | None:
 
 
 def _modules_of(path: str) -> Iterator[str]:
-    """Yield the modules of a middleware and of what it is derived from."""
+    """Yield the modules of a middleware and of its base classes."""
     with suppress(Exception):  # whatever a module of the project raises on import; Django reports it
         middleware = import_string(path)
         yield from (base.__module__ for base in getattr(middleware, "__mro__", (middleware,)))

@@ -1,4 +1,4 @@
-"""The system checks of views: what answers 401, 403 or 500 for ever, or lets every token in."""
+"""The system checks of views that answer 401, 403 or 500 for ever, or accept every token."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _of_permissions(view: RoutedView) -> Iterator[CheckMessage]:
             if problem_of_part := _foreign_problem(part, view.authenticators):
                 yield error("E043", problem_of_part, name)
     elif any(map(_requires_scope, permissions)) and not _chooses_authenticators(view):
-        yield warning("W053", "It requires a scope, and none of its authentication classes reads tokens.", name)
+        yield warning("W053", "It requires a scope, and has no authentication class that reads tokens.", name)
 
 
 def _of_names(view: RoutedView, name: str) -> Iterator[CheckMessage]:

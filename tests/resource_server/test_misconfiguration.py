@@ -7,10 +7,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core import checks
 from django.core.management import call_command
 from django.http import HttpResponse
-from django.test import Client, override_settings
+from django.test import AsyncClient, Client, override_settings
 from django.urls import include, path
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
@@ -316,3 +317,21 @@ def test_invalid_settings_at_a_request_are_500_and_one_line_of_our_log(
     assert record.levelno == logging.ERROR
     assert "TOKEN_INTROSPECTION['BACKENDS']['default']['BACKEND'] cannot be imported" in record.getMessage()
     assert "a-token" not in caplog.text
+
+
+def test_an_async_view_is_logged_as_well(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    @token_required()
+    async def orders(request: Any) -> HttpResponse:
+        return HttpResponse()
+
+    urls = ModuleType("urls")
+    urls.urlpatterns = [path("orders", orders)]
+    settings.ROOT_URLCONF = urls
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"other": TOKEN_INTROSPECTION["BACKENDS"]["default"]}}
+    get = async_to_sync(AsyncClient(raise_request_exception=False).get)
+
+    answers = [get("/orders", headers={"Authorization": "Bearer a-token"}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [500, 500]
+    (record,) = [each for each in caplog.records if each.name == "django_introspection"]
+    assert "TOKEN_INTROSPECTION['BACKENDS']['default'] does not exist" in record.getMessage()
