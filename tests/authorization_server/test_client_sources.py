@@ -24,6 +24,7 @@ from django_introspection.management.commands.introspection_doctor import everyt
 from django_introspection.models import Client
 from django_introspection.protocol.answer import Active, Answer, Inactive, Reason
 from django_introspection.protocol.credentials import AssertionCredentials, SecretCredentials
+from django_introspection.protocol.errors import TooManyRequests
 from django_introspection.protocol.token_info import TokenInfo
 from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import assert_inactive, assert_refused
@@ -188,6 +189,15 @@ def test_no_audience_at_all_is_taken_where_the_setting_says_so(settings: Any, mo
     assert_inactive(endpoints.introspect("x", auth="Bearer partners"))
 
 
+def test_an_audience_that_is_not_ours_is_refused_whatever_the_setting_says(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "BEARER_WITHOUT_AUDIENCE": True}
+    monkeypatch.setattr(Partners, "answer", WEAK["for another server"][0])
+
+    assert_refused(endpoints.introspect("x", auth="Bearer partners"), 401, "invalid_token")
+
+
 def test_the_endpoint_asks_the_backend_of_the_setting(settings: Any, resource_server: Any) -> None:
     settings.TOKEN_INTROSPECTION = {
         **settings.TOKEN_INTROSPECTION,
@@ -247,3 +257,17 @@ def test_a_policy_row_whose_client_is_gone_is_reported_by_the_check_and_the_doct
 
     assert message.startswith(f"The policy of 'partner' has no effect: {problem}")
     assert any(message in finding for finding in findings)
+
+
+def test_a_source_that_refuses_to_compare_any_more_secrets_is_reported(
+    heard: Any, resource_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(*_: Any) -> ClientResult:
+        raise TooManyRequests("Too many guesses.", retry_after=7)
+
+    monkeypatch.setattr(Partners, "by_secret", too_many)
+
+    response = endpoints.introspect("x", auth=endpoints.basic("unknown", "wrong"))
+
+    assert (response.status_code, response["Retry-After"]) == (429, "7")
+    assert [name for name, _ in heard] == ["client_authentication_failed"]

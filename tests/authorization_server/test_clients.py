@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from django_introspection.authorization_server import clients
 from django_introspection.authorization_server.issuing import create_secret
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, ClientSecret, Token
@@ -292,3 +293,15 @@ def test_a_malformed_bearer_token_of_a_caller_is_401(db: None, django_assert_num
 
     assert_refused(response, 401, "invalid_token")
     assert response["WWW-Authenticate"].startswith('Bearer realm="oauth", error="invalid_token"')
+
+
+def test_processes_that_read_a_secret_together_write_its_use_once(machine: Any, time_machine: Any) -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    time_machine.move_to(at, tick=False)
+    one, other = ClientSecret.objects.get(), ClientSecret.objects.get()
+
+    clients._note_use(one)
+    time_machine.shift(30)
+    clients._note_use(other)
+
+    assert ClientSecret.objects.get().last_used_at == at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import connection, transaction
 
 from django_introspection import revocations, signals
 from django_introspection.models import Client, GrantType, Token, TokenKind
+from django_introspection.models.fields import now
 from django_introspection.protocol import opaque
 from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_inactive, assert_refused, everything_stored
@@ -480,6 +482,27 @@ def test_a_client_may_have_shorter_grants_but_no_longer_ones(
 
     assert token.grant_expires_at == START + timedelta(seconds=grant)
     assert token.expires_at == START + timedelta(seconds=first)
+
+
+def test_a_grace_of_one_second_is_a_grace(holder: Any, issued: Any, with_settings: Any, time_machine: Any) -> None:
+    with_settings(REFRESH_GRACE=1)
+    time_machine.move_to(now(), tick=False)
+    refreshed(issued.refresh_token, holder)
+
+    assert refresh(issued.refresh_token, holder).status_code == 200
+
+
+def test_the_log_names_why_a_refresh_token_that_was_never_used_is_refused(
+    holder: Any, issued: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    type(issued.token.user).objects.update(is_active=False)
+
+    with caplog.at_level(logging.INFO, "django_introspection"):
+        assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant")
+
+    (line,) = [record.getMessage() for record in caplog.records if "refresh refused" in record.getMessage()]
+    assert "user" in line
+    assert "revoked" not in line
 
 
 def test_within_the_grace_a_repeat_replaces_the_unused_successor(

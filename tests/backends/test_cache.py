@@ -458,6 +458,36 @@ def test_an_operator_can_purge_one_token_or_all(authorization_server: Misbehavin
     assert len(authorization_server.requests) == 5
 
 
+def test_a_full_memory_forgets_the_answer_that_was_kept_first(
+    keep: Any, authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(local_answers, "ENTRIES", 2)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    keep(LOCAL_MAX_AGE=60)
+    for token in ("first", "second", "third"):
+        introspect(token)
+
+    introspect("third")
+    introspect("second")
+    assert len(authorization_server.requests) == 3
+    introspect("first")
+    assert len(authorization_server.requests) == 4
+
+
+def test_a_purge_lasts_as_long_as_the_answers_that_were_kept_before(
+    keep: Any, clock: Any, authorization_server: MisbehavingServer
+) -> None:
+    keep(MAX_AGE=60, STALE_IF_ERROR=30)
+    backend: Any = token_backends["default"]
+    introspect(TOKEN)
+
+    backend.purge()
+    clock.shift(59)
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 2
+
+
 def test_a_purge_forgets_the_memory_of_the_process(keep: Any, authorization_server: MisbehavingServer) -> None:
     keep(LOCAL_MAX_AGE=60)
     backend: Any = token_backends["default"]

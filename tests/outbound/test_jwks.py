@@ -233,6 +233,14 @@ def test_a_host_that_is_not_listed_is_never_reached_inside_the_own_network(
     assert server.connections == 0
 
 
+def test_a_host_is_trusted_by_its_name_in_any_case(
+    server: MisbehavingServer, sets: RemoteKeySets, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "JWKS_HOSTS": ["LocalHost"]}
+
+    assert kids(sets, server.origin.replace("127.0.0.1", "LOCALHOST")) == ["a"]
+
+
 def test_a_name_is_judged_by_the_address_that_is_connected_to(
     server: MisbehavingServer, sets: RemoteKeySets, monkeypatch: pytest.MonkeyPatch
 ) -> None:

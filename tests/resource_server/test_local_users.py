@@ -82,6 +82,17 @@ def test_a_name_in_another_case_is_another_name(remote: Any) -> None:
     assert_refused(remote(BY_SUB, sub="anna")[0], 401, "invalid_token")
 
 
+def test_a_name_that_only_a_collation_takes_for_the_same_is_another_name(
+    remote: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a database whose collation ignores case."""
+    anna = factories.UserFactory(username="Anna")
+    monkeypatch.setattr(type(User._default_manager), "get", lambda *_, **__: anna)
+
+    assert_refused(remote(BY_SUB, sub="anna")[0], 401, "invalid_token")
+    assert remote(BY_SUB, sub="Anna")[0].status_code == 200
+
+
 def test_an_inactive_user_is_refused(remote: Any) -> None:
     factories.UserFactory(username="42", is_active=False)
 

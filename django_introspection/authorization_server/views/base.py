@@ -72,7 +72,10 @@ class ProtocolView(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer a request; reports of an error show neither its parameters nor our variables."""
         vars(request)["sensitive_post_parameters"] = "__ALL__"
-        return super().dispatch(request, *args, **kwargs)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            _forget_body(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Skip the steps of DRF."""
@@ -103,12 +106,8 @@ class ProtocolView(APIView):
             raise InvalidRequest("The body is too large.", status=413) from None
         except (ValueError, UnreadablePostError):
             raise InvalidRequest("The body cannot be read.") from None
-        self._forget_body()
+        _forget_body(self.http_request)
         return parse_form(content_type, body, repeatable=self.repeatable)
-
-    def _forget_body(self) -> None:
-        """Leave no body in the request: error trackers send it along, also with a line of the log."""
-        vars(self.http_request).update(_body=b"", _post=QueryDict(), _files=MultiValueDict())
 
     def _body_after_middleware(self, content_type: str) -> bytes:
         """Return the body of a request whose stream a middleware has read, as far as Django kept it.
@@ -152,6 +151,11 @@ class ProtocolView(APIView):
         if refusal.status == 503:
             response["Retry-After"] = str(RETRY_AFTER)
         return response
+
+
+def _forget_body(request: HttpRequest) -> None:
+    """Leave no body in a request: error trackers send it along, also with a line of the log."""
+    vars(request).update(_body=b"", _post=QueryDict(), _files=MultiValueDict())
 
 
 def json_response(members: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
