@@ -220,6 +220,18 @@ def test_an_operator_disables_several_clients(page: Any, examine: Examine) -> No
     assert set(Client.objects.filter(is_active=True).values_list("client_name", flat=True)) == {"Reports"}
 
 
+def test_an_operator_deletes_a_client_and_reads_what_ends_with_it(page: Any, machine: Any, examine: Examine) -> None:
+    for _ in range(3):
+        factories.TokenFactory(client=machine.client, user=factories.UserFactory())
+    page.goto(f"{LIST}{machine.client.pk}/delete/")
+    page.get_by_text("3 live tokens will be revoked and deleted.").wait_for()
+    examine("client-delete")
+    page.get_by_role("button", name="Yes, ").click()
+    page.get_by_text("3 tokens were revoked.").wait_for()
+
+    assert not Token.objects.exists()
+
+
 def test_the_pages_can_be_read_from_right_to_left(page: Any, machine: Any, examine: Examine, settings: Any) -> None:
     settings.LANGUAGE_CODE = "ar"
     token = factories.TokenFactory(client=machine.client, user=factories.UserFactory()).token
