@@ -57,8 +57,10 @@ def check_protected_paths(**_: Any) -> Iterator[CheckMessage]:
 
 @of_valid_settings
 def check_backends(**_: Any) -> Iterator[CheckMessage]:
-    """Look for a resource server that has no token backend (E040)."""
-    if not introspection_settings.BACKENDS and not apps.is_installed("django_introspection"):
+    """Look for a resource server, or for protected views, without any token backend (E040)."""
+    if introspection_settings.BACKENDS:
+        return
+    if not apps.is_installed("django_introspection") or protected_places():
         yield error("E040", f"{NAME}['BACKENDS'] is empty: no token can be accepted.")
 
 

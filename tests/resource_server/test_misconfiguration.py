@@ -70,8 +70,6 @@ def test_a_resource_server_without_a_backend_is_an_error_that_the_doctor_repeats
     from django_introspection.resource_server import checks as ours
 
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {}}
-    assert ours.check_backends() == []
-
     monkeypatch.setattr(apps, "is_installed", lambda name: name != "django_introspection")
     (message,) = ours.check_backends()
     assert (message.id, message.level) == (f"{TAG}.E040", checks.ERROR)
@@ -79,6 +77,11 @@ def test_a_resource_server_without_a_backend_is_an_error_that_the_doctor_repeats
     with pytest.raises((SystemExit, CommandError)):
         call_command("introspection_doctor")
     assert "E040" in capsys.readouterr().out
+
+
+def test_a_view_without_any_backend_is_an_error_in_the_full_app_too() -> None:
+    assert ids(found(TOKEN_INTROSPECTION={"BACKENDS": {}})) == []
+    assert ids(found(*routed(protect()), TOKEN_INTROSPECTION={"BACKENDS": {}})) == ["E040"]
 
 
 def test_an_alias_that_does_not_exist_is_an_error_at_the_place_that_names_it() -> None:
