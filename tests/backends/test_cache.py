@@ -123,7 +123,8 @@ def test_a_tombstone_is_read_in_the_same_round_trip(keep: Any, counted: list[str
 def test_a_cache_that_lost_its_tombstones_makes_a_kept_answer_worthless(
     call: Any, alias: str, keep: Any, authorization_server: MisbehavingServer, settings: Any
 ) -> None:
-    settings.CACHES = {**settings.CACHES, "tombs": {**settings.CACHES["default"], "KEY_PREFIX": "tombs"}}
+    own = settings.CACHES["default"]
+    settings.CACHES = {**settings.CACHES, "tombs": {**own, "KEY_PREFIX": f"{own['KEY_PREFIX']}-tombs"}}
     keep(place={"ALIAS": alias}, STALE_IF_ERROR=600)
     for _ in range(2):
         assert call(TOKEN)
