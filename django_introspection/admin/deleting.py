@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from ..authorization_server.ending import are_tombstones_written
 from ..authorization_server.revoking import ended_with
+from ..conf import introspection_settings
 from ..models import Client, Token
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
@@ -25,18 +26,20 @@ else:
 
 
 class EndingTokens(NamedTuple):
-    """The number of tokens that end with the objects that are about to be deleted, and whether they can end now."""
+    """The tokens that end with the objects that are about to be deleted, and what their end depends on."""
 
     total: int
     live: int
     can_end: bool
+    reaches_caches: bool
 
 
 def tokens_of(objects: Any) -> EndingTokens:
     """Count the tokens that end with clients, users or tokens: one object, a list or a queryset of them."""
     found = _tokens(list(objects) if isinstance(objects, QuerySet | list) else [objects])
     live = found.filter(revoked_at=None, expires_at__gt=now())
-    return EndingTokens(found.count(), live.count(), are_tombstones_written())
+    reaches_caches = introspection_settings.REVOCATIONS is not None
+    return EndingTokens(found.count(), live.count(), are_tombstones_written(), reaches_caches)
 
 
 def _tokens(objects: list[Any]) -> QuerySet[Token]:

@@ -128,3 +128,14 @@ def test_the_page_of_several_says_that_live_tokens_are_revoked_first(name: str, 
     page = browser.post(path, {"action": "delete_selected", "_selected_action": keys}).content.decode()
 
     assert "2 live tokens will be revoked and deleted." in page
+
+
+def test_the_page_says_whether_resource_servers_notice(browser: Browser, issued: Any, settings: Any) -> None:
+    path, _ = pages(issued)["client"]
+    assert "Resource servers refuse them at once." in browser.get(path).content.decode()
+
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": None}
+
+    page = browser.get(path).content.decode()
+    assert "may accept them until they expire" in page
+    assert "at once" not in page
