@@ -1,7 +1,4 @@
-"""Defects that other packages have had at this place; the names carry their numbers in our notes on the field.
-
-Left for when the feature comes: coalescing of parallel calls (D7).
-"""
+"""Defects of the resource servers of other packages, which this one must not have."""
 
 from __future__ import annotations
 
@@ -43,17 +40,17 @@ def strict(authorization_server: MisbehavingServer, settings: Any) -> Misbehavin
 
 
 @pytest.mark.parametrize("data", [None, {"oauth2_error": "x"}], ids=["query", "form"])
-def test_d1_no_parameter_of_the_client_is_taken_for_our_own(data: Any) -> None:
+def test_no_parameter_of_the_client_is_taken_for_our_own(data: Any) -> None:
     response = ask(protect(), method="post", path="/orders?oauth2_error=x", data=data)
 
     assert_refused(response, 401, None)
 
 
-def test_d2_a_call_has_a_deadline_although_none_was_configured(authorization_server: MisbehavingServer) -> None:
+def test_a_call_has_a_deadline_although_none_was_configured(authorization_server: MisbehavingServer) -> None:
     assert 0 < token_backends["default"].timeout <= 10
 
 
-def test_d3_garbage_with_the_prefix_of_our_tokens_is_asked_about_nowhere(
+def test_garbage_with_the_prefix_of_our_tokens_is_asked_about_nowhere(
     authorization_server: MisbehavingServer,
 ) -> None:
     for permission in ([], [IsAuthenticated], [Read]):
@@ -62,7 +59,7 @@ def test_d3_garbage_with_the_prefix_of_our_tokens_is_asked_about_nowhere(
     assert authorization_server.connections == 0
 
 
-def test_d3_a_bad_token_costs_one_call(authorization_server: MisbehavingServer) -> None:
+def test_a_bad_token_costs_one_call(authorization_server: MisbehavingServer) -> None:
     authorization_server.behave("inactive")
 
     ask(protect(permission_classes=[]), TOKEN)
@@ -71,14 +68,14 @@ def test_d3_a_bad_token_costs_one_call(authorization_server: MisbehavingServer) 
 
 
 @pytest.mark.parametrize("behaviour", ["status 503", "status 401", "status 403", "HTML", "closes before the answer"])
-def test_d4_an_outage_is_not_a_bad_token(behaviour: str, authorization_server: MisbehavingServer) -> None:
+def test_an_outage_is_not_a_bad_token(behaviour: str, authorization_server: MisbehavingServer) -> None:
     view = protect()
     authorization_server.behave(behaviour)
 
     assert_unavailable(ask(view, TOKEN), view)
 
 
-def test_d5_a_token_revoked_at_a_remote_server_dies_at_once(authorization_server: MisbehavingServer) -> None:
+def test_a_token_revoked_at_a_remote_server_dies_at_once(authorization_server: MisbehavingServer) -> None:
     assert ask(protect(), TOKEN).status_code == 200
     authorization_server.behave("inactive")
 
@@ -86,7 +83,7 @@ def test_d5_a_token_revoked_at_a_remote_server_dies_at_once(authorization_server
 
 
 @pytest.mark.django_db
-def test_d5_a_token_revoked_here_dies_at_once() -> None:
+def test_a_token_revoked_here_dies_at_once() -> None:
     issued = factories.TokenFactory()
     assert ask(protect(), issued.access_token).status_code == 200
     revoke_token(issued.token, by=None)
@@ -95,7 +92,7 @@ def test_d5_a_token_revoked_here_dies_at_once() -> None:
 
 
 @pytest.mark.django_db
-def test_d6_a_read_writes_nothing(authorization_server: MisbehavingServer) -> None:
+def test_a_read_writes_nothing(authorization_server: MisbehavingServer) -> None:
     with CaptureQueriesContext(connection) as remote:
         assert ask(protect(), TOKEN).status_code == 200
 
@@ -103,7 +100,7 @@ def test_d6_a_read_writes_nothing(authorization_server: MisbehavingServer) -> No
 
 
 @pytest.mark.django_db
-def test_d6_a_read_of_a_local_token_reads_once_and_writes_nothing() -> None:
+def test_a_read_of_a_local_token_reads_once_and_writes_nothing() -> None:
     token = factories.TokenFactory(user=factories.UserFactory()).access_token
     with CaptureQueriesContext(connection) as local:
         assert ask(protect(), token).status_code == 200
@@ -111,7 +108,7 @@ def test_d6_a_read_of_a_local_token_reads_once_and_writes_nothing() -> None:
     assert [query["sql"].split()[0] for query in local] == ["SELECT"]
 
 
-def test_d8_a_missing_scope_costs_no_second_call(authorization_server: MisbehavingServer) -> None:
+def test_a_missing_scope_costs_no_second_call(authorization_server: MisbehavingServer) -> None:
     authorization_server.behave("active", scope="other")
 
     assert_refused(ask(protect(permission_classes=[Read, Read]), TOKEN), 403, "insufficient_scope")
@@ -119,7 +116,7 @@ def test_d8_a_missing_scope_costs_no_second_call(authorization_server: Misbehavi
 
 
 @pytest.mark.parametrize("code", [302, 307, 308])
-def test_d9_a_redirect_takes_the_token_nowhere(code: int, authorization_server: MisbehavingServer) -> None:
+def test_a_redirect_takes_the_token_nowhere(code: int, authorization_server: MisbehavingServer) -> None:
     view = protect()
     with MisbehavingServer() as elsewhere:
         authorization_server.behave("status", code=code, headers=(f"Location: {elsewhere.url}",))
@@ -129,7 +126,7 @@ def test_d9_a_redirect_takes_the_token_nowhere(code: int, authorization_server: 
 
 
 @pytest.mark.parametrize("behaviour", ["body over the limit", "chunked body without an end"])
-def test_d9_a_huge_answer_is_not_read_to_its_end(behaviour: str, authorization_server: MisbehavingServer) -> None:
+def test_a_huge_answer_is_not_read_to_its_end(behaviour: str, authorization_server: MisbehavingServer) -> None:
     view = protect()
     authorization_server.behave(behaviour)
 
@@ -149,16 +146,14 @@ def test_d9_a_huge_answer_is_not_read_to_its_end(behaviour: str, authorization_s
         "JSON number",
     ],
 )
-def test_d10_a_member_of_the_wrong_type_is_a_broken_server(
-    behaviour: str, authorization_server: MisbehavingServer
-) -> None:
+def test_a_member_of_the_wrong_type_is_a_broken_server(behaviour: str, authorization_server: MisbehavingServer) -> None:
     view = protect()
     authorization_server.behave(behaviour)
 
     assert_unavailable(ask(view, TOKEN), view)
 
 
-def test_d10_a_null_scope_or_username_is_none_at_all(authorization_server: MisbehavingServer) -> None:
+def test_a_null_scope_or_username_is_none_at_all(authorization_server: MisbehavingServer) -> None:
     content = b'{"active": true, "token_type": "Bearer", "scope": null, "username": null}'
     authorization_server.behave("body", content=content)
 
@@ -167,7 +162,7 @@ def test_d10_a_null_scope_or_username_is_none_at_all(authorization_server: Misbe
 
 
 @pytest.mark.django_db
-def test_d11_a_remote_name_is_nobody_of_ours_and_makes_nobody(authorization_server: MisbehavingServer) -> None:
+def test_a_remote_name_is_nobody_of_ours_and_makes_nobody(authorization_server: MisbehavingServer) -> None:
     root = User.objects.create_superuser("root")
     for members in ({"username": "root"}, {"username": "root", "sub": str(root.pk)}, {"username": "somebody new"}):
         view = protect()
@@ -182,7 +177,7 @@ def test_d11_a_remote_name_is_nobody_of_ours_and_makes_nobody(authorization_serv
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["user", "client"])
-def test_d12_the_token_of_a_disabled_account_dies_at_once(what: str) -> None:
+def test_the_token_of_a_disabled_account_dies_at_once(what: str) -> None:
     user = factories.UserFactory()
     issued = factories.TokenFactory(user=user)
     disabled = user if what == "user" else issued.token.client
@@ -194,7 +189,7 @@ def test_d12_the_token_of_a_disabled_account_dies_at_once(what: str) -> None:
 
 
 @pytest.mark.parametrize("audience", ["orders", "urn:example:orders", "https://api.example.com/orders"])
-def test_d13_an_audience_is_an_identifier_and_no_prefix_of_a_url(
+def test_an_audience_is_an_identifier_and_no_prefix_of_a_url(
     audience: str, authorization_server: MisbehavingServer, settings: Any
 ) -> None:
     settings.TOKEN_INTROSPECTION = authorization_server.settings(audience=audience)
@@ -219,14 +214,14 @@ def test_d13_an_audience_is_an_identifier_and_no_prefix_of_a_url(
     ],
     ids=["issuer", "not before", "refresh token", "no type", "bound", "bound and says so"],
 )
-def test_d14_every_member_that_limits_a_token_is_read(members: dict[str, Any], strict: MisbehavingServer) -> None:
+def test_every_member_that_limits_a_token_is_read(members: dict[str, Any], strict: MisbehavingServer) -> None:
     assert ask(protect(), TOKEN).status_code == 200
     strict.behave("active", **(HERE | members))
 
     assert_refused(ask(protect(), TOKEN), 401, "invalid_token")
 
 
-def test_d14_the_client_and_the_name_of_the_token_are_there_for_the_view(strict: MisbehavingServer) -> None:
+def test_the_client_and_the_name_of_the_token_are_there_for_the_view(strict: MisbehavingServer) -> None:
     view = protect()
     strict.behave("active", client_id="app", jti="1", **HERE)
     ask(view, TOKEN)
@@ -236,7 +231,7 @@ def test_d14_the_client_and_the_name_of_the_token_are_there_for_the_view(strict:
 
 
 @pytest.mark.django_db
-def test_d15_an_expired_token_of_ours_is_asked_about_nowhere_else(
+def test_an_expired_token_of_ours_is_asked_about_nowhere_else(
     authorization_server: MisbehavingServer, settings: Any
 ) -> None:
     own = {"BACKEND": "django_introspection.backends.DatabaseBackend"}
@@ -253,7 +248,7 @@ def test_d15_an_expired_token_of_ours_is_asked_about_nowhere_else(
 
 
 @pytest.mark.django_db
-def test_d16_no_value_of_a_token_is_in_the_database() -> None:
+def test_no_value_of_a_token_is_in_the_database() -> None:
     issued = factories.TokenFactory(refresh=True)
     ask(protect(), issued.access_token)
 
@@ -264,7 +259,7 @@ def test_d16_no_value_of_a_token_is_in_the_database() -> None:
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_d17_d18_any_id_and_secret_arrive_by_either_method(
+def test_any_id_and_secret_arrive_by_either_method(
     method: str, authorization_server: MisbehavingServer, settings: Any
 ) -> None:
     odd = {"client_id": "a:b", "client_secret": "p%+ \u00e9"}
@@ -281,7 +276,7 @@ def test_d17_d18_any_id_and_secret_arrive_by_either_method(
 
 
 @pytest.mark.parametrize("permissions", [[], [IsAuthenticated], [Read]], ids=["open", "authenticated", "scope"])
-def test_d19_d21_a_bad_token_is_no_anonymous_user_and_the_body_says_so(
+def test_a_bad_token_is_no_anonymous_user_and_the_body_says_so(
     permissions: list[Any], authorization_server: MisbehavingServer
 ) -> None:
     view = protect(permission_classes=permissions)
@@ -295,7 +290,7 @@ def test_d19_d21_a_bad_token_is_no_anonymous_user_and_the_body_says_so(
     assert view.ran == []
 
 
-def test_d20_a_missing_scope_has_its_challenge(authorization_server: MisbehavingServer) -> None:
+def test_a_missing_scope_has_its_challenge(authorization_server: MisbehavingServer) -> None:
     authorization_server.behave("active", scope="")
 
     response = ask(protect(permission_classes=[Read]), TOKEN)
@@ -305,7 +300,7 @@ def test_d20_a_missing_scope_has_its_challenge(authorization_server: Misbehaving
     assert_refused(ask(protect(permission_classes=[Read])), 401, None)
 
 
-def test_d22_a_token_comes_in_the_header_once_or_not_at_all(authorization_server: MisbehavingServer) -> None:
+def test_a_token_comes_in_the_header_once_or_not_at_all(authorization_server: MisbehavingServer) -> None:
     assert_refused(ask(protect(), path=f"/orders?access_token={TOKEN}"), 401, None)
     assert_refused(ask(protect(), method="post", data={"access_token": TOKEN}), 401, None)
     assert_refused(ask(protect(), TOKEN, path=f"/orders?access_token={TOKEN}"), 400, "invalid_request")
@@ -313,7 +308,7 @@ def test_d22_a_token_comes_in_the_header_once_or_not_at_all(authorization_server
     assert authorization_server.connections == 0
 
 
-def test_d23_the_token_of_a_client_has_a_user_that_views_can_use(authorization_server: MisbehavingServer) -> None:
+def test_the_token_of_a_client_has_a_user_that_views_can_use(authorization_server: MisbehavingServer) -> None:
     view = protect(permission_classes=[IsAuthenticated])
     authorization_server.behave("active", sub=None, client_id="app")
 
@@ -324,7 +319,7 @@ def test_d23_the_token_of_a_client_has_a_user_that_views_can_use(authorization_s
     assert str(request.user) == "app"
 
 
-def test_d24_each_view_asks_the_server_it_names(authorization_server: MisbehavingServer, settings: Any) -> None:
+def test_each_view_asks_the_server_it_names(authorization_server: MisbehavingServer, settings: Any) -> None:
     with MisbehavingServer("active", sub="partner") as partner:
         first, second = (server.settings()["BACKENDS"]["default"] for server in (authorization_server, partner))
         settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": first, "partner": second}}
@@ -334,13 +329,13 @@ def test_d24_each_view_asks_the_server_it_names(authorization_server: Misbehavin
         assert authorization_server.connections == 0
 
 
-def test_d25_a_realm_cannot_break_out_of_its_quotes() -> None:
+def test_a_realm_cannot_break_out_of_its_quotes() -> None:
     realm = type("Quoted", (IntrospectionAuthentication,), {"realm": 'a", error="b\r\nX: c\\'})
 
     assert challenge_of(ask(protect(authentication_classes=[realm])))[1].keys() == {"realm", "resource_metadata"}
 
 
-def test_d26_every_scope_of_the_token_is_kept(authorization_server: MisbehavingServer) -> None:
+def test_every_scope_of_the_token_is_kept(authorization_server: MisbehavingServer) -> None:
     view = protect()
     authorization_server.behave("active", scope="a nobody:declared:this https://scope.example/x")
     ask(view, TOKEN)
@@ -349,7 +344,7 @@ def test_d26_every_scope_of_the_token_is_kept(authorization_server: MisbehavingS
 
 
 @pytest.mark.parametrize("behaviour", ["inactive", "status 500"])
-def test_d27_no_traceback_in_the_log(
+def test_no_traceback_in_the_log(
     behaviour: str, authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     authorization_server.behave(behaviour)
@@ -362,14 +357,14 @@ def test_d27_no_traceback_in_the_log(
     assert TOKEN not in caplog.text
 
 
-def test_d28_there_is_an_async_path(authorization_server: MisbehavingServer) -> None:
+def test_there_is_an_async_path(authorization_server: MisbehavingServer) -> None:
     info = asyncio.run(aintrospect(TOKEN))
 
     assert info is not None
     assert info.sub == "alice"
 
 
-def test_d29_the_metadata_promises_no_more_than_is_done() -> None:
+def test_the_metadata_promises_no_more_than_is_done() -> None:
     """Tokens bound to a key are refused, so no member may say that they are taken."""
     document = Browser().get("/.well-known/oauth-protected-resource/orders").json()
 
@@ -377,7 +372,7 @@ def test_d29_the_metadata_promises_no_more_than_is_done() -> None:
 
 
 @pytest.mark.parametrize("query", ["q=100%", "q=%zz&q=%", "a;b=%u1234", "%", "access_token%3D=1"])
-def test_d30_a_malformed_parameter_of_the_application_is_its_own_affair(
+def test_a_malformed_parameter_of_the_application_is_its_own_affair(
     query: str, authorization_server: MisbehavingServer
 ) -> None:
     assert ask(protect(), TOKEN, path=f"/orders?{query}").status_code == 200

@@ -1,7 +1,4 @@
-"""What others have done wrong, tried against allauth's tokens and clients at our endpoint and view.
-
-The numbers are those of our notes on the field; traps of allauth have names of their own.
-"""
+"""Defects of other implementations, and traps of allauth, tried against its tokens and clients."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ def issued(kind: str, client: Any = None, **fields: Any) -> str:
     return "the-value"
 
 
-def test_1_a_client_reads_no_token_of_another_unless_our_admin_says_so(shop: flows.Registered, configured: Any) -> None:
+def test_a_client_reads_no_token_of_another_unless_our_admin_says_so(shop: flows.Registered, configured: Any) -> None:
     caller, token = flows.register(), flows.client_credentials(shop)
     assert_inactive(flows.introspect(token, caller))
     configured(CLIENT_POLICY="any")
@@ -49,7 +46,7 @@ def test_1_a_client_reads_no_token_of_another_unless_our_admin_says_so(shop: flo
     assert flows.members(token, caller)["active"] is True
 
 
-def test_1_a_row_of_our_admin_widens_filters_and_shuts_out(shop: flows.Registered) -> None:
+def test_a_row_of_our_admin_widens_filters_and_shuts_out(shop: flows.Registered) -> None:
     caller = flows.resource_server("audience", resources=[AUDIENCE], visible_members=["scope"])
 
     assert flows.members(flows.client_credentials(shop, resource=AUDIENCE), caller) == {
@@ -61,14 +58,14 @@ def test_1_a_row_of_our_admin_widens_filters_and_shuts_out(shop: flows.Registere
     assert_refused(flows.introspect("x", caller), 401, "invalid_client")
 
 
-def test_1_whoever_takes_the_identifier_of_a_client_of_ours_takes_nothing_else(db: None) -> None:
+def test_whoever_takes_the_identifier_of_a_client_of_ours_takes_nothing_else(db: None) -> None:
     own = factories.ResourceServerFactory(introspection_policy="any").client
 
     assert_refused(flows.introspect("x", flows.register(id=own.client_id)), 401, "invalid_client")
 
 
 @pytest.mark.parametrize("stored", ["", "!unusable", "the-plain-secret", "md5$broken"])
-def test_2_a_secret_that_is_no_hash_opens_nothing(shop: flows.Registered, stored: str) -> None:
+def test_a_secret_that_is_no_hash_opens_nothing(shop: flows.Registered, stored: str) -> None:
     OIDCClient.objects.update(secret=stored)
 
     for given in ("", stored, "x"):
@@ -76,17 +73,17 @@ def test_2_a_secret_that_is_no_hash_opens_nothing(shop: flows.Registered, stored
         assert endpoints.introspect("x", auth=auth).status_code == 401
 
 
-def test_2_a_public_client_is_no_caller(db: None) -> None:
+def test_a_public_client_is_no_caller(db: None) -> None:
     assert_refused(flows.introspect("x", flows.register(type="public")), 401, "invalid_client")
 
 
-def test_4_a_token_in_the_url_is_not_read(shop: flows.Registered) -> None:
+def test_a_token_in_the_url_is_not_read(shop: flows.Registered) -> None:
     headers = {"Authorization": endpoints.basic(shop.client.id, shop.secret)}
 
     assert Browser().get(f"{flows.API}/introspect?token=x", headers=headers).status_code == 405
 
 
-def test_6_a_disabled_user_has_no_active_token(api: flows.Registered, user: Any) -> None:
+def test_a_disabled_user_has_no_active_token(api: flows.Registered, user: Any) -> None:
     client = flows.register()
     tokens = flows.authorization_code(client, user)
     get_user_model().objects.update(is_active=False)
@@ -96,7 +93,7 @@ def test_6_a_disabled_user_has_no_active_token(api: flows.Registered, user: Any)
     assert flows.view(tokens["access_token"]).status_code == 401
 
 
-def test_7_a_token_without_a_client_or_of_a_type_that_is_not_served_is_inactive(
+def test_a_token_without_a_client_or_of_a_type_that_is_not_served_is_inactive(
     api: flows.Registered, settings: Any
 ) -> None:
     assert_inactive(flows.introspect(issued("at"), api))
@@ -109,7 +106,7 @@ def test_7_a_token_without_a_client_or_of_a_type_that_is_not_served_is_inactive(
 
 
 @pytest.mark.parametrize("kind", ["ia", "ac"])
-def test_8_a_code_and_an_initial_access_token_are_no_tokens(
+def test_a_code_and_an_initial_access_token_are_no_tokens(
     kind: str, shop: flows.Registered, api: flows.Registered
 ) -> None:
     value = issued(kind, shop.client, scopes="orders:read")
@@ -120,7 +117,7 @@ def test_8_a_code_and_an_initial_access_token_are_no_tokens(
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
 @pytest.mark.parametrize("use_tz", [True, False])
-def test_9_times_are_right_with_and_without_time_zones(
+def test_times_are_right_with_and_without_time_zones(
     shop: flows.Registered, api: flows.Registered, settings: Any, use_tz: bool, zone: str
 ) -> None:
     settings.USE_TZ, settings.TIME_ZONE = use_tz, zone
@@ -135,14 +132,14 @@ def test_9_times_are_right_with_and_without_time_zones(
     assert_inactive(flows.introspect(token, api))
 
 
-def test_9_a_token_without_expiry_has_no_exp(shop: flows.Registered, api: flows.Registered) -> None:
+def test_a_token_without_expiry_has_no_exp(shop: flows.Registered, api: flows.Registered) -> None:
     token = flows.client_credentials(shop)
     Token.objects.update(expires_at=None)
 
     assert "exp" not in flows.members(token, api)
 
 
-def test_11_a_client_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Registered, settings: Any) -> None:
+def test_a_client_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Registered, settings: Any) -> None:
     chosen = flows.client_credentials(flows.register(id="42"))
     named = flows.client_credentials(flows.register(id="alice"))
 
@@ -152,7 +149,7 @@ def test_11_a_client_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Re
     assert "sub" not in flows.members(named, api)
 
 
-def test_12_a_hashed_secret_is_hashed_once(api: flows.Registered, settings: Any) -> None:
+def test_a_hashed_secret_is_hashed_once(api: flows.Registered, settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["tests.contrib.hashers.CountingHasher", *settings.PASSWORD_HASHERS]
     caller = flows.register()
     CountingHasher.encoded = 0
@@ -163,7 +160,7 @@ def test_12_a_hashed_secret_is_hashed_once(api: flows.Registered, settings: Any)
 
 
 @pytest.mark.parametrize("used_before", [True, False])
-def test_12_the_right_secret_is_accepted_whatever_strangers_at_the_same_address_do(
+def test_the_right_secret_is_accepted_whatever_strangers_at_the_same_address_do(
     api: flows.Registered, used_before: bool
 ) -> None:
     caller = flows.register()
@@ -180,7 +177,7 @@ def test_12_the_right_secret_is_accepted_whatever_strangers_at_the_same_address_
     assert_inactive(flows.introspect("x", caller))
 
 
-def test_12_a_changed_secret_is_noticed_at_once(shop: flows.Registered) -> None:
+def test_a_changed_secret_is_noticed_at_once(shop: flows.Registered) -> None:
     assert_inactive(flows.introspect("x", shop))
     shop.client.set_secret("another-secret")
     shop.client.save()
@@ -189,7 +186,7 @@ def test_12_a_changed_secret_is_noticed_at_once(shop: flows.Registered) -> None:
     assert_inactive(flows.introspect("x", flows.Registered(shop.client, "another-secret")))
 
 
-def test_13_an_unknown_client_and_a_wrong_secret_are_the_same_work(shop: flows.Registered, settings: Any) -> None:
+def test_an_unknown_client_and_a_wrong_secret_are_the_same_work(shop: flows.Registered, settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["tests.contrib.hashers.CountingHasher", *settings.PASSWORD_HASHERS]
     shop.client.set_secret(shop.secret)
     shop.client.save()
@@ -206,7 +203,7 @@ def test_13_an_unknown_client_and_a_wrong_secret_are_the_same_work(shop: flows.R
     assert known == work("nobody") == work(flows.register(type="public").client.id)
 
 
-def test_16_a_bearer_token_for_this_server_asks_about_others_and_not_about_itself(
+def test_a_bearer_token_for_this_server_asks_about_others_and_not_about_itself(
     api: flows.Registered, shop: flows.Registered
 ) -> None:
     own = flows.client_credentials(api, "introspection", resource=ISSUER)
@@ -234,7 +231,7 @@ def test_a_healthy_resource_server_asks_as_often_as_it_likes(shop: flows.Registe
 
 
 @pytest.mark.parametrize("data", [{"resources": "urn:a"}, {"resources": [1]}, {"resources": None}])
-def test_d13_an_audience_that_is_no_list_of_names_opens_nothing(
+def test_an_audience_that_is_no_list_of_names_opens_nothing(
     data: Any, shop: flows.Registered, api: flows.Registered
 ) -> None:
     token = flows.client_credentials(shop)
@@ -244,14 +241,14 @@ def test_d13_an_audience_that_is_no_list_of_names_opens_nothing(
     assert flows.view(token).status_code == 401
 
 
-def test_d13_the_audience_is_a_configured_name_and_can_be_required(shop: flows.Registered) -> None:
+def test_the_audience_is_a_configured_name_and_can_be_required(shop: flows.Registered) -> None:
     view = protect(authentication_classes=[IntrospectionAuthentication.using("orders")])
 
     assert ask(view, flows.client_credentials(shop, resource=AUDIENCE)).status_code == 200
     assert_view_refused(ask(view, flows.client_credentials(shop)), 401, "invalid_token")
 
 
-def test_d14_a_jwt_that_is_bound_to_a_key_opens_no_view_as_a_bearer_token(
+def test_a_jwt_that_is_bound_to_a_key_opens_no_view_as_a_bearer_token(
     shop: flows.Registered, api: flows.Registered, settings: Any
 ) -> None:
     settings.IDP_OIDC_ACCESS_TOKEN_FORMAT = "jwt"
@@ -262,7 +259,7 @@ def test_d14_a_jwt_that_is_bound_to_a_key_opens_no_view_as_a_bearer_token(
     assert flows.view(token).status_code == 401
 
 
-def test_d23_a_machine_is_an_authenticated_user(shop: flows.Registered) -> None:
+def test_a_machine_is_an_authenticated_user(shop: flows.Registered) -> None:
     assert flows.view(flows.client_credentials(shop)).status_code == 200
 
 
@@ -306,7 +303,7 @@ def test_the_project_passes_its_checks_and_tables_elsewhere_are_an_error(setting
 
 
 @pytest.mark.django_db(transaction=True)
-def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
+def test_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
     caller = flows.register()
     flows.introspect("x", caller)
     with without_table(Token):

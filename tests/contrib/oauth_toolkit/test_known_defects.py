@@ -1,7 +1,6 @@
-"""Defects of django-oauth-toolkit, tried against its tokens at our endpoint and view.
+"""Defects of django-oauth-toolkit's endpoint and resource server, tried against its tokens at our endpoint and view.
 
-The numbers are those of our notes on the field: a plain one is of its introspection endpoint, D of its resource server.
-What concerns the asking of a remote server (D2 to D5, D7 to D11, D15, D17, D24) is tried in `tests/resource_server`.
+Those of calls to a remote server are tried in `tests/resource_server`.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ AccessToken = get_access_token_model()
 DAY = timedelta(days=1)
 
 
-def test_1_an_application_reads_no_token_of_another_unless_our_admin_says_so(shop: flows.Application) -> None:
+def test_an_application_reads_no_token_of_another_unless_our_admin_says_so(shop: flows.Application) -> None:
     assert_inactive(flows.introspect(flows.client_credentials(shop), flows.register()))
 
 
-def test_2_an_empty_secret_opens_nothing(shop: flows.Application) -> None:
+def test_an_empty_secret_opens_nothing(shop: flows.Application) -> None:
     get_application_model().objects.update(client_secret="")
     form = {"token": "x", "client_id": shop.client.client_id}
 
@@ -49,7 +48,7 @@ def test_2_an_empty_secret_opens_nothing(shop: flows.Application) -> None:
         assert_refused(response, 401, "invalid_client")
 
 
-def test_3_a_failed_authentication_is_401_with_a_challenge_and_json(shop: flows.Application) -> None:
+def test_a_failed_authentication_is_401_with_a_challenge_and_json(shop: flows.Application) -> None:
     response = endpoints.introspect("x", auth=(shop.client, "wrong"))
 
     assert_refused(response, 401, "invalid_client")
@@ -57,18 +56,18 @@ def test_3_a_failed_authentication_is_401_with_a_challenge_and_json(shop: flows.
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_4_a_token_in_the_url_is_not_read(method: str, shop: flows.Application) -> None:
+def test_a_token_in_the_url_is_not_read(method: str, shop: flows.Application) -> None:
     token = flows.client_credentials(shop)
     headers = {"Authorization": endpoints.basic(shop.client.client_id, shop.secret)}
 
     assert Browser().generic(method, f"/o/introspect/?token={token}", headers=headers).status_code == 405
 
 
-def test_5_no_cache_keeps_an_answer(shop: flows.Application) -> None:
+def test_no_cache_keeps_an_answer(shop: flows.Application) -> None:
     assert flows.introspect(flows.client_credentials(shop), shop)["Cache-Control"] == "no-store"
 
 
-def test_6_a_disabled_user_has_no_active_token(api: flows.Application, user: Any) -> None:
+def test_a_disabled_user_has_no_active_token(api: flows.Application, user: Any) -> None:
     application = flows.code_application()
     tokens = flows.authorization_code(application, user)
     get_user_model().objects.update(is_active=False)
@@ -78,7 +77,7 @@ def test_6_a_disabled_user_has_no_active_token(api: flows.Application, user: Any
     assert flows.view(tokens["access_token"]).status_code == 401
 
 
-def test_7_an_application_that_is_not_usable_has_none_either(
+def test_an_application_that_is_not_usable_has_none_either(
     shop: flows.Application, api: flows.Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = flows.client_credentials(shop)
@@ -88,7 +87,7 @@ def test_7_an_application_that_is_not_usable_has_none_either(
     assert flows.view(token).status_code == 401
 
 
-def test_7_where_nobody_can_tell_whether_it_is_usable_nothing_is_said(
+def test_where_nobody_can_tell_whether_it_is_usable_nothing_is_said(
     shop: flows.Application, api: flows.Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = flows.client_credentials(shop)
@@ -99,7 +98,7 @@ def test_7_where_nobody_can_tell_whether_it_is_usable_nothing_is_said(
     assert flows.view(token).status_code == 503
 
 
-def test_8_a_registration_token_is_no_access_token(api: flows.Application, user: Any) -> None:
+def test_a_registration_token_is_no_access_token(api: flows.Application, user: Any) -> None:
     browser = Browser()
     browser.force_login(user)
     body = {"redirect_uris": [flows.REDIRECT], "grant_types": ["authorization_code"], "client_name": "Dynamic"}
@@ -115,7 +114,7 @@ def test_8_a_registration_token_is_no_access_token(api: flows.Application, user:
 
 @pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Kolkata"])
 @pytest.mark.parametrize("use_tz", [True, False])
-def test_9_times_are_right_with_and_without_time_zones(
+def test_times_are_right_with_and_without_time_zones(
     shop: flows.Application, api: flows.Application, settings: Any, use_tz: bool, zone: str
 ) -> None:
     settings.USE_TZ, settings.TIME_ZONE = use_tz, zone
@@ -128,7 +127,7 @@ def test_9_times_are_right_with_and_without_time_zones(
 
 
 @pytest.mark.parametrize("use_tz", [True, False])
-def test_9_an_expired_token_is_inactive_with_and_without_time_zones(
+def test_an_expired_token_is_inactive_with_and_without_time_zones(
     shop: flows.Application, api: flows.Application, settings: Any, use_tz: bool
 ) -> None:
     settings.USE_TZ, settings.TIME_ZONE = use_tz, "America/New_York"
@@ -138,7 +137,7 @@ def test_9_an_expired_token_is_inactive_with_and_without_time_zones(
     assert_inactive(flows.introspect(token, api))
 
 
-def test_10_a_refresh_token_is_described_until_it_expires_idle(user: Any, settings: Any) -> None:
+def test_a_refresh_token_is_described_until_it_expires_idle(user: Any, settings: Any) -> None:
     settings.OAUTH2_PROVIDER = {**settings.OAUTH2_PROVIDER, "REFRESH_TOKEN_EXPIRE_SECONDS": 60}
     application = flows.code_application()
     value = flows.authorization_code(application, user)["refresh_token"]
@@ -148,7 +147,7 @@ def test_10_a_refresh_token_is_described_until_it_expires_idle(user: Any, settin
     assert_inactive(flows.introspect(value, application))
 
 
-def test_10_a_refresh_token_without_its_access_token_is_inactive(user: Any) -> None:
+def test_a_refresh_token_without_its_access_token_is_inactive(user: Any) -> None:
     application = flows.code_application()
     value = flows.authorization_code(application, user)["refresh_token"]
     AccessToken.objects.all().delete()
@@ -156,7 +155,7 @@ def test_10_a_refresh_token_without_its_access_token_is_inactive(user: Any) -> N
     assert_inactive(flows.introspect(value, application))
 
 
-def test_11_the_missing_members_are_sent_and_none_is_empty(shop: flows.Application, api: flows.Application) -> None:
+def test_the_missing_members_are_sent_and_none_is_empty(shop: flows.Application, api: flows.Application) -> None:
     token = flows.client_credentials(shop)
     assert {"sub", "iss", "iat", "token_type", "client_id", "exp", "scope"} <= flows.members(token, api).keys()
     AccessToken.objects.update(scope="")
@@ -164,7 +163,7 @@ def test_11_the_missing_members_are_sent_and_none_is_empty(shop: flows.Applicati
     assert not {"scope", "aud", "username"} & flows.members(token, api).keys()
 
 
-def test_11_an_application_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Application) -> None:
+def test_an_application_is_not_the_user_whose_sub_is_chosen_as_its_id(api: flows.Application) -> None:
     for number, client_id in enumerate(["42", " 42", "\u0664\u0662"]):
         application = flows.register(client_id=client_id).client
         token = AccessToken.objects.create(
@@ -177,7 +176,7 @@ def test_11_an_application_is_not_the_user_whose_sub_is_chosen_as_its_id(api: fl
         assert "sub" not in members
 
 
-def test_11_where_users_are_not_named_by_primary_key_no_application_is_named_as_one(
+def test_where_users_are_not_named_by_primary_key_no_application_is_named_as_one(
     shop: flows.Application, api: flows.Application, configured: Any
 ) -> None:
     configured(SUBJECT="operator.attrgetter")
@@ -185,27 +184,27 @@ def test_11_where_users_are_not_named_by_primary_key_no_application_is_named_as_
     assert "sub" not in flows.members(flows.client_credentials(shop), api)
 
 
-def test_14_the_scheme_is_named_in_any_case(shop: flows.Application) -> None:
+def test_the_scheme_is_named_in_any_case(shop: flows.Application) -> None:
     header = endpoints.basic(shop.client.client_id, shop.secret).replace("Basic", "bASIC")
 
     assert_inactive(endpoints.introspect("x", auth=header))
 
 
-def test_15_two_methods_a_repeated_token_and_an_empty_one_are_400(shop: flows.Application) -> None:
+def test_two_methods_a_repeated_token_and_an_empty_one_are_400(shop: flows.Application) -> None:
     both = {"token": "x", "client_id": shop.client.client_id, "client_secret": shop.secret}
 
     for form in (both, "token=a&token=b", "token="):
         assert_refused(endpoints.post("/o/introspect/", form, auth=tuple(shop)), 400, "invalid_request")
 
 
-def test_16_a_token_is_not_used_to_ask_about_itself(api: flows.Application, configured: Any) -> None:
+def test_a_token_is_not_used_to_ask_about_itself(api: flows.Application, configured: Any) -> None:
     configured(BEARER_WITHOUT_AUDIENCE=True)
     token = flows.client_credentials(api, "introspection")
 
     assert_refused(endpoints.introspect(token, auth=f"Bearer {token}"), 401, "invalid_token")
 
 
-def test_17_the_hook_for_members_is_told_who_asks(
+def test_the_hook_for_members_is_told_who_asks(
     shop: flows.Application, api: flows.Application, configured: Any
 ) -> None:
     configured(MEMBERS="tests.authorization_server.test_known_defects.for_caller")
@@ -213,7 +212,7 @@ def test_17_the_hook_for_members_is_told_who_asks(
     assert flows.members(flows.client_credentials(shop), api)["asked_by"] == api.client.client_id
 
 
-def test_18_each_introspection_has_a_log_line_and_no_token_in_it(
+def test_each_introspection_has_a_log_line_and_no_token_in_it(
     shop: flows.Application, api: flows.Application, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "django_introspection")
@@ -225,7 +224,7 @@ def test_18_each_introspection_has_a_log_line_and_no_token_in_it(
     assert token not in caplog.text
 
 
-def test_19_a_token_whose_value_is_not_kept_is_found(
+def test_a_token_whose_value_is_not_kept_is_found(
     shop: flows.Application, api: flows.Application, settings: Any
 ) -> None:
     settings.OAUTH2_PROVIDER = {**settings.OAUTH2_PROVIDER, "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True}
@@ -235,7 +234,7 @@ def test_19_a_token_whose_value_is_not_kept_is_found(
     assert flows.members(token, api)["active"] is True
 
 
-def test_21_a_client_id_that_is_a_url_is_never_fetched(db: None, settings: Any) -> None:
+def test_a_client_id_that_is_a_url_is_never_fetched(db: None, settings: Any) -> None:
     settings.OAUTH2_PROVIDER = {**settings.OAUTH2_PROVIDER, "CIMD_ENABLED": True}
     with MisbehavingServer("active") as elsewhere:
         form = {"token": "x", "client_id": elsewhere.url, "client_secret": "w" * 40}
@@ -244,11 +243,11 @@ def test_21_a_client_id_that_is_a_url_is_never_fetched(db: None, settings: Any) 
         assert elsewhere.connections == 0
 
 
-def test_d1_a_parameter_named_like_an_internal_one_changes_nothing(db: None) -> None:
+def test_a_parameter_named_like_an_internal_one_changes_nothing(db: None) -> None:
     assert Browser().get("/whoami?oauth2_error=x").status_code == 401
 
 
-def test_d3_d6_d7_a_read_reads_once_and_writes_nothing(shop: flows.Application) -> None:
+def test_a_read_reads_once_and_writes_nothing(shop: flows.Application) -> None:
     token = flows.client_credentials(shop)
     with CaptureQueriesContext(connection) as good:
         assert flows.view(token).status_code == 200
@@ -259,14 +258,14 @@ def test_d3_d6_d7_a_read_reads_once_and_writes_nothing(shop: flows.Application) 
     assert [query["sql"].split()[0] for query in bad] == ["SELECT"] * 2
 
 
-def test_d12_d6_a_disabled_user_opens_no_view_that_is_open_to_anyone_with_a_token(user: Any) -> None:
+def test_a_disabled_user_opens_no_view_that_is_open_to_anyone_with_a_token(user: Any) -> None:
     token = flows.authorization_code(flows.code_application(), user)["access_token"]
     get_user_model().objects.update(is_active=False)
 
     assert_view_refused(ask(protect(), token), 401, "invalid_token")
 
 
-def test_d13_the_audience_is_a_configured_name_and_can_be_required(shop: flows.Application) -> None:
+def test_the_audience_is_a_configured_name_and_can_be_required(shop: flows.Application) -> None:
     from django_introspection.authentication import IntrospectionAuthentication
 
     view = protect(authentication_classes=[IntrospectionAuthentication.using("orders")])
@@ -277,7 +276,7 @@ def test_d13_the_audience_is_a_configured_name_and_can_be_required(shop: flows.A
 
 
 @pytest.mark.parametrize("stored", ["null", '"https://api.example.com/orders"', '{"a": 1}', "[1]"])
-def test_d13_an_audience_that_is_no_list_of_names_opens_nothing(
+def test_an_audience_that_is_no_list_of_names_opens_nothing(
     stored: str, shop: flows.Application, api: flows.Application
 ) -> None:
     token = flows.client_credentials(shop)
@@ -287,7 +286,7 @@ def test_d13_an_audience_that_is_no_list_of_names_opens_nothing(
     assert_inactive(flows.introspect(token, api))
 
 
-def test_d14_the_view_knows_the_client_and_the_issuer(shop: flows.Application) -> None:
+def test_the_view_knows_the_client_and_the_issuer(shop: flows.Application) -> None:
     view = protect()
     assert ask(view, flows.client_credentials(shop)).status_code == 200
 
@@ -295,9 +294,7 @@ def test_d14_the_view_knows_the_client_and_the_issuer(shop: flows.Application) -
     assert view.ran[0].auth.iss == "https://auth.example.com"
 
 
-def test_d15_what_a_remote_server_once_said_is_not_vouched_for(
-    api: flows.Application, user: Any, settings: Any
-) -> None:
+def test_what_a_remote_server_once_said_is_not_vouched_for(api: flows.Application, user: Any, settings: Any) -> None:
     fields = {"token": "kept", "user": user, "expires": timezone.now() + DAY, "scope": "orders:read"}
     AccessToken.objects.create(**fields)
     assert flows.members("kept", api)["active"] is True
@@ -310,21 +307,21 @@ def test_d15_what_a_remote_server_once_said_is_not_vouched_for(
     assert flows.view("kept").status_code == 401
 
 
-def test_d19_d21_a_bad_token_on_an_open_view_is_401_and_says_what_is_wrong(db: None) -> None:
+def test_a_bad_token_on_an_open_view_is_401_and_says_what_is_wrong(db: None) -> None:
     response = ask(protect(permission_classes=[AllowAny]), "unknown")
 
     assert_view_refused(response, 401, "invalid_token")
     assert "not provided" not in str(response.data)
 
 
-def test_d20_a_missing_scope_is_403_with_a_challenge_that_names_it(shop: flows.Application) -> None:
+def test_a_missing_scope_is_403_with_a_challenge_that_names_it(shop: flows.Application) -> None:
     response = flows.view(flows.client_credentials(shop, "orders:write"))
 
     assert response.status_code == 403
     assert challenge_of(response)[1]["scope"] == "orders:read"
 
 
-def test_d22_a_token_in_the_query_or_twice_is_not_taken(shop: flows.Application) -> None:
+def test_a_token_in_the_query_or_twice_is_not_taken(shop: flows.Application) -> None:
     token = flows.client_credentials(shop)
 
     assert Browser().get(f"/whoami?access_token={token}").status_code == 401
@@ -333,14 +330,14 @@ def test_d22_a_token_in_the_query_or_twice_is_not_taken(shop: flows.Application)
     assert twice.status_code == 400
 
 
-def test_d23_a_machine_is_an_authenticated_user(shop: flows.Application) -> None:
+def test_a_machine_is_an_authenticated_user(shop: flows.Application) -> None:
     view = protect(permission_classes=[IsAuthenticated])
 
     assert ask(view, flows.client_credentials(shop)).status_code == 200
     assert view.ran[0].user.is_client
 
 
-def test_d26_scopes_that_the_settings_do_not_name_are_kept(shop: flows.Application) -> None:
+def test_scopes_that_the_settings_do_not_name_are_kept(shop: flows.Application) -> None:
     token = flows.client_credentials(shop)
     AccessToken.objects.update(scope="orders:read  legacy ")
     view = protect()
@@ -349,7 +346,7 @@ def test_d26_scopes_that_the_settings_do_not_name_are_kept(shop: flows.Applicati
     assert view.ran[0].auth.scopes == {"orders:read", "legacy"}
 
 
-def test_d30_a_broken_query_string_is_the_views_own_business(shop: flows.Application) -> None:
+def test_a_broken_query_string_is_the_views_own_business(shop: flows.Application) -> None:
     headers = {"Authorization": f"Bearer {flows.client_credentials(shop)}"}
 
     assert Browser().get("/whoami?q=%zz", headers=headers).status_code == 200
@@ -371,7 +368,7 @@ def test_credentials_are_form_decoded(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_d4_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
+def test_while_the_database_does_not_answer_nothing_is_said_of_any_token() -> None:
     caller = flows.register()
     flows.introspect("x", caller)
     with without_table(AccessToken):
