@@ -33,7 +33,7 @@ def check_views(**_: Any) -> Messages:
 @of_valid_settings
 def check_aliases(**_: Any) -> Iterator[CheckMessage]:
     """Look for views that name a token backend that does not exist (E041)."""
-    aliases = introspection_settings.BACKENDS
+    aliases = list(introspection_settings.BACKENDS)  # names alone: an error would report secrets in OPTIONS
     named = [
         (each.backend, _place(view, "authentication_classes"))
         for view in routed_views()
