@@ -24,7 +24,7 @@ from tests.error_tracking.injection import failing, functions_of
 
 GENERATED = re.compile(r"dit_(at|rt|cs)_[0-9A-Za-z]{20}")
 DEPTHS = 3
-"""How many functions fail at an entry point; all of them with PROPERTIES=thorough, which takes minutes."""
+"""How many functions fail at an entry point; all of them if ALL_DEPTHS is set, which takes minutes."""
 kept: list[str] = []
 """The events of sentry-sdk and the reports of Django, as text."""
 
@@ -73,7 +73,7 @@ def _examine(point: Any) -> dict[str, Any]:
 
     functions, reported = functions_of(point.prepare, point.act), 0
     leaks: dict[str, list[str]] = {}
-    if os.environ.get("PROPERTIES") != "thorough":
+    if "ALL_DEPTHS" not in os.environ:
         functions = functions[:: max(len(functions) // DEPTHS, 1)]
     for function in functions:
         ready = point.prepare()
