@@ -78,12 +78,12 @@ def register(*, client_secret: str | None = None, **metadata: Any) -> Registrati
         raise ValidationError("This client does not authenticate by a secret.")
     with transaction.atomic(using=router.db_for_write(Client)):
         client.save()
-        secret = create_secret(client, client_secret) if client.has_secrets else None
+        secret = add_secret(client, client_secret) if client.has_secrets else None
     return Registration(client, secret)
 
 
 @conceal_locals
-def create_secret(
+def add_secret(
     client: Client, value: str | None = None, *, expires_at: datetime | None = None, form_id: UUID | None = None
 ) -> str:
     """Add a secret to a client, beside the ones it has, and return it.

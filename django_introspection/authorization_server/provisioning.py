@@ -17,7 +17,7 @@ from ..models.fields import now
 from ..protocol.error_reports import conceal_locals
 from ..protocol.identifiers import is_client_id
 from ..protocol.opaque import digest
-from .issuing import create_secret, register
+from .issuing import add_secret, register
 
 
 class Change(StrEnum):
@@ -95,7 +95,7 @@ def rotate_secret(
     The new secret expires at `expires_at`, the others at `others_expire_at` or earlier; None means no new limit.
     `form_id` is the ID of the form that asks: a form that has made a secret gets no second one.
 
-    Raises ValidationError as `create_secret` does, if the client has this secret already, and if it has another
+    Raises ValidationError as `add_secret` does, if the client has this secret already, and if it has another
     authentication method than a secret. Raises IntegrityError for a form that has made a secret, and if the client was
     deleted.
     """
@@ -107,7 +107,7 @@ def rotate_secret(
         if others_expire_at is not None:
             lasting = _secrets(client).filter(Q(expires_at=None) | Q(expires_at__gt=others_expire_at))
             lasting.update(expires_at=others_expire_at)
-        return create_secret(client, value, expires_at=expires_at, form_id=form_id)
+        return add_secret(client, value, expires_at=expires_at, form_id=form_id)
 
 
 def _refuse_difference(client: Client, metadata: Mapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ def _provision_secret(client: Client, value: str | None) -> Change:
     found = of_this_value.first()
     if found is None:
         try:
-            create_secret(client, value)
+            add_secret(client, value)
         except (IntegrityError, ValidationError):
             if not of_this_value.exists():  # no other process was faster
                 raise

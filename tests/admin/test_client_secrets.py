@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
-from django_introspection.authorization_server.issuing import create_secret
+from django_introspection.authorization_server.issuing import add_secret
 from django_introspection.models import Client, ClientSecret
 from django_introspection.models.fields import now
 from tests import endpoints
@@ -45,7 +45,7 @@ def test_the_form_asks_before_a_secret_is_made(browser: Browser, machine: Any) -
 
 def test_a_new_secret_can_expire_and_the_old_ones_with_it(browser: Browser, machine: Any) -> None:
     client = machine.client
-    create_secret(client, expires_at=now() + timedelta(minutes=5))
+    add_secret(client, expires_at=now() + timedelta(minutes=5))
 
     browser.post(page_of(client, "secret"), secret_form(lifetime=90 * DAY, others=DAY))
 
@@ -144,7 +144,7 @@ def used(secret: ClientSecret, ago: int | None) -> None:
 def test_who_retires_a_secret_is_told_whether_another_is_in_use(
     browser: Browser, machine: Any, old: int | None, new: int | None, said: str
 ) -> None:
-    create_secret(machine.client)
+    add_secret(machine.client)
     first, second = machine.client.secrets.order_by("pk")
     used(first, old)
     used(second, new)
@@ -156,7 +156,7 @@ def test_who_retires_a_secret_is_told_whether_another_is_in_use(
 
 
 def test_who_retires_the_only_live_secret_is_warned(browser: Browser, machine: Any) -> None:
-    create_secret(machine.client, expires_at=now() - timedelta(days=1))
+    add_secret(machine.client, expires_at=now() - timedelta(days=1))
 
     page = browser.get(retire_page(ClientSecret.objects.earliest("pk"))).content.decode()
 
@@ -200,7 +200,7 @@ def test_the_page_of_a_client_warns_of_what_has_to_be_seen_to(
     browser: Browser, machine: Any, lives: list[int | None], uses: list[int | None], warning: str | None
 ) -> None:
     for _ in lives[1:]:
-        create_secret(machine.client)
+        add_secret(machine.client)
     for secret, days, ago in zip(machine.client.secrets.order_by("pk"), lives, uses, strict=True):
         expires_at = None if days is None else now() + timedelta(days=days)
         ClientSecret.objects.filter(pk=secret.pk).update(expires_at=expires_at)

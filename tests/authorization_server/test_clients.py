@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from django_introspection.authorization_server import clients
-from django_introspection.authorization_server.issuing import create_secret
+from django_introspection.authorization_server.issuing import add_secret
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, ClientSecret, Token
 from django_introspection.protocol import opaque
@@ -166,8 +166,8 @@ def test_an_inactive_client_is_refused_like_an_unknown_one(known: Any) -> None:
 def test_every_live_secret_of_a_client_works_and_an_expired_one_does_not(known: Any, time_machine: Any) -> None:
     start = datetime(2026, 5, 1, tzinfo=UTC)
     time_machine.move_to(start, tick=False)
-    old = create_secret(known.client, expires_at=start + timedelta(hours=1))
-    new = create_secret(known.client)
+    old = add_secret(known.client, expires_at=start + timedelta(hours=1))
+    new = add_secret(known.client)
 
     def accepted() -> list[bool]:
         secrets = (known.secret, old, new)

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
-from django_introspection.authorization_server.issuing import create_secret
+from django_introspection.authorization_server.issuing import add_secret
 from django_introspection.models import Client, ClientSecret, Token, TokenKind
 from django_introspection.protocol import opaque
 from tests import endpoints, factories
@@ -22,7 +22,7 @@ START = datetime(2026, 5, 1, tzinfo=UTC)
 def test_values_are_returned_once_and_stored_nowhere_in_the_clear(user: Any) -> None:
     registration = factories.RegistrationFactory()
     provisioned = factories.RegistrationFactory(client_secret=SECRET)
-    further = create_secret(registration.client)
+    further = add_secret(registration.client)
     issued = Token.objects.issue(
         client=registration.client, user=user, scope="orders:read", audience=[AUDIENCE], refresh=True
     )
@@ -173,10 +173,10 @@ def test_a_client_without_a_policy_or_name_for_its_grants_gets_none(db: None) ->
 
 
 def test_the_same_secret_cannot_be_added_twice(machine: Any) -> None:
-    create_secret(machine.client, SECRET)
+    add_secret(machine.client, SECRET)
 
     with pytest.raises(ValidationError) as error:
-        create_secret(machine.client, SECRET)
+        add_secret(machine.client, SECRET)
 
     assert machine.client.secrets.count() == 2
     assert SECRET not in str(error.value)

@@ -368,9 +368,9 @@ def test_a_client_that_is_unknown_inactive_or_of_another_method_cannot_be_told_f
 
 
 def test_a_secret_does_not_authenticate_a_client_that_signs(shop: Client) -> None:
-    from django_introspection.authorization_server.issuing import create_secret
+    from django_introspection.authorization_server.issuing import add_secret
 
-    secret = create_secret(shop)
+    secret = add_secret(shop)
 
     assert_refused(endpoints.introspect("x", auth=(shop, secret)), 401, "invalid_client")
 

@@ -43,7 +43,7 @@ def tombstones(settings: Any) -> None:
 
 
 def test_a_client_is_registered_with_its_secret_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(issuing, "create_secret", broken)
+    monkeypatch.setattr(issuing, "add_secret", broken)
 
     with pytest.raises(Broken):
         Client.objects.register(client_name="shop")
