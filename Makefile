@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale servers matrix
+.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -75,8 +75,8 @@ bridges-postgresql: $(VENV)/.installed-services
 scale: $(VENV)/.installed-test $(VENV)/.installed-services
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-servers
-	SERVERS=1 $(BIN)/python -m pytest tests/servers $(ARGS)
+web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers
+	WEB_SERVERS=1 $(BIN)/python -m pytest tests/web_servers $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)

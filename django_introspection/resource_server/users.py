@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from inspect import iscoroutinefunction
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -37,7 +38,16 @@ class TokenUser(UserInterface):
         self.token_info = info
         self.issuer = issuer or info.iss or ""
         self.principal = principal or principal_of(info, str(uuid.uuid4()))
-        self.pk = self.id = _stable_pk(self.issuer, self.principal)
+
+    @cached_property
+    def pk(self) -> uuid.UUID:
+        """The identity; made when it is read, because many views need only the token."""
+        return _stable_pk(self.issuer, self.principal)
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same as `pk`."""
+        return self.pk
 
     @property
     def is_client(self) -> bool:

@@ -28,7 +28,7 @@ def test_what_a_call_raises_comes_back() -> None:
 
 
 def test_old_and_broken_connections_are_closed_before_and_after_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make servers` shows it with a real database that is restarted."""
+    """`make web-servers` shows it with a real database that is restarted."""
     steps: list[str] = []
     monkeypatch.setattr(threads, "close_old_connections", lambda: steps.append("close"))
 

@@ -15,7 +15,7 @@ from tests.misbehaving.server import MisbehavingServer
 
 from .running import PYTHON, PostgreSQL, get, running
 
-SITE = "tests.servers.remote_site"
+SITE = "tests.web_servers.remote_site"
 SERVERS = {
     "uvicorn": [str(PYTHON), "-m", "uvicorn", "--port={port}", "--lifespan=off", f"{SITE}:asgi"],
     "gunicorn": [str(PYTHON), "-m", "gunicorn", "--threads=16", "--bind=127.0.0.1:{port}", f"{SITE}:wsgi"],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-SITE = "tests.servers.protected_site"
+SITE = "tests.web_servers.protected_site"
 SERVERS = {
     "gunicorn": ["gunicorn", "--threads=2", "--bind=127.0.0.1:{port}", f"{SITE}:wsgi"],
     "uvicorn": ["uvicorn", "--port={port}", "--lifespan=off", f"{SITE}:asgi"],

@@ -10,7 +10,7 @@ from tests.misbehaving.server import MisbehavingServer
 
 from .running import PYTHON, get, running
 
-SITE = "tests.servers.remote_site"
+SITE = "tests.web_servers.remote_site"
 FORKING = {
     "gunicorn": [str(PYTHON), "-m", "gunicorn", "--preload", "--workers=2", "--bind=127.0.0.1:{port}", f"{SITE}:wsgi"],
     "uWSGI": [
