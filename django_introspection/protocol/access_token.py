@@ -1,4 +1,4 @@
-"""What a JWT must contain to be an access token of its issuer (RFC 9068 §4); its times and audience are not checked."""
+"""The rules by which a JWT is an access token of its issuer (RFC 9068 §4); its times and audience are not checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OWN_CLAIMS = frozenset(
 
 
 def read_access_token(jwt: UnverifiedJWT, *, strict: bool) -> Answer:
-    """Return what a JWT says whose signature was verified.
+    """Return the claims of a JWT whose signature was verified.
 
     With `strict` it must follow RFC 9068: the type `at+jwt` and every required claim. Otherwise its claims must show
     that it is an access token. A claim that is null counts as absent.

@@ -1,4 +1,4 @@
-"""What an assertion must say to authenticate a client (RFC 7523 §3, draft-ietf-oauth-rfc7523bis §4)."""
+"""The claims by which an assertion authenticates a client (RFC 7523 §3, draft-ietf-oauth-rfc7523bis §4)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .times import is_time
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_LIFETIME = 300
-"""Seconds that an assertion may live: it is remembered that long, and a stolen one is good that long."""
+"""The longest lifetime of an assertion, in seconds; it is remembered, and a stolen one is of use, for that time."""
 _TYPES = (None, "jwt", "client-authentication+jwt")
 
 
 def assertion_problem(jwt: UnverifiedJWT, *, client_id: str, issuer: str, now: float, leeway: int) -> str | None:
-    """Say why an assertion does not authenticate a client at this issuer, None where it may.
+    """Return why an assertion does not authenticate a client at this issuer, None if it may.
 
     The audience is the issuer alone: an assertion for several, or for one endpoint, could be passed on to another
     server (draft-ietf-oauth-rfc7523bis §4).

@@ -1,4 +1,4 @@
-"""How a caller says who it is: exactly one method in a request (RFC 6749 §2.3)."""
+"""The credentials of a caller: exactly one method in a request (RFC 6749 §2.3)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SecretCredentials:
 
     @property
     def secrets(self) -> tuple[str, str]:
-        """Both readings of the secret; the same one twice if there is only one."""
+        """Both readings of the secret; if there is only one, it appears twice."""
         return self.client_secret, self.undecoded_secret or self.client_secret
 
 
@@ -58,8 +58,8 @@ Credentials = SecretCredentials | BearerCredentials | AssertionCredentials
 def parse_credentials(authorization: str, form: Form) -> Credentials:
     """Read the caller's credentials from the value of the `Authorization` header or from the form.
 
-    Raises InvalidRequest for two methods at once or two different client ids, InvalidClient for none or
-    for a broken one (RFC 6749 §5.2); for an assertion always InvalidClient (RFC 7521 §4.2.1).
+    Raise InvalidRequest if there are two methods or two different client ids. Raise InvalidClient if the credentials
+    are missing or malformed (RFC 6749 §5.2), and for every error in an assertion (RFC 7521 §4.2.1).
     """
     in_body = form.get("client_secret") is not None
     if form.get("client_assertion") or form.get("client_assertion_type"):
@@ -124,7 +124,7 @@ def parse_bearer(value: str) -> str:
 
 
 def invalid_caller(description: str, *, detail: str = "") -> InvalidCaller:
-    """Return the refusal of a caller whose bearer token is not good (RFC 7662 §2.3)."""
+    """Return the error for a caller whose bearer token is rejected (RFC 7662 §2.3)."""
     refusal = challenge("Bearer", error="invalid_token", error_description=description)
     return InvalidCaller(description, detail=detail, challenges=(refusal,))
 

@@ -1,4 +1,4 @@
-"""How real authorization servers write what RFC 7662 and RFC 9068 write with other members.
+"""The members that real authorization servers use instead of those of RFC 7662 and RFC 9068.
 
 Each function reads evidence from the members of an answer or the claims of a JWT. A member of the wrong type is no
 evidence, and nothing is derived from a value such as the name of a client.
@@ -55,14 +55,14 @@ def client_identifier(members: Members) -> str | None:
 
 
 def display_name(members: Members) -> str | None:
-    """Return a name to show people; it identifies nobody, because people can change it."""
+    """Return a name to show to people. It is no identity, because people can change it."""
     return _first_string(members, _NAMES)
 
 
 def is_access_token(members: Members) -> bool | None:
     """Return whether the members say that this is an access token, None if they do not say.
 
-    Evidence of another kind always counts, whatever else the members say.
+    If any member names another kind of token, the result is False, whatever the other members say.
     """
     marks = {value.lower() for name in _KINDS if isinstance(value := members.get(name), str)}
     if marks & _OTHER_KINDS:

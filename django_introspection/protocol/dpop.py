@@ -15,7 +15,7 @@ from .paths import follow_dot_segments
 from .times import is_time
 
 MAX_AGE = 60
-"""Seconds for which a proof without a nonce is accepted, remembered, and of use to a thief."""
+"""Seconds for which a proof without a nonce is accepted and remembered. A thief can use a stolen one for that time."""
 _TYPE = "dpop+jwt"
 _PORTS = {"https": 443, "http": 80}
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
@@ -28,7 +28,7 @@ class InvalidProof(ValueError):
 def read_proof(header: str | None) -> UnverifiedJWT:
     """Return the one proof of a `DPoP` header; raises InvalidProof (RFC 9449 §4.3, items 1 to 6).
 
-    A header that was sent twice arrives with a comma, which no JWT has.
+    If a header was sent twice, its value contains a comma, which no JWT has.
     """
     if header is None:
         raise InvalidProof("there is no DPoP header")
@@ -48,7 +48,7 @@ def read_proof(header: str | None) -> UnverifiedJWT:
 def check_claims(claims: Mapping[str, Any], *, method: str, uris: Collection[str], token: str) -> None:
     """Raise InvalidProof unless the claims are about this request and token (RFC 9449 §4.2, §4.3 items 8, 9 and 12).
 
-    `uris` are the normal forms of the URI of the request. The time of `iat` is not judged.
+    `uris` are the normal forms of the URI of the request. The time in `iat` is not checked here.
     """
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise InvalidProof("it has no jti")
@@ -63,7 +63,7 @@ def check_claims(claims: Mapping[str, Any], *, method: str, uris: Collection[str
 
 
 def check_time(claims: Mapping[str, Any], *, now: float, leeway: int) -> None:
-    """Raise InvalidProof unless the proof was made lately, by its `iat` (RFC 9449 §4.3 item 11); times in seconds."""
+    """Raise InvalidProof unless the `iat` of the proof is recent (RFC 9449 §4.3 item 11); times are in seconds."""
     if claims["iat"] < now - MAX_AGE:
         raise InvalidProof("it was made too long ago")
     if claims["iat"] > now + leeway:
@@ -73,7 +73,7 @@ def check_time(claims: Mapping[str, Any], *, now: float, leeway: int) -> None:
 def normal_uri(uri: str) -> str | None:
     """Return a URI without query and fragment in the one form that equal URIs share, None if it is not an http URI.
 
-    Beyond RFC 3986 §6.2 every percent-encoding is undone, since of a request no more than its decoded path is known.
+    Unlike RFC 3986 §6.2, it decodes every percent-encoding, because only the decoded path of a request is known.
     """
     parts = split_uri(uri)
     if parts is None or not parts.hostname or parts.scheme not in _PORTS or "@" in parts.netloc:

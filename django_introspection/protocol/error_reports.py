@@ -15,9 +15,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def conceal_locals(function: Function) -> Function:
     """Clear the local variables of every frame that an error has left by the time it leaves a function.
 
-    For the functions through which tokens and secrets come in, sync or async: what they call needs no care. The
-    arguments are dropped as well. Files, lines and names of functions stay in the traceback, and an error that the
-    caller was handling before keeps its variables.
+    Decorate the functions, sync or async, that receive tokens and secrets; the functions that they call need no
+    decorator. The arguments are dropped as well. Files, lines and names of functions stay in the traceback, and an
+    error that the caller was handling before keeps its variables.
     """
 
     @wraps(function)
@@ -44,7 +44,7 @@ def conceal_locals(function: Function) -> Function:
 
 
 def _clear(error: BaseException, handled: BaseException | None) -> None:
-    """Clear the frames of an error and of those behind it, up to the one that was being handled before."""
+    """Clear the frames of an error and of its causes, up to the error that was being handled before."""
     seen: set[BaseException | None] = {None, handled}
     waiting: list[BaseException | None] = [error]
     while waiting:

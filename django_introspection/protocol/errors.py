@@ -1,4 +1,4 @@
-"""What can go wrong, by cause: a request that is refused, or a token that could not be judged."""
+"""The errors by cause: a request that is refused, or a token whose state is unknown."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class InvalidClient(OAuthError):
 
 
 class MissingCredentials(InvalidClient):
-    """No credentials were sent: how some clients find out that they are asked for; not a guess."""
+    """No credentials were sent. Some clients send them only after this answer, so it is not counted as a guess."""
 
 
 class InvalidCaller(OAuthError):
-    """The bearer token that authorizes a call is not good (RFC 7662 §2.3)."""
+    """The bearer token that authorizes a call is invalid or inactive (RFC 7662 §2.3)."""
 
     error = "invalid_token"
     status = 401
@@ -76,19 +76,19 @@ class InsufficientCaller(OAuthError):
 
 
 class InvalidGrant(OAuthError):
-    """The grant, or the token presented, is not the client's or no longer good."""
+    """The grant or the presented token is inactive, or was issued to another client."""
 
     error = "invalid_grant"
 
 
 class InvalidScope(OAuthError):
-    """The scope is malformed or more than the client may have."""
+    """The scope is malformed, or exceeds the scope that the client may have."""
 
     error = "invalid_scope"
 
 
 class InvalidTarget(OAuthError):
-    """The resource is malformed, unknown or not the client's to ask for (RFC 8707 §2)."""
+    """The resource is malformed or unknown, or the client may not request it (RFC 8707 §2)."""
 
     error = "invalid_target"
 
@@ -100,13 +100,13 @@ class UnauthorizedClient(OAuthError):
 
 
 class UnsupportedGrantType(OAuthError):
-    """The grant type is not one that this server has."""
+    """The grant type is not supported by this server."""
 
     error = "unsupported_grant_type"
 
 
 class TemporarilyUnavailable(OAuthError):
-    """The server cannot answer now; nothing was decided."""
+    """The server cannot answer now, and has decided nothing."""
 
     error = "temporarily_unavailable"
     status = 503
@@ -124,13 +124,13 @@ class TooManyRequests(OAuthError):
 
 
 class IntrospectionError(Exception):
-    """Base of what introspection raises; never raised itself."""
+    """Base class of the errors that introspection raises; it is never raised itself."""
 
 
 class IntrospectionUnavailable(IntrospectionError):
-    """Tell that it could not be found out whether a token is active.
+    """Report that it is unknown whether a token is active, for example because a server does not answer.
 
-    `retry_after` is in seconds. Never means that the token is bad.
+    `retry_after` is in seconds. This error never means that the token is invalid.
     """
 
     def __init__(self, detail: str = "", *, retry_after: int = 5) -> None:
@@ -138,12 +138,12 @@ class IntrospectionUnavailable(IntrospectionError):
         self.retry_after = retry_after
 
     def fresh(self) -> Self:
-        """Return the same failure for somebody else: a traceback belongs to one caller."""
+        """Return the same error for another caller, because a traceback belongs to one caller."""
         return type(self)(str(self), retry_after=self.retry_after)
 
 
 class CredentialsRefused(IntrospectionUnavailable):
-    """Tell that the authorization server does not take the credentials of this resource server."""
+    """Report that the authorization server rejects the credentials of this resource server."""
 
 
 class RevocationsLost(IntrospectionUnavailable):
@@ -151,4 +151,4 @@ class RevocationsLost(IntrospectionUnavailable):
 
 
 class InvalidResponse(IntrospectionUnavailable):
-    """Tell that the authorization server answered something that is not an introspection response."""
+    """Report that the response of the authorization server is not a valid introspection response."""

@@ -1,7 +1,7 @@
 """Explanations of rejections: the expected and the found value, for the log, the debugger and the command.
 
-No token and no secret is part of them. Values come from outside: they are escaped and cut, so that none can forge or
-fill a line of the log.
+They contain no token and no secret. Values come from outside, so they are escaped and cut: none can forge a line of the
+log or fill it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _binding(info: TokenInfo) -> str:
 
 
 def _moment(seconds: float) -> str:
-    """Return a time of a token in UTC; one beyond the calendar stays a number."""
+    """Return a time of a token in UTC, or its number if the calendar does not reach that far."""
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     except (OverflowError, OSError, ValueError):

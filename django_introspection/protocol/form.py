@@ -9,12 +9,12 @@ from .errors import InvalidRequest
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_BODY = 1024 * 1024
-"""Bytes of a request body; a token, an assertion and a few parameters are far below."""
+"""The largest request body in bytes; a token, an assertion and a few parameters need far less."""
 MAX_FIELDS = 100
 
 
 class Form:
-    """Hold the parameters of a request; one without a value counts as left out (RFC 6749 §3.2)."""
+    """Hold the parameters of a request; one without a value counts as absent (RFC 6749 §3.2)."""
 
     __slots__ = ("_values",)
 
@@ -22,7 +22,7 @@ class Form:
         self._values = values
 
     def get(self, name: str) -> str | None:
-        """Return the value of a parameter, None where it is absent or empty."""
+        """Return the value of a parameter, None if it is absent or empty."""
         values = self.all(name)
         return values[0] if values else None
 
@@ -31,7 +31,7 @@ class Form:
         return [value for value in self._values.get(name, ()) if value]
 
     def require(self, name: str) -> str:
-        """Return the value of a parameter; raises InvalidRequest where there is none."""
+        """Return the value of a parameter; raises InvalidRequest if there is none."""
         value = self.get(name)
         if value is None:
             raise InvalidRequest(f"The parameter {name} is missing.")
@@ -44,7 +44,7 @@ class Form:
 def parse_form(content_type: str, body: bytes, *, repeatable: Iterable[str] = ()) -> Form:
     """Read a form body; raises InvalidRequest (400, or 413 and 415 as its status).
 
-    Only the names in `repeatable` may come more than once (`resource`: RFC 8707 §2).
+    Only the names in `repeatable` may appear more than once (`resource`: RFC 8707 §2).
     """
     if not body:
         return Form({})

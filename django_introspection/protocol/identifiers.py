@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 MAX_RESOURCE = 2000
-"""Characters of a resource identifier: it stands in every answer about its tokens."""
+"""The most characters of a resource identifier: it is part of every answer about its tokens."""
 MAX_CLIENT_ID = 255
 """Characters of a client identifier."""
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -24,14 +24,14 @@ def is_client_id(value: str) -> bool:
 
 
 def issuer_problem(issuer: str, *, insecure_http: bool = False) -> str | None:
-    """Return what an issuer identifier must be and is not, None if it is valid (RFC 8414 §2)."""
+    """Return the rule that an issuer identifier breaks, None if it is valid (RFC 8414 §2)."""
     if "?" in issuer or "#" in issuer:
         return "must not have a query or a fragment"
     return endpoint_problem(issuer, insecure_http=insecure_http)
 
 
 def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
-    """Return what a URL that tokens or secrets are sent to must be and is not, None if it is valid (RFC 7662 §4)."""
+    """Return the rule that a URL for tokens or secrets breaks, None if they may be sent there (RFC 7662 §4)."""
     parts = split_uri(url)
     if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
         return "must be an https URL"
@@ -43,7 +43,7 @@ def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
 
 
 def resource_problem(resource: str) -> str | None:
-    """Return what a resource identifier must be and is not, None if it is valid (RFC 8707 §2)."""
+    """Return the rule that a resource identifier breaks, None if it is valid (RFC 8707 §2)."""
     if len(resource) > MAX_RESOURCE:
         return f"must have at most {MAX_RESOURCE} characters"
     parts = split_uri(resource)
@@ -58,8 +58,8 @@ def resource_problem(resource: str) -> str | None:
 def normal_resource(identifier: str) -> str:
     """Return the one spelling of a resource identifier (RFC 3986 §6.2.2.1, §6.2.3).
 
-    Of an https or http URL, scheme and host are in lower case, a default port is left out, and so is the path of the
-    root, `/`. Any other identifier, and any other path, is compared character by character.
+    If it is an https or http URL, its scheme and host are in lower case, and a default port and the root path `/` are
+    left out. Any other identifier, and any other path, stays as it is.
     """
     parts = split_uri(identifier)
     if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
@@ -71,7 +71,7 @@ def normal_resource(identifier: str) -> str:
 
 
 def names_any_of(resources: Collection[str], audiences: Iterable[str]) -> bool:
-    """Return whether one of some audiences is one of some resources, however each is spelled."""
+    """Return whether an audience names one of the resources; two spellings of one identifier are equal."""
     audiences = tuple(audiences)
     if any(audience in resources for audience in audiences):
         return True
@@ -79,7 +79,7 @@ def names_any_of(resources: Collection[str], audiences: Iterable[str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address never leaves this machine."""
+    """Return whether a host name or address always means this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -89,7 +89,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the Internet, also where it stands inside an IPv6 address (RFC 6890)."""
+    """Return whether an IP address is public, also when it is embedded in an IPv6 address (RFC 6890)."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -98,7 +98,7 @@ def is_public(address: str) -> bool:
 
 
 def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
-    """Return every address that a packet may end at: an IPv6 address can carry an IPv4 one."""
+    """Return every address that a packet may reach: an IPv6 address can contain an IPv4 address."""
     if isinstance(address, IPv4Address):
         return [address]
     if address.ipv4_mapped:
@@ -108,7 +108,7 @@ def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address
 
 
 def on_host_of(issuer: str, path: str) -> str:
-    """Return a path as a URL on the issuer's host; the Host of a request is never asked."""
+    """Return a path as a URL on the issuer's host; the Host header of a request is never used."""
     parts = urlsplit(issuer)
     return f"{parts.scheme}://{parts.netloc}{path}"
 
@@ -124,7 +124,7 @@ def path_of(issuer: str) -> str:
 
 
 def split_uri(url: str) -> SplitResult | None:
-    """Return the parts of a URI, None for what is none: `urlsplit` drops line ends and takes spaces (RFC 3986 §2)."""
+    """Return the parts of a URI, None if it is malformed (RFC 3986 §2): `urlsplit` accepts line ends and spaces."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return None
     try:

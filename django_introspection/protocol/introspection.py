@@ -13,7 +13,7 @@ from .times import is_time, readable_time
 from .token_info import TokenInfo
 
 MAX_RESPONSE = 1024 * 1024
-"""Bytes of a response that are read; far above what any token needs."""
+"""The most bytes of a response that are read; no token needs nearly as many."""
 
 _TIMES = ("exp", "iat", "nbf")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -30,9 +30,10 @@ def build_request(token: str) -> dict[str, str]:
 def parse_response(content_type: str, body: bytes) -> Answer:
     """Read the body of a 200 response as hostile input.
 
-    A member that is null counts as absent. A byte order mark is ignored (RFC 8259 §8.1), and so is the media type if
-    the body is JSON, because servers send `text/plain` too; a page and a signed response are refused by their type.
-    Raise InvalidResponse for anything that is not a JSON object with a boolean `active` and members of the right type.
+    A member that is null counts as absent. A byte order mark is ignored (RFC 8259 §8.1). The media type is ignored too
+    if the body is JSON, because some servers send `text/plain`; only an HTML page and a signed response are rejected by
+    their type. Raise InvalidResponse unless the body is a JSON object with a boolean `active` and members of the right
+    type.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _NO_JSON or media_type.endswith("+jwt"):

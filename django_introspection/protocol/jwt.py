@@ -1,4 +1,4 @@
-"""JSON Web Tokens as text: taken apart and put together; whether a signature is good is not known here (RFC 7515)."""
+"""JSON Web Tokens as text: parsed and serialized; signatures are verified elsewhere (RFC 7515)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .opaque import digest
 from .strict_json import parse_json_object
 
 MAX_JWT = 16 * 1024
-"""Characters of a token or an assertion that are read; servers refuse longer headers anyway."""
+"""The most characters of a token or an assertion; most servers reject longer headers anyway."""
 SIGNING_ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448"),
@@ -25,12 +25,12 @@ _JSON_SPACE, _BYTE_ORDER_MARK = b" \t\r\n", b"\xef\xbb\xbf"
 
 
 class MalformedJWT(ValueError):
-    """The text is no signed JWT that could be judged; the message holds none of it."""
+    """The text is not a well-formed signed JWT; the message quotes no part of it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UnverifiedJWT:
-    """What a JWT says, which is worth nothing before its signature was verified."""
+    """The header and claims of a JWT, which prove nothing until its signature is verified."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -44,7 +44,7 @@ class UnverifiedJWT:
 
     @property
     def kid(self) -> str | None:
-        """The key that it claims: a name to compare, never a place to look."""
+        """The key that it claims: a name to compare, never a URL to fetch."""
         return self.header.get("kid")
 
     @property
@@ -55,23 +55,23 @@ class UnverifiedJWT:
 
 
 def looks_like_jwt(value: str) -> bool:
-    """Tell whether a value can be a JWT in compact form: three parts. Our opaque tokens have one."""
+    """Return whether a value can be a JWT in compact form, which has three parts; our opaque tokens have one."""
     return value.count(".") == 2
 
 
 def token_identity(token: str) -> bytes:
-    """Return the digest by which a token is known to be revoked: of a JWT without its signature.
+    """Return the digest under which the revocation of a token is recorded. For a JWT it leaves out the signature.
 
-    A signature can be altered and stay good, so that one JWT has several spellings.
+    A signature can be altered and stay valid, so one JWT can have several spellings.
     """
     return digest(token.rpartition(".")[0] if looks_like_jwt(token) else token)
 
 
 def parse_jwt(value: str) -> UnverifiedJWT:
-    """Take a JWT in compact form apart; raises MalformedJWT.
+    """Parse a JWT in compact form; raises MalformedJWT.
 
-    Refuses what has more than one reading: base64url with padding or stray bits, repeated members, and any `crit`,
-    because we understand no extension (RFC 7515 §4.1.11).
+    Text with more than one reading is malformed: base64url with padding or stray bits, or repeated members. So is any
+    `crit`, because we understand no extension (RFC 7515 §4.1.11).
     """
     if len(value) > MAX_JWT or not value.isascii() or not looks_like_jwt(value):
         raise MalformedJWT("it is no JWT in compact form")
@@ -87,9 +87,9 @@ def parse_jwt(value: str) -> UnverifiedJWT:
 
 
 def has_jose_header(value: str) -> bool:
-    """Tell whether a value begins like a JWT, signed or encrypted, good or broken: with a JSON object in base64url.
+    """Return whether a value begins like a JWT, signed or encrypted, valid or not: with a JSON object in base64url.
 
-    Lax where `parse_jwt` is strict: what somebody else may take for a JWT is one here.
+    This is more lenient than `parse_jwt`: if another program may read the value as a JWT, the result is True.
     """
     first, dot, _ = value.partition(".")
     start = first[:_LOOKED_AT].rstrip("=")
@@ -104,7 +104,7 @@ def has_jose_header(value: str) -> bool:
 
 
 def claimed_issuer(value: str) -> str | None:
-    """Return the `iss` that a JWT claims, None where it has no readable one: good to choose, not to believe."""
+    """Return the `iss` that a JWT claims, None if it has no readable one. Use it to choose a backend, not as proof."""
     try:
         issuer = parse_jwt(value).claims.get("iss")
     except MalformedJWT:
@@ -125,7 +125,7 @@ def encode_base64url(data: bytes) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """Decode the one spelling that some bytes have; raises MalformedJWT."""
+    """Decode the canonical spelling of some bytes; raises MalformedJWT for any other."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

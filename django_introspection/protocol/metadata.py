@@ -19,10 +19,10 @@ def server_metadata(
     jwks_uri: str | None = None,
     assertion_algorithms: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the document of an issuer; what is not there is left out (RFC 8414 §2, §3.2).
+    """Return the metadata document of an issuer, without the members that have no value (RFC 8414 §2, §3.2).
 
-    `response_types_supported` is required but may not be empty, so without an authorization endpoint it is
-    left out. `assertion_algorithms` are those of private_key_jwt, where it is supported.
+    `response_types_supported` is required but may not be empty, so it is left out if there is no authorization
+    endpoint. `assertion_algorithms` are those of private_key_jwt, if it is supported.
     """
     methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
     members = {
@@ -54,7 +54,7 @@ def resource_metadata(
     proof_algorithms: list[str],
     proofs_required: bool,
 ) -> dict[str, Any]:
-    """Return the document of a protected resource; what is empty is left out (RFC 9728 §2, §3.2)."""
+    """Return the metadata document of a protected resource, without the members that are empty (RFC 9728 §2, §3.2)."""
     members = {
         "resource": resource,
         "authorization_servers": authorization_servers,

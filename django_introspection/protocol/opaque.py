@@ -17,7 +17,7 @@ REFRESH_TOKEN = "dit_rt_"
 CLIENT_SECRET = "dit_cs_"
 
 MIN_PROVISIONED_SECRET = 32
-"""Characters that a secret made elsewhere must have: we store a fast digest, so it must be unguessable."""
+"""The fewest characters of a secret made elsewhere: only its fast digest is stored, so it must be unguessable."""
 
 MAX_IDENTIFIER = 255
 """Characters of the longest client identifier."""
@@ -40,7 +40,7 @@ def digest(value: str) -> bytes:
 
 
 def may_be_token(value: str) -> bool:
-    """Tell whether looking a token up can find anything.
+    """Return whether a look-up of a token can find a row.
 
     False for control characters, for a value with our prefix and a wrong shape or checksum, and for a
     client secret.
@@ -53,15 +53,15 @@ def may_be_token(value: str) -> bool:
 
 
 def has_control_characters(value: str) -> bool:
-    """Tell whether a value has characters that no credential has and some databases refuse."""
+    """Return whether a value has control characters, which no credential has and some databases reject."""
     return bool(_CONTROL.search(value))
 
 
 def loggable_identifier(value: str) -> str:
-    """Return a client identifier as it was sent, or a placeholder if it may be a token or a secret in its place.
+    """Return a client identifier as it was sent, or a placeholder if the value may be a token or a secret.
 
-    Clients that swap identifier and secret must not write the secret into the log. A generated value, a JWT and
-    everything that is longer than an identifier can be are replaced.
+    If a client swaps its identifier and its secret, the secret must not appear in the log. Generated values, JWTs and
+    values longer than any identifier are replaced.
     """
     if len(value) > MAX_IDENTIFIER or _SECRET.search(value):
         return "(a secret or token)"
@@ -69,7 +69,7 @@ def loggable_identifier(value: str) -> str:
 
 
 def hint(value: str) -> str:
-    """Return the last four characters, by which an operator tells secrets apart."""
+    """Return the last four characters, by which an operator recognizes a secret."""
     return value[-4:]
 
 

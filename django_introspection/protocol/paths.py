@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
 MAX_CHARACTERS = 65_536
-"""How many characters all readings of one path may have together; a path with more is ambiguous by intention."""
+"""The most characters that all readings of one path may have together; a path with more is ambiguous by intention."""
 
 _AMBIGUOUS = re.compile(r"[%\\;?#\x00-\x1f\x7f-\x9f]|//|/\.\.?(?:/|\Z)|/\s|\s(?:/|\Z)")
 """Matches every path that one of the rules below would change."""
 
 
 class TooManyReadings(ValueError):
-    """A path can be read in more ways than it is worth to compare."""
+    """A path has too many readings to compare them all."""
 
 
 def path_readings(path: str) -> Iterator[str]:
     """Yield a decoded path as it is, then each other way to read it; raises TooManyReadings.
 
-    Programs decode a path again, take a backslash for a slash, drop empty segments, dot segments (RFC 3986 §5.2.4),
+    Some programs decode a path again, read a backslash as a slash, drop empty segments, dot segments (RFC 3986 §5.2.4),
     path parameters (RFC 3986 §3.3), control characters and spaces around a segment, or stop at a NUL, `?` or `#`.
     """
     yield path
@@ -42,7 +42,7 @@ def path_readings(path: str) -> Iterator[str]:
 
 
 def has_several_readings(path: str) -> bool:
-    """Return whether a path has anything that programs read in different ways."""
+    """Return whether a path contains anything that different programs read in different ways."""
     return _AMBIGUOUS.search(path) is not None
 
 

@@ -1,4 +1,4 @@
-"""A token on its way: error reports show the locals of frames, and Django hides those of plain functions alone."""
+"""A token in transit, hidden from error reports: Django hides the local variables of plain functions only."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def are_schemes(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Presented:
-    """Carry the value of a token through operations that are generators; its `repr` does not tell it."""
+    """Carry the value of a token through operations that are generators; its `repr` does not show the value."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SentToken(Presented):
-    """A token as it came to a resource server, and the scheme that it came by."""
+    """A token as it was sent to a resource server, and the scheme by which it was sent."""
 
     scheme: str

@@ -49,7 +49,7 @@ def is_marked_as_client(info: TokenInfo) -> bool:
 
 
 def principal_of(info: TokenInfo, token: str) -> Principal:
-    """Return the user or client that a token names; a token that names neither stands for itself alone.
+    """Return the user or client that a token names; if it names neither, return a principal for the token itself.
 
     Every member but `active` is optional. Only the member `username` stands in for `sub`: the other names to show are
     not unique at their issuer.

@@ -1,4 +1,4 @@
-"""JSON from outside: one object, no repeated member, nothing that the rest of a program fails on (RFC 8259)."""
+"""JSON from outside: one object, no repeated member, and no value that other code cannot handle (RFC 8259)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import re
 from typing import Any, NoReturn
 
 _MAX_DEPTH = 32
-"""Objects and lists within one another; `cnf`, `act` and `authorization_details` need a handful."""
+"""The deepest nesting of objects and lists; `cnf`, `act` and `authorization_details` need a handful of levels."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
     """Read a JSON object in UTF-8.
 
-    Raises ValueError, whose text says what the data is and never what is in it, for anything else: a repeated
-    member, half a character, infinity, endless nesting.
+    Raises ValueError for anything else, such as a repeated member, half a character, infinity or endless nesting. Its
+    text names the problem and quotes none of the data.
     """
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_refuse)
@@ -30,7 +30,7 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
 
 
 def _can_be_passed_on(value: Any, depth: int = _MAX_DEPTH) -> bool:
-    """Refuse what JSON can say and the rest of a program fails on."""
+    """Return whether other code can handle a value; JSON allows some that it cannot."""
     match value:
         case str():
             return not _SURROGATE.search(value)

@@ -18,7 +18,7 @@ def is_time(value: Any) -> bool:
 
 
 def readable_time(value: Any) -> Any:
-    """Return a moment that a server has written in its own way as one that `is_time` accepts.
+    """Convert a moment that a server has written in its own way to one that `is_time` accepts.
 
     A string of digits is read as a number; a moment before 1970 becomes 0, one after 9999 becomes LAST_SECOND. Any
     other value is returned as it is.

@@ -1,4 +1,4 @@
-"""What a token means: the members of an introspection response (RFC 7662 §2.2)."""
+"""The meaning of a token: the members of an introspection response (RFC 7662 §2.2)."""
 
 from __future__ import annotations
 

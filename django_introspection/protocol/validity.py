@@ -1,4 +1,4 @@
-"""Whether the answer of another server about a token counts now: its times, and its issuer (RFC 7662 §4)."""
+"""Checks of another server's answer about a token: its times and its issuer (RFC 7662 §4)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .token_info import TokenInfo
 
 
 def invalid_reason(info: TokenInfo, *, issuer: str | None, now: float, leeway: int) -> Reason | None:
-    """Return why a token is not valid now, None if it is; `now` and `leeway` in seconds.
+    """Return why a token is not valid now, None if it is; `now` and `leeway` are in seconds.
 
-    `issuer` is the only one that is believed, None for any. An answer that names none is believed.
+    `issuer` is the only one that is accepted, None for any. An answer that names no issuer is accepted.
     """
     if now - leeway >= info.get("exp", math.inf):
         return Reason.EXPIRED
