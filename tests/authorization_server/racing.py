@@ -95,7 +95,7 @@ def run_everywhere(race: Race, database_url: str, *, processes: int = 2) -> list
             print("go", file=other.stdin, flush=True)
         results = run(race)
         for other in others:
-            printed, _ = other.communicate(timeout=60)
+            printed, _ = other.communicate(timeout=300)
             results += [(status, said) for status, said in json.loads(printed)]
     return results
 

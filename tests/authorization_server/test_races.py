@@ -15,6 +15,9 @@ from django_introspection.protocol import opaque
 from tests import endpoints, factories
 from tests.authorization_server.racing import Race, in_threads, run_everywhere
 
+USES = 50
+"""Refreshes beside a revocation. Before the last one the revocation is waited for: SQLite may let it starve."""
+
 
 @pytest.fixture
 def holder(database_url: str) -> Any:
@@ -54,11 +57,13 @@ def test_no_token_survives_a_revocation_that_meets_a_refresh(holder: Any, settin
     race = race_for(holder, settings, grace=0)
     grant_id = Token.objects.values_list("grant_id", flat=True).distinct().get()
     Token.objects.filter(kind=TokenKind.ACCESS).delete()
-    under_way = Event()
+    under_way, is_revoked = Event(), Event()
 
     def refresh_until_refused() -> None:
         answer = {"refresh_token": race.refresh_token}
-        for use in range(200):
+        for use in range(USES):
+            if use == USES - 1:
+                is_revoked.wait(timeout=60)
             form = {"grant_type": "refresh_token", "refresh_token": answer["refresh_token"]}
             answer = endpoints.post("/oauth/token", form, auth=race.authorization).json()
             if use >= moment:
@@ -70,6 +75,7 @@ def test_no_token_survives_a_revocation_that_meets_a_refresh(holder: Any, settin
     def revoke() -> None:
         assert under_way.wait(timeout=60)
         revoke_grant(grant_id, by=None)
+        is_revoked.set()
 
     in_threads([refresh_until_refused, revoke])
 
@@ -106,12 +112,14 @@ def test_an_owner_is_deleted_beside_a_refresh_and_no_token_is_left(
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
     first = Token.objects.select_related("client", "user").first()
     assert first is not None
-    under_way = Event()
+    under_way, is_deleted = Event(), Event()
     issued: list[str] = []
 
     def refresh_until_refused() -> None:
         token = race.refresh_token
-        for use in range(200):
+        for use in range(USES):
+            if use == USES - 1:
+                is_deleted.wait(timeout=60)
             form = {"grant_type": "refresh_token", "refresh_token": token}
             response = endpoints.post("/oauth/token", form, auth=race.authorization)
             if use >= moment:
@@ -125,6 +133,7 @@ def test_an_owner_is_deleted_beside_a_refresh_and_no_token_is_left(
     def delete() -> None:
         assert under_way.wait(timeout=60)
         getattr(first, owner).delete()
+        is_deleted.set()
 
     in_threads([refresh_until_refused, delete])
 

@@ -21,9 +21,9 @@ from tests.misbehaving.server import MisbehavingServer
 @pytest.fixture
 def hung(authorization_server: MisbehavingServer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The cache of answers hangs for longer than a request may take, and the server is well."""
-    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 1.2)
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 2.1)
     settings.CACHES = {"default": {"BACKEND": "tests.caches.HungCache"}}
-    values = authorization_server.settings(timeout=1)
+    values = authorization_server.settings(timeout=2)
     values["BACKENDS"]["default"]["CACHE"] = {}
     settings.TOKEN_INTROSPECTION = values
     test_caches.HungCache.released.clear()
@@ -69,7 +69,7 @@ def test_a_task_that_verifies_a_jwt_does_not_wait_until_the_cache_of_tombstones_
 ) -> None:
     monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 30)
     publish(authorization_server, public())
-    backend = jwt_settings(authorization_server.origin, timeout=1)
+    backend = jwt_settings(authorization_server.origin, timeout=4)
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}, "REVOCATIONS": {"ALIAS": "default"}}
 
     async def refused() -> None:

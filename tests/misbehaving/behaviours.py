@@ -117,6 +117,12 @@ def answers_when_told(exchange: Exchange, told: threading.Event, **members: Any)
     active(exchange, **members)
 
 
+@behaviour("sends a body when told")
+def sends_a_body_when_told(exchange: Exchange, told: threading.Event, content: bytes) -> None:
+    told.wait(timeout=10)
+    body(exchange, content)
+
+
 @behaviour("answers some tokens in another way")
 def answers_some_tokens(exchange: Exchange, prefix: str, name: str, arguments: dict[str, Any]) -> None:
     """Show the behaviour with this name to tokens with a prefix, and answer all others well."""

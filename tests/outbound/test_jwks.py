@@ -61,9 +61,11 @@ def test_keys_are_fetched_once_and_again_when_they_are_old(server: MisbehavingSe
             assert kids(sets, server.url) == ["a"]
         assert len(server.requests) == 1
 
-        server.behave("body", content=key_set("b"))
+        told = threading.Event()
+        server.behave("sends a body when told", told=told, content=key_set("b"))
         clock.move_to(START + timedelta(seconds=jwks.FRESH))
         assert kids(sets, server.url) == ["a"], "the kept set serves while a new one is fetched"
+        told.set()
         renewals.finish()
         assert kids(sets, server.url, "b") == ["b"]
         assert len(server.requests) == 2

@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 
+LONGEST = 300
+"""Seconds after which a process is taken to hang: it needs a few, and more on a machine that is busy."""
+
 
 def run_module(module: str, settings: str, *arguments: str, **environment: str) -> str:
     """Return what the module prints; its warnings are errors, and what it says on failure is shown.
 
-    Its database is its own, in memory: nobody made one for it on a server.
+    Its database is its own, in memory, because none was created for it on a server.
     """
     command = [sys.executable, "-W", "error", "-m", module, *arguments]
     environment = {**os.environ, "DATABASE_URL": "sqlite://", "DJANGO_SETTINGS_MODULE": settings, **environment}
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
     if finished.returncode:
         raise AssertionError(f"{module} under {settings}:\n{finished.stdout}\n{finished.stderr}")
     return finished.stdout
@@ -28,7 +31,7 @@ def run_tests(path: str, settings: str, *, expected: str) -> None:
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LONGEST,
         check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr

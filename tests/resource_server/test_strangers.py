@@ -36,6 +36,8 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "silence": ("hangs before the answer", {}),
     "a slow body": ("drips its body", {}),
 }
+ENDLESS = {"hangs before the answer", "drips its body"}
+"""The behaviours that cost each token of the stranger the whole timeout, which is shorter for them."""
 
 
 @contextmanager
@@ -72,7 +74,8 @@ def attacked(request: Any, authorization_server: MisbehavingServer, settings: An
     """A server that answers the tokens of the stranger in its own way; this project asks it."""
     name, arguments = request.param
     authorization_server.behave("answers some tokens in another way", prefix=EVIL, name=name, arguments=arguments)
-    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=0.5)
+    # An honest caller needs milliseconds. The rest of its time is for a machine that is busy.
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=1.5 if name in ENDLESS else 10)
     return authorization_server
 
 

@@ -192,7 +192,7 @@ def test_it_is_unavailable_for_a_while(authorization_server: Any) -> None:
 
 
 def test_it_hangs_until_the_outage_is_over(authorization_server: Any, settings: Any) -> None:
-    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=0.2)
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=1)
     token, answers = authorization_server.issue(), []
     waiting = threading.Thread(
         target=lambda: answers.append(httpx2.get(authorization_server.issuer + "/jwks", timeout=30).status_code)
