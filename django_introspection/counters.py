@@ -35,7 +35,7 @@ def connect() -> None:
 def read(names: Iterable[str], days: Iterable[date]) -> Mapping[tuple[str, date], int] | None:
     """Return the counts that are not 0 in one call to the cache, None without COUNTERS.
 
-    Raises IntrospectionUnavailable where the cache does not answer.
+    Raises IntrospectionUnavailable if the cache does not answer.
     """
     place = introspection_settings.COUNTERS
     if place is None:

@@ -45,7 +45,7 @@ class VerificationKey:
     _key: Any = field(repr=False)
 
     def verifies(self, jwt: UnverifiedJWT) -> bool:
-        """Tell whether it made the signature of a JWT."""
+        """Return whether the key made the signature of a JWT."""
         if jwt.alg not in self.algorithms:
             return False
         verified: bool = _algorithm(jwt.alg).verify(jwt.signing_input.encode(), jwt.signature, self._key)
@@ -88,7 +88,7 @@ class SigningKey:
 
 
 def is_installed() -> bool:
-    """Tell whether the extra `jwt` is there."""
+    """Return whether the extra `jwt` is installed."""
     return find_spec("joserfc") is not None
 
 
@@ -114,7 +114,7 @@ def read_signing_key(value: str | Mapping[str, Any], *, kid: str | None = None, 
     _need_extra()
     key = _from_pem(value) if isinstance(value, str) else _from_jwk(value, operation="sign")
     if not key.is_private:
-        raise KeyProblem("it is a public key, where a private one is needed")
+        raise KeyProblem("it is a public key, but must be a private one")
     named = value if isinstance(value, Mapping) else {}
     algorithms = _algorithms(key, named.get("alg"))
     if alg is not None and alg not in algorithms:
@@ -136,7 +136,7 @@ def read_verification_key(jwk: Any) -> VerificationKey:
 def read_key_set(jwks: Any, *, strict: bool = False) -> tuple[VerificationKey, ...]:
     """Read a JWK Set (RFC 7517 §5): keys that we cannot use are left out, or with `strict` refused.
 
-    Raises KeyProblem for what is not a set.
+    Raises KeyProblem if the value is not a set.
     """
     if not isinstance(jwks, Mapping) or not isinstance(jwks.get("keys"), list):
         raise KeyProblem('it is not an object with a list of "keys"')
@@ -171,7 +171,7 @@ def is_signed_by(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> bool:
 
 
 def repeated_kid(keys: Iterable[VerificationKey | SigningKey]) -> bool:
-    """Tell whether two keys have the same name (RFC 7517 §4.5)."""
+    """Return whether two keys have the same name (RFC 7517 §4.5)."""
     names = [key.kid for key in keys if key.kid is not None]
     return len(set(names)) != len(names)
 

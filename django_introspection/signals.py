@@ -1,4 +1,4 @@
-"""What happens here, for audit and counters; no signal carries the value of a token or a secret.
+"""Signals for audit and counters; none carries the value of a token or a secret.
 
 Every receiver gets keyword arguments only:
 

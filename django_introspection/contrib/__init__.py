@@ -1,1 +1,1 @@
-"""Bridges to other packages; each is imported only where that package is installed."""
+"""Bridges to other packages; each is imported only if that package is installed."""

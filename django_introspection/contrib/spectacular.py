@@ -1,6 +1,6 @@
 """OpenAPI by drf-spectacular: our endpoints, and the scopes of every protected operation.
 
-Both apps import this where `drf_spectacular` is an installed app; importing it is what activates it.
+Both apps import this if `drf_spectacular` is an installed app; importing it is what activates it.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class _Endpoint(OpenApiViewExtension):
 
 
 def _view(name: str) -> str | None:
-    """Return the path of a view, where the app is installed that has it."""
+    """Return the path of a view, if the app that has it is installed."""
     return f"django_introspection.authorization_server.{name}" if apps.is_installed("django_introspection") else None
 
 
@@ -144,8 +144,8 @@ def _text(description: str, **more: Any) -> Schema:
 def _form(required: list[str], **properties: Schema) -> dict[str, Schema]:
     """Describe a form, with the credentials that may be in it (`client_secret_post`, `private_key_jwt`)."""
     credentials = {
-        "client_id": _text("Who asks, where the credentials are in the body."),
-        "client_secret": _text("The secret, where it is not in the header.", format="password"),
+        "client_id": _text("The identifier of the client, if the credentials are in the body."),
+        "client_secret": _text("The secret, if it is not in the header.", format="password"),
         "client_assertion_type": _text("urn:ietf:params:oauth:client-assertion-type:jwt-bearer (RFC 7523)."),
         "client_assertion": _text("The JWT that a client signs instead of sending a secret.", format="password"),
     }
@@ -197,7 +197,7 @@ class IntrospectEndpoint(_Endpoint):
     authenticators = (_ClientSecret, _IntrospectionToken)
     operation = {
         "summary": "Introspect a token",
-        "description": "Say what a token means to the caller (RFC 7662). A token that is not good is no error.",
+        "description": "Return the members that the caller may see (RFC 7662). An inactive token is no error.",
         "parameters": HEADERS,
         "request": _form(
             ["token"],
@@ -210,7 +210,7 @@ class IntrospectEndpoint(_Endpoint):
                     ["active"],
                     active={
                         "type": "boolean",
-                        "description": "Whether the token is good, and for this caller to know.",
+                        "description": "Whether the token is active, and this caller may introspect it.",
                     },
                     scope=_text("Scopes with one space between."),
                     client_id=_text("The client that the token was issued to."),
@@ -225,7 +225,7 @@ class IntrospectEndpoint(_Endpoint):
                     jti=_text("The identifier of the token."),
                     cnf={"type": "object", "description": "The key that the token is bound to."},
                 ),
-                "What the token means. Further members are possible.",
+                "The members of the token. Further ones are possible.",
             ),
             **_errors(400, 401, 403, 413, 415, 429, 503),
         },
@@ -238,13 +238,13 @@ class TokenEndpoint(_Endpoint):
     target_class = _view("views.TokenView")
     operation = {
         "summary": "Get a token",
-        "description": "Give a client tokens for what it presents (RFC 6749 §3.2).",
+        "description": "Issue tokens for the grant that a client presents (RFC 6749 §3.2).",
         "parameters": HEADERS,
         "request": _form(
             ["grant_type"],
-            grant_type=_text("What is exchanged for the token, such as client_credentials."),
+            grant_type=_text("The grant that is exchanged for the token, such as client_credentials."),
             scope=_text("Scopes with one space between; all that the client may have by default."),
-            resource={**STRINGS, "description": "What the token is for (RFC 8707)."},
+            resource={**STRINGS, "description": "The resources that the token is for (RFC 8707)."},
             refresh_token=_text("The refresh token that is exchanged (RFC 6749 §6)."),
         ),
         "responses": {
@@ -270,7 +270,7 @@ class RevokeEndpoint(_Endpoint):
     target_class = _view("views.RevokeView")
     operation = {
         "summary": "Revoke a token",
-        "description": "End a token of the client (RFC 7009). One that is not good any more is no error.",
+        "description": "Revoke a token of the client (RFC 7009). A token that is already inactive is no error.",
         "parameters": HEADERS,
         "request": _form(
             ["token"],
@@ -278,7 +278,7 @@ class RevokeEndpoint(_Endpoint):
             token_type_hint=_text("What it may be. Changes nothing."),
         ),
         "responses": {
-            200: OpenApiResponse(None, "The token is not good, or not any more."),
+            200: OpenApiResponse(None, "The token is unknown or inactive."),
             **_errors(400, 401, 413, 415, 429, 503),
         },
     }

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 def aware(moment: datetime) -> datetime:
-    """Return a moment with its zone: TIME_ZONE where it has none, and the earlier one of two."""
+    """Return a moment with its zone: TIME_ZONE if it has none, and the earlier one of two."""
     return timezone.make_aware(moment, timezone.get_default_timezone()) if timezone.is_naive(moment) else moment
 
 

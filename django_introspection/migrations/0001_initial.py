@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                     "jwks_uri",
                     models.CharField(
                         blank=True,
-                        help_text="Where its JWK Set is, instead of the keys themselves: an https URL.",
+                        help_text="The https URL of its JWK Set, instead of the keys themselves.",
                         max_length=512,
                         validators=[django_introspection.models.fields.validate_jwks_uri],
                         verbose_name="address of its public keys",
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                     "access_token_lifetime",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="Seconds, where it is shorter than the setting.",
+                        help_text="Seconds, if shorter than the setting.",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="lifetime of access tokens",
@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
                     "refresh_token_lifetime",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="Seconds from the first to the last refresh token, where it is shorter than the setting.",
+                        help_text="Seconds from the first to the last refresh token, if shorter than the setting.",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="lifetime of refresh tokens",
@@ -170,7 +170,7 @@ class Migration(migrations.Migration):
                     "filter_scope",
                     models.BooleanField(
                         default=True,
-                        help_text="Tell it only the scopes that it serves, where it names any. Its own tokens are not filtered.",
+                        help_text="Return only the scopes that it serves, if it names any. Its own tokens are not filtered.",
                         verbose_name="filter scope",
                     ),
                 ),
@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=list,
-                        help_text="Members that it is told of tokens of others; none named: all. It always gets active.",
+                        help_text="Members of other clients' tokens that it gets: all if none is named. It always gets active.",
                         validators=[django_introspection.models.client.validate_members],
                         verbose_name="visible members",
                     ),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                             ("jwt", "A signed JWT that names its contents (jwt)"),
                         ],
                         default="opaque",
-                        help_text="A JWT can be read by whoever holds it, and needs ISSUER, SIGNING_KEYS and a resource.",
+                        help_text="Every holder of a JWT can read it. A JWT needs ISSUER, SIGNING_KEYS and a resource.",
                         max_length=8,
                         verbose_name="format of its access tokens",
                     ),

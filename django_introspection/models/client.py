@@ -24,21 +24,21 @@ class AuthMethod(models.TextChoices):
 
 
 class AccessTokenFormat(models.TextChoices):
-    """What the access tokens of a client are."""
+    """The format of the access tokens of a client."""
 
     OPAQUE = "opaque", _("A random value (opaque)")
     JWT = "jwt", _("A signed JWT that names its contents (jwt)")
 
 
 class GrantType(models.TextChoices):
-    """What a client may exchange for a token (RFC 7591 §2)."""
+    """The grants that a client may exchange for a token (RFC 7591 §2)."""
 
     CLIENT_CREDENTIALS = "client_credentials", _("Its own credentials (client_credentials)")
     REFRESH_TOKEN = "refresh_token", _("A refresh token (refresh_token)")
 
 
 class IntrospectionPolicy(models.TextChoices):
-    """Which tokens a client may be told about; each value includes the ones above it."""
+    """The tokens that a client may introspect; each value includes the ones above it."""
 
     NONE = "none", _("No tokens")
     OWN = "own", _("Its own tokens")
@@ -47,7 +47,7 @@ class IntrospectionPolicy(models.TextChoices):
 
 
 def validate_grant_types(value: Any) -> None:
-    """Refuse what is not a list of grant types that this server has."""
+    """Raise ValidationError unless the value is a list of grant types that this server supports."""
     if not isinstance(value, list) or not all(isinstance(item, str) and item in GrantType.values for item in value):
         raise ValidationError(_("Choose from the grant types of this server."))
 
@@ -58,7 +58,7 @@ def generate_client_id() -> str:
 
 
 def validate_members(value: Any) -> None:
-    """Refuse what is not a list of member names."""
+    """Raise ValidationError unless the value is a list of member names."""
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise ValidationError(_("Enter a list of member names."))
 
@@ -66,11 +66,11 @@ def validate_members(value: Any) -> None:
 class Client(models.Model):
     """A program known to this authorization server.
 
-    A row with the authentication method `elsewhere` says what a client of another source may introspect. `source_key`
-    names that client, so that the row is never taken for a later client with the same identifier.
+    A row with the authentication method `elsewhere` holds the introspection policy of a client of another source.
+    `source_key` names that client, so that the row is never taken for a later client with the same identifier.
 
-    What it *may ask for* (`scope`, `allowed_resources`) is apart from what it *serves* (`resources`,
-    `resource_scopes`); what it may introspect follows from the latter alone.
+    The scope and resources that it *may ask for* (`scope`, `allowed_resources`) are apart from those that it *serves*
+    (`resources`, `resource_scopes`); what it may introspect follows from the latter alone.
     """
 
     client_id = models.CharField(
@@ -104,7 +104,7 @@ class Client(models.Model):
         max_length=512,
         blank=True,
         validators=[validate_jwks_uri],
-        help_text=_("Where its JWK Set is, instead of the keys themselves: an https URL."),
+        help_text=_("The https URL of its JWK Set, instead of the keys themselves."),
     )
     grant_types = models.JSONField(_("grant types"), default=list, blank=True, validators=[validate_grant_types])
     scope = models.TextField(
@@ -125,14 +125,14 @@ class Client(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Seconds, where it is shorter than the setting."),
+        help_text=_("Seconds, if shorter than the setting."),
     )
     refresh_token_lifetime = models.PositiveIntegerField(
         _("lifetime of refresh tokens"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Seconds from the first to the last refresh token, where it is shorter than the setting."),
+        help_text=_("Seconds from the first to the last refresh token, if shorter than the setting."),
     )
     resources = models.JSONField(
         _("resources served"),
@@ -157,21 +157,21 @@ class Client(models.Model):
     filter_scope = models.BooleanField(
         _("filter scope"),
         default=True,
-        help_text=_("Tell it only the scopes that it serves, where it names any. Its own tokens are not filtered."),
+        help_text=_("Return only the scopes that it serves, if it names any. Its own tokens are not filtered."),
     )
     visible_members = models.JSONField(
         _("visible members"),
         default=list,
         blank=True,
         validators=[validate_members],
-        help_text=_("Members that it is told of tokens of others; none named: all. It always gets active."),
+        help_text=_("Members of other clients' tokens that it gets: all if none is named. It always gets active."),
     )
     access_token_format = models.CharField(
         _("format of its access tokens"),
         max_length=8,
         choices=AccessTokenFormat,
         default=AccessTokenFormat.OPAQUE,
-        help_text=_("A JWT can be read by whoever holds it, and needs ISSUER, SIGNING_KEYS and a resource."),
+        help_text=_("Every holder of a JWT can read it. A JWT needs ISSUER, SIGNING_KEYS and a resource."),
     )
     source_key = models.CharField(max_length=255, blank=True, editable=False)
     created_at = InstantField(_("created"), default=now, editable=False)

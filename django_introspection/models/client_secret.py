@@ -36,5 +36,5 @@ class ClientSecret(models.Model):
         return f"…{self.hint}"
 
     def is_live(self, at: datetime) -> bool:
-        """Tell whether it has not expired."""
+        """Return whether the secret has not expired at a moment."""
         return self.expires_at is None or at < self.expires_at

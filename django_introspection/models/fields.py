@@ -27,7 +27,7 @@ else:
 
 
 def now() -> datetime:
-    """Return this whole second in UTC, whatever USE_TZ and TIME_ZONE say."""
+    """Return this whole second in UTC, independent of USE_TZ and TIME_ZONE."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
@@ -48,20 +48,20 @@ class DigestField(_BinaryField):
         super().__init__(**{"max_length": 32, "editable": False, **options})
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
-        """Be binary(32) where a BLOB cannot be indexed."""
+        """Return a fixed binary type if the database cannot index a BLOB."""
         fixed = {"mysql": "binary(32)", "oracle": "raw(32)"}
         return fixed.get(connection.vendor) or super().db_type(connection)
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> bytes | None:
-        """Return bytes where a driver returns a memoryview."""
+        """Return bytes, also when a driver returns a memoryview."""
         return None if value is None else bytes(value)
 
 
 class InstantField(_Field):
     """A moment: seconds since the epoch in the column, an aware datetime in UTC in Python.
 
-    A DateTimeField cannot hold one hour a year where USE_TZ is off and the zone has daylight saving; these
-    moments decide whether a token is good. Whole seconds are what the wire has (RFC 7662 §2.2: exp, iat, nbf).
+    If USE_TZ is off and the zone has daylight saving, a DateTimeField cannot hold one hour a year; these moments decide
+    whether a token is active. Responses have whole seconds too (RFC 7662 §2.2: exp, iat, nbf).
     """
 
     description = _("Moment in UTC")
@@ -101,7 +101,7 @@ class InstantField(_Field):
 
 
 def validate_scope(value: str) -> None:
-    """Refuse what is not a scope (RFC 6749 §3.3)."""
+    """Raise ValidationError unless the value is a scope (RFC 6749 §3.3)."""
     try:
         parse_scope(value)
     except ValueError:
@@ -111,7 +111,7 @@ def validate_scope(value: str) -> None:
 
 
 def validate_resources(value: Any) -> None:
-    """Refuse what is not a list of resource identifiers (RFC 8707 §2)."""
+    """Raise ValidationError unless the value is a list of resource identifiers (RFC 8707 §2)."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValidationError(_("Enter a list of absolute URIs."))
     for resource in value:
@@ -120,7 +120,7 @@ def validate_resources(value: Any) -> None:
 
 
 def validate_jwks(value: Any) -> None:
-    """Refuse what is not a set of public keys that can verify signatures (RFC 7517 §5)."""
+    """Raise ValidationError unless the value is a set of public keys that can verify signatures (RFC 7517 §5)."""
     try:
         keys = read_key_set(value, strict=True)
     except KeyProblem as problem:

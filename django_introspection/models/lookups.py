@@ -29,7 +29,7 @@ class _Statement:
     places: tuple[tuple[int, int], ...]
     """Index of a parameter, index of the value that belongs there."""
     converters: tuple[tuple[int, tuple[Converter, ...], Any], ...]
-    """Index of a column, what converts its value, and the expression of the column."""
+    """Index of a column, the converters of its value, and the expression of the column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ MAX_REVOKED_BY = 300
 
 
 class TokenKind(models.TextChoices):
-    """What a token is for; the kinds never stand in for one another."""
+    """The purpose of a token; a token of one kind is never accepted as the other."""
 
     ACCESS = "access", _("Access token")
     REFRESH = "refresh", _("Refresh token")
@@ -28,9 +28,9 @@ class TokenKind(models.TextChoices):
 class Token(models.Model):
     """A token that was issued here.
 
-    The primary key is also the `jti`, the admin URL and the name in logs. Tokens of one authorization share
-    `grant_id`. `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried. `revoked_by`
-    says in words who or what ended it, where that is known.
+    The primary key is also the `jti`, the admin URL and the name in logs. Tokens of one authorization share `grant_id`.
+    `members` are further members of the answer (`cnf`, `acr` …): rendered, never queried. `revoked_by` says in words
+    which client, user or event ended it, if that is known.
 
     A refresh token that was used has `rotated_at` beside `revoked_at`; so has one whose answer was replaced within
     REFRESH_GRACE. The tokens that it was exchanged for name it as their `predecessor`, and no later one lives longer

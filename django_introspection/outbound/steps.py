@@ -54,7 +54,7 @@ class Pause(Step[None]):
 
 @dataclass(frozen=True, slots=True)
 class Blocking(Step[T]):
-    """Make a call that knows threads alone, such as one to a cache; what it is called with is nobody's to see."""
+    """Make a call that knows threads alone, such as one to a cache; its arguments are never shown."""
 
     call: Callable[[], T] = field(repr=False)
 
@@ -100,5 +100,5 @@ async def arun(steps: Steps[T]) -> T:
 
 
 def is_short_lived(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether a loop was made by `async_to_sync` for one call, so that nothing kept for it is used again."""
+    """Return whether a loop was made by `async_to_sync` for one call, so that nothing kept for it is used again."""
     return loop in AsyncToSync.loop_thread_executors

@@ -32,7 +32,7 @@ _STALE = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteErr
 """Errors of a kept connection that the server has closed meanwhile: worth one more try."""
 _UNCONNECTED = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
 _PASSING = frozenset({502, 503, 504})
-"""What a server behind a proxy answers while it starts again: worth one more try."""
+"""The statuses of a server behind a proxy while it restarts: worth one more try."""
 _RETRY_PAUSE = 0.05
 """Seconds."""
 _ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -41,7 +41,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request; what it sends is nobody's to see."""
+    """An HTTP request, whose headers and body are never shown."""
 
     method: str
     url: str
@@ -77,9 +77,9 @@ class Transport:
 
     Each call is bounded by `deadline()`, the sync one's name resolution excepted; connecting may take half of it. Proxy
     settings and netrc files of the environment are not read: a token goes to the configured host or nowhere. The sync
-    calls connect only to addresses that `allows` says, where it is given. `certificate` is what the client shows in
-    the TLS handshake: a file, or one with the certificate and one with its key. `proxy` is the URL of an HTTP proxy,
-    which may hold credentials. `headers` go with every request, and a `Host` among them replaces the usual one.
+    calls connect only to addresses for which `allows` returns True, if it is given. `certificate` is what the client
+    shows in the TLS handshake: a file, or one with the certificate and one with its key. `proxy` is the URL of an HTTP
+    proxy, which may hold credentials. `headers` go with every request, and a `Host` among them replaces the usual one.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class Transport:
         return _Send(self, request)
 
     def exchange(self, request: Callable[[], Request]) -> Steps[Reply]:
-        """Send a request that does no harm twice: once more where the server did not hear it or was just away.
+        """Send a request that does no harm twice: once more if the server did not receive it or was just away.
 
-        `request` makes it anew each time, since a client assertion is good once.
+        `request` makes it anew each time, since a client assertion is accepted only once.
         """
         try:
             reply = yield from self.send(request())

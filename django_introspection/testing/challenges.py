@@ -52,8 +52,8 @@ def assert_challenge(
     """Assert that a response refuses with one challenge of this scheme, and return it.
 
     `error` None is a challenge without error code: no token was sent. The status is the one of RFC 6750 §3.1 for the
-    error, or `status`. `scope` is compared without order; other parameters (`realm`, …) as they are, where named.
-    Takes responses of Django, DRF and HTTP clients. Raises AssertionError that tells what differs.
+    error, or `status`. `scope` is compared without order; other parameters (`realm`, …) as they are, if given. Takes
+    responses of Django, DRF and HTTP clients. Raises AssertionError that names the difference.
     """
     __tracebackhide__ = True
     wanted: dict[str, Any] = {"error": error, **parameters}
@@ -71,14 +71,14 @@ def assert_challenge(
 
 
 def assert_unauthorized(response: Any, *, scheme: str = "Bearer") -> Challenge:
-    """Assert that a response is 401 with one challenge of this scheme, whatever its error code, and return it."""
+    """Assert that a response is 401 with one challenge of this scheme and any error code, and return the challenge."""
     __tracebackhide__ = True
     _assert_status(response, 401)
     return _only(response, scheme)
 
 
 def assert_unavailable(response: Any) -> None:
-    """Assert that a response is 503, says when to come again, and challenges nobody: the token may be good."""
+    """Assert that a response is 503 with Retry-After and without a challenge, because the token may be active."""
     __tracebackhide__ = True
     _assert_status(response, 503)
     if not str(response.headers.get("Retry-After", "")).isdecimal():

@@ -1,4 +1,4 @@
-"""The claims of a token in a test: what is usual, changed by what the test says."""
+"""The claims of a token in a test: usual values, changed by those of the test."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LIFETIME = 60 * 60
 
 
 def complete(scope: str | Iterable[str], claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the claims of an access token of a client, good for an hour, with these changed.
+    """Return the claims of an access token of a client that expires in an hour, with these changed.
 
-    A claim that is None is not there. Raises ValueError for a value that no introspection response may have.
+    A claim that is None is left out. Raises ValueError for a value that no introspection response may have.
     """
     now = int(time.time())
     scope = scope if isinstance(scope, str) else format_scope(scope)

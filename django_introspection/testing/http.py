@@ -45,7 +45,7 @@ class Listener:
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Refuse every connection for a while: the port is bound, and nobody listens."""
+        """Refuse every connection for a while: the port is bound, but does not listen."""
         self.stop()
         bound = _bound(self._port)
         try:

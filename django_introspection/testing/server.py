@@ -48,7 +48,7 @@ class FakeAuthorizationServer:
     """Answer as an authorization server would, on a loopback port, while a `with` statement lasts.
 
     It has an introspection endpoint (RFC 7662), a token endpoint for `client_credentials` (RFC 6749 §4.4), a revocation
-    endpoint (RFC 7009), a metadata document (RFC 8414) and, where joserfc is installed, a key set. Every call to an
+    endpoint (RFC 7009), a metadata document (RFC 8414) and, if joserfc is installed, a key set. Every call to an
     endpoint needs the credentials of one of `clients`, by Basic or in the form. `requests` are those received, in
     order. `audience` is what tokens are for unless their claims say otherwise.
     """
@@ -65,7 +65,7 @@ class FakeAuthorizationServer:
 
     @property
     def issuer(self) -> str:
-        """The issuer identifier, which is also where the server is."""
+        """The issuer identifier, which is also the address of the server."""
         return self._listener.origin
 
     @property

@@ -1,4 +1,4 @@
-"""Access tokens that need no server: what one means stands in itself, and only a test believes it."""
+"""Access tokens that need no server: each holds its own claims, and is accepted only inside a test."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Target = TypeVar("Target")
 
 
 def token(*, scope: str | Iterable[str] = "", user: Any = None, **claims: Any) -> str:
-    """Return an access token with these claims, which is good inside `fake_tokens`.
+    """Return an access token with these claims, which is active inside `fake_tokens`.
 
-    Without claims it is a client's own, `test-client`, good for an hour, from the issuer and for the audience of the
-    backend that is asked; a claim that is None is left out. `user` is a saved user of this project: `sub` and
-    `username` are as this project's own authorization server would name them, and `request.user` is that user where
-    the backend knows users (DatabaseBackend). Raises ValueError for claims that no answer may have (RFC 7662 §2.2).
+    Without claims it is a client's own, `test-client`, expires in an hour, and is from the issuer and for the audience
+    of the backend that is asked; a claim that is None is left out. `user` is a saved user of this project: `sub` and
+    `username` are as this project's own authorization server would name them, and `request.user` is that user if the
+    backend knows users (DatabaseBackend). Raises ValueError for claims that no answer may have (RFC 7662 §2.2).
     """
     named = {} if user is None else {"sub": introspection_settings.SUBJECT(user), "username": user.get_username()}
     members = usual.complete(scope, {**named, **claims})
@@ -47,7 +47,7 @@ def inactive() -> str:
 
 
 def unavailable(*, retry_after: int = 5) -> str:
-    """Return a token about which nothing can be found out: 503, with `Retry-After` in seconds."""
+    """Return a token whose state is unknown, as when a server is down: 503, with `Retry-After` in seconds."""
     return _encode({"retry_after": retry_after})
 
 

@@ -21,5 +21,5 @@ class AllauthBackend(TokenBackend):
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
-        """Ask the database; raises IntrospectionUnavailable where it does not answer."""
+        """Ask the database; raises IntrospectionUnavailable if it does not answer."""
         return answer_for_allauth_token(token)

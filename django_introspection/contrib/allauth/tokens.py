@@ -1,4 +1,4 @@
-"""What a token of allauth's identity provider means."""
+"""The meaning of a token of allauth's identity provider."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ def _reason(token: Any, audience: list[str] | None) -> Reason | None:
 
 
 def _is_served(client: Any) -> bool:
-    """Tell whether the settings of allauth take clients of this type."""
+    """Return whether the settings of allauth accept clients of this type."""
     return client.type != Client.Type.PUBLIC or "none" in getattr(app_settings, "AUTH_METHODS", ("none",))
 
 
 def _audience(token: Any) -> list[str] | None:
-    """Return the resources of a token, None where they are not what they should be: that is not the same as none."""
+    """Return the resources of a token, None if they are malformed, which is not the same as no resources."""
     resources = token.data.get("resources", []) if isinstance(token.data, dict) else []
     if not isinstance(resources, list) or not all(isinstance(each, str) for each in resources):
         return None

@@ -12,7 +12,7 @@ from .tokens import answer_for_oauth_toolkit_token
 
 
 class OAuthToolkitBackend(TokenBackend):
-    """Look tokens up by checksum: one statement for an access token, a second one for what is none."""
+    """Look tokens up by checksum: one statement for an access token, a second one if none is found."""
 
     is_remote = False
 
@@ -23,5 +23,5 @@ class OAuthToolkitBackend(TokenBackend):
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
-        """Ask the database; raises IntrospectionUnavailable where it does not answer."""
+        """Ask the database; raises IntrospectionUnavailable if it does not answer."""
         return answer_for_oauth_toolkit_token(token)

@@ -1,4 +1,4 @@
-"""What a token of django-oauth-toolkit means."""
+"""The meaning of a token of django-oauth-toolkit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _rows(model: Any, token: str) -> QuerySet[Any]:
 
 
 def first(rows: QuerySet[Any]) -> Any:
-    """Return the first row as the database gives it, None where there is none."""
+    """Return the first row as the database gives it, None if there is none."""
     return next(iter(rows[:1]), None)
 
 
@@ -123,7 +123,7 @@ def _active(members: dict[str, Any], user: Any) -> Active:
 
 
 def is_usable(application: Any) -> bool:
-    """Ask an application whether it may be used, as its package does; raises IntrospectionUnavailable where it fails.
+    """Ask an application whether it may be used, as its package does; raises IntrospectionUnavailable if it fails.
 
     Nothing of a request is known here.
     """
@@ -131,7 +131,7 @@ def is_usable(application: Any) -> bool:
 
 
 def _idle() -> timedelta | None:
-    """Return how long a refresh token outlives its access token; None where that is for ever."""
+    """Return how long a refresh token outlives its access token; None if that is for ever."""
     value = oauth2_settings.REFRESH_TOKEN_EXPIRE_SECONDS
     if not value:
         return None
