@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from allauth.idp.oidc import app_settings
 from allauth.idp.oidc import models as oidc
 from django.core.checks import CheckMessage
 from django.db import Error as DatabaseError
-from django.db import router
+from django.db import connections, router
 from django.http import HttpRequest
+from django.utils import timezone
 
 from ...authorization_server.addresses import client_address
 from ...authorization_server.client_sources import (
@@ -84,8 +86,11 @@ def _methods() -> tuple[str, ...]:
 
 
 def _key(row: Any) -> str:
-    moment = row.created_at.replace(tzinfo=None)  # as it is in the column, with and without USE_TZ
-    return f"allauth:{row.id}:{moment.isoformat()}"
+    """Return a key that stays the same when USE_TZ or TIME_ZONE changes."""
+    moment = row.created_at
+    if timezone.is_naive(moment) and connections[row._state.db].features.supports_timezones:
+        moment = timezone.make_aware(moment, timezone.get_default_timezone()).astimezone(UTC)  # the column is in UTC
+    return f"allauth:{row.id}:{moment.replace(tzinfo=None).isoformat()}"
 
 
 def _confidential_client(client_id: str) -> Any:
