@@ -12,10 +12,10 @@ __version__ = "0.1.0.dev0"
 
 @conceal_locals
 def introspect(token: str, *, using: str = "default") -> TokenInfo | None:
-    """Return what an access token means here, None where it is not good.
+    """Return the meaning of an access token, None if this resource server rejects it.
 
     The same judgement as a view with IntrospectionAuthentication: kind, binding, times, issuer and audience included.
-    Raises IntrospectionUnavailable where it could not be found out.
+    Raises IntrospectionUnavailable if it is unknown whether the token is active.
     """
     from .resource_server.acceptance import validate
 

@@ -20,7 +20,7 @@ __all__ = ["ClientRateThrottle"]
 
 
 class ClientRateThrottle(SimpleRateThrottle):
-    """Limit the requests of a client, whatever addresses they come from.
+    """Limit the requests of a client, from all addresses together.
 
     Requests are counted by issuer and client, in the scope "client" of DEFAULT_THROTTLE_RATES. The issuer is that of
     the backend that answered. Only clients that act for themselves are counted, unless `user_tokens` is True. A request

@@ -26,7 +26,7 @@ else:
 
 
 class EndingTokens(NamedTuple):
-    """The tokens that end with the objects that are about to be deleted, and what their end depends on."""
+    """The tokens that end with the objects that are about to be deleted, and the conditions of their end."""
 
     total: int
     live: int

@@ -1,4 +1,4 @@
-"""Work that nobody waits for: done when the answer has been sent."""
+"""Work that no client waits for: it is done when the answer has been sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token requests: what a client gets for what it presents, by grant type (RFC 6749 §4.4, §6)."""
+"""Token requests: the tokens that a client gets for its grant, by grant type (RFC 6749 §4.4, §6)."""
 
 from __future__ import annotations
 

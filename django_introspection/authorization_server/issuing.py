@@ -126,12 +126,12 @@ def issue(
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
-    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own where that is shorter;
-    `members` are further members of the answer. `token_id` is for those who may ask twice: the second time raises
-    IntegrityError, and nothing is issued.
-    Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member that is
-    computed here or malformed, a client or user that is not active, a user whom SUBJECT does not name or names like
-    the client, and a JWT that cannot be made: without ISSUER, SIGNING_KEYS or audience (RFC 9068 §2.2), or too large.
+    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter; `members`
+    are further members of the answer. `token_id` is for those who may ask twice: the second time raises IntegrityError,
+    and nothing is issued. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a
+    member that is computed here or malformed, a client or user that is not active, a user whom SUBJECT does not name or
+    names like the client, and a JWT that cannot be made: without ISSUER, SIGNING_KEYS or audience (RFC 9068 §2.2), or
+    too large.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)

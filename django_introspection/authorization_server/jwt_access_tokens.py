@@ -28,13 +28,13 @@ NOT_CLAIMS = frozenset(
 
 
 def should_be_jwt(client: Client, audience: Iterable[str]) -> bool:
-    """Tell whether an access token is to be a JWT: the client's are, or those for one of its resources."""
+    """Return whether an access token must be a JWT: if the client's are, or those for one of its resources."""
     jwt_resources = [name for name, resource in introspection_settings.RESOURCES.items() if resource.takes_jwt]
     return names_any_of(jwt_resources, audience) or client.access_token_format == AccessTokenFormat.JWT
 
 
 def can_sign_jwt() -> bool:
-    """Tell whether ISSUER and SIGNING_KEYS are set."""
+    """Return whether ISSUER and SIGNING_KEYS are set."""
     return introspection_settings.ISSUER is not None and bool(signing_keys())
 
 
@@ -55,7 +55,7 @@ def require_signing(client: Client, audience: list[str]) -> None:
 def sign(token: Token) -> tuple[str, bytes]:
     """Return the value of a token that is not stored yet, and the digest to store it under.
 
-    The claims are the members of an introspection answer. The digest is of what is signed, and of no signature.
+    The claims are the members of an introspection answer. The digest covers the signed text without the signature.
     Raises ValidationError for a token that would be too large.
     """
     key = signing_keys()[0]

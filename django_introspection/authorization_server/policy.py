@@ -1,4 +1,4 @@
-"""What a caller may be told: which tokens, and which members of them (RFC 7662 §2.2, §4, §5)."""
+"""The introspection policy: the tokens that a caller may see, and their members (RFC 7662 §2.2, §4, §5)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _hidden(info: TokenInfo, caller: Client) -> Inactive:
 
 
 def may_see(info: TokenInfo, caller: Client) -> bool:
-    """Tell whether a client may be told about a token; only what it serves counts, not what it may ask for.
+    """Return whether a client may see a token; only the resources that it serves count, not those it may ask for.
 
     A refresh token, or one that does not say what it is, is described only to the client that holds it.
     """
@@ -53,7 +53,7 @@ def may_see(info: TokenInfo, caller: Client) -> bool:
 
 
 def filter_members(answer: Answer, caller: Client) -> Answer:
-    """Return the answer with the members that this caller is told, those of MEMBERS included.
+    """Return the answer with the members that this caller may see, those of MEMBERS included.
 
     Raises IntrospectionUnavailable if MEMBERS fails: half an answer could open what a whole one would not.
     """
@@ -66,7 +66,7 @@ def filter_members(answer: Answer, caller: Client) -> Answer:
 
 
 def _is_own(info: TokenInfo, caller: Client) -> bool:
-    """Tell whether a token was issued to this client; one of the same name at another issuer is somebody else."""
+    """Return whether a token was issued to this client; a client of the same name at another issuer is another one."""
     issuer = introspection_settings.ISSUER
     return info.client_id == caller.client_id and (issuer is None or info.iss in (None, issuer))
 

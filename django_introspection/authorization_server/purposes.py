@@ -1,4 +1,4 @@
-"""The purpose of a client: what follows from it for a new client, and how it is read from the fields of any."""
+"""The purpose of a client: its meaning for a new client, and how it is read from the fields of any client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..models import Client, GrantType, IntrospectionPolicy
 
 
 class Purpose(TextChoices):
-    """What a client is for."""
+    """The purpose of a client."""
 
     RESOURCE_SERVER = "resource-server", _("Resource server: an API that introspects the tokens it receives")
     MACHINE = "machine", _("Machine client: a program that gets tokens of its own to call APIs")

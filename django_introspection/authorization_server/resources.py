@@ -1,4 +1,4 @@
-"""Which resources a token is for, and what of the scope means something to them (RFC 8707 §2, RFC 9068 §3)."""
+"""The resources that a token is for, and the scope that means something to them (RFC 8707 §2, RFC 9068 §3)."""
 
 from __future__ import annotations
 
@@ -133,9 +133,9 @@ def _understanding(resources: list[str], scope: Scope) -> list[str]:
 
 
 def _understood(scope: Scope, resources: list[str], *, may_be_nothing: bool = False) -> Scope:
-    """Return the scope that means something to the resources; nothing is an answer only to who asked for no scope.
+    """Return the scope that means something to the resources; it may be empty only if the client asked for no scope.
 
-    An empty scope cannot be told on the wire (RFC 6749 §3.3), where a missing one means all that was asked for.
+    A response cannot contain an empty scope (RFC 6749 §3.3), and a missing one means all that was asked for.
     """
     if not introspection_settings.RESOURCES:
         return scope

@@ -29,7 +29,7 @@ CACHE_UNAVAILABLE = _(
     "The tokens were revoked, but the cache of revocations did not answer: cached answers and JWTs may still be "
     "accepted. Revoke again when the cache answers."
 )
-"""What admin and command report of a revocation that raised IntrospectionUnavailable."""
+"""The text that admin and command show if a revocation raised IntrospectionUnavailable."""
 BATCH = 500
 """Tokens in one statement, one call to the cache and one signal."""
 

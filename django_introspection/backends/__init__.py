@@ -1,4 +1,4 @@
-"""Where an answer comes from. A backend is imported when it is used, and what it needs with it."""
+"""The sources of answers. A backend and its dependencies are imported when it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found out about a backend by trying it, for the command introspection_doctor."""
+"""The findings about a backend that was tried, for the command introspection_doctor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..protocol.opaque import ACCESS_TOKEN, generate
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found, and what to do about it; neither holds a secret."""
+    """One result of a try, and the advice about it; neither holds a secret."""
 
     severity: Severity
     what: str
@@ -45,12 +45,12 @@ class Finding:
 
 
 def random_token() -> str:
-    """Make a token of the right shape that nobody has issued."""
+    """Make a token of the right shape that was never issued."""
     return generate(ACCESS_TOKEN)
 
 
 def ask(introspect: Callable[[str], Answer]) -> Iterator[Finding]:
-    """Ask about a token that nobody has issued; only "inactive" is right."""
+    """Ask about a token that was never issued; only "inactive" is right."""
     start = time.monotonic()
     try:
         answer = introspect(random_token())

@@ -1,4 +1,4 @@
-"""What the commands share: examples in the help, JSON, exit codes, and secrets that never stand on a command line."""
+"""The shared parts of the commands: examples in the help, JSON, exit codes, and secrets outside the command line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CommandOptions = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command found or did: the members of its JSON, other text for people, why it failed, and a warning."""
+    """The result of a command: the members of its JSON, a text for people, the reason of a failure, and a warning."""
 
     members: Mapping[str, Any] = field(repr=False)
     text: str | None = field(default=None, repr=False)
@@ -52,7 +52,7 @@ class _Help(RawDescriptionHelpFormatter, DjangoHelpFormatter):
 
 
 class ScriptCommand(BaseCommand):
-    """A command for scripts: it asks nothing back, and what it prints and how it ends can be relied on.
+    """A command for scripts: it asks no questions, and its output and exit code are stable.
 
     `examples` are lines for a shell, each one of them runnable.
     """
@@ -111,14 +111,14 @@ def one_line_failures() -> Iterator[None]:
 
 
 def add_value_arguments(parser: ArgumentParser, name: str, what: str, *, required: bool = False) -> None:
-    """Take the place of a secret or a token: everybody on a machine can read the command lines of all processes."""
+    """Take the place of a secret or a token, because every user of a machine can read all command lines."""
     places = parser.add_mutually_exclusive_group(required=required)
     places.add_argument(f"--{name}-env", metavar="NAME", help=f"the environment variable that holds {what}")
     places.add_argument(f"--{name}-file", metavar="PATH", help=f"the file that holds {what}; - is standard input")
 
 
 def read_value(options: CommandOptions, name: str) -> str | None:
-    """Return the secret or token at the place that was named, None where none was; raises CommandError.
+    """Return the secret or token at the place that was named, None if none was; raises CommandError.
 
     A line end behind it is no part of it. What was given as its place is never repeated: it may be the value itself.
     """
@@ -189,7 +189,7 @@ def _text(outcome: CommandResult) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value for people; what could steer a terminal is escaped."""
+    """Return a value for people, with characters escaped that could control a terminal."""
     match value:
         case None:
             return "-"

@@ -26,11 +26,11 @@ PATIENCE = 60
 
 
 class OtherProcessFailed(Exception):
-    """The other process told nothing."""
+    """The other process reported no result."""
 
 
 class Seen(NamedTuple):
-    """Whether another process sees what is in a cache, by alias, and tombstones; None where a cache does not answer."""
+    """Whether another process sees what is in a cache, by alias, and tombstones; None if a cache does not answer."""
 
     caches: Mapping[str, bool | None]
     tombstones: bool | None

@@ -1,4 +1,4 @@
-"""What every face does: read the token of a request, judge it, and say who came."""
+"""The steps of every way to protect a view: read the token of a request, judge it, and identify the user or client."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class TokenUser(UserInterface):
     """The resource owner or client of a token; needs no table and no contrib.auth.
 
     `pk` is a UUID made of the issuer and the name that it gives: the subject, the `username` of a person without a
-    subject, or the client that acts for itself. `issuer` is what the settings name; the caller vouches for `info.iss`
+    subject, or the client that acts for itself. `issuer` is the one in the settings; the caller vouches for `info.iss`
     if it gives none. Never staff, never superuser and without permissions, whatever the answer says.
     """
 

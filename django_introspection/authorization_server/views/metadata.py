@@ -24,7 +24,7 @@ class MetadataView(ProtocolView):
     """Describe this authorization server, from its configured issuer and never from the Host of a request."""
 
     def get(self, request: Request, issuer_path: str = "") -> HttpResponse:
-        """Answer where the path is the issuer's (RFC 8414 §3.1)."""
+        """Answer if the path is the issuer's (RFC 8414 §3.1)."""
         issuer = introspection_settings.ISSUER
         if issuer is None or issuer_path.strip("/") != path_of(issuer):
             raise InvalidRequest("There is no such issuer here.", status=404)

@@ -16,7 +16,7 @@ class RevokeView(ProtocolView):
     """Revoke a token of the client that asks."""
 
     def post(self, request: Request) -> HttpResponse:
-        """Answer 200 for a token that is no longer good, and as well for one that never was (RFC 7009 §2.2)."""
+        """Answer 200 if the token is revoked now, and also if it was already inactive or unknown (RFC 7009 §2.2)."""
         form = self.form()
         client = authenticate_client(self.http_request, form)
         token = find(form.require("token"))

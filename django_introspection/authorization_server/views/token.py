@@ -18,7 +18,7 @@ from .base import ProtocolView, json_response
 
 
 class TokenView(ProtocolView):
-    """Give a client tokens for what it presents."""
+    """Issue tokens for the grant that a client presents."""
 
     repeatable = ("resource",)
 

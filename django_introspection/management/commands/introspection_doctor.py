@@ -29,7 +29,7 @@ APP = "introspection"
 
 
 class LocatedFinding(NamedTuple):
-    """A finding, and what it is about."""
+    """A finding, and its subject."""
 
     about: str
     finding: Finding
@@ -104,7 +104,7 @@ def _settings() -> Iterator[Finding]:
 
 
 def _database() -> Iterator[Finding]:
-    """Look for migrations that were not applied where tokens are written."""
+    """Look for migrations that are not applied in the database to which tokens are written."""
     alias = router.db_for_write(apps.get_model(APP, "Token")) or DEFAULT_DB_ALIAS
     try:
         executor = MigrationExecutor(connections[alias])
@@ -121,7 +121,7 @@ def _database() -> Iterator[Finding]:
 
 
 def _checked_rows(alias: str) -> Iterator[Finding]:
-    """Run our own system checks of what the tables hold."""
+    """Run our own system checks of the rows in the tables."""
     found = checks.run_checks(tags=[checks.Tags.database], include_deployment_checks=True, databases=[alias])
     for message in found:
         if str(message.id).startswith(f"{TAG}.") and not message.is_silenced():

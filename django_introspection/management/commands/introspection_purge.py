@@ -13,7 +13,7 @@ from ..base import CommandOptions, CommandResult, ScriptCommand, count, duration
 
 
 class Command(ScriptCommand):
-    """Delete expired tokens, and expired client secrets where that is asked."""
+    """Delete expired tokens, and expired client secrets if requested."""
 
     help = (
         "Delete expired tokens in small transactions. It can be stopped at any moment and run again. "

@@ -1,4 +1,4 @@
-"""Try whether introspection works here: the same command, where Django looks for it in this app."""
+"""Try whether introspection works here: the same command, in the place that Django searches in this app."""
 
 from __future__ import annotations
 
