@@ -108,11 +108,12 @@ def test_a_hint_and_unknown_parameters_change_nothing(resource_server: Any, toke
 
 
 @pytest.mark.requirement("7662-2.1-f")
-def test_a_refresh_token_is_found_although_the_hint_says_access_token(machine: Any) -> None:
+@pytest.mark.parametrize("hint", ["refresh_token", "access_token", ""])
+def test_a_refresh_token_is_found_whatever_the_hint(machine: Any, hint: str) -> None:
     issued = factories.TokenFactory(client=machine.client, refresh=True)
 
     response = endpoints.post(
-        "/oauth/introspect", {"token": issued.refresh_token, "token_type_hint": "access_token"}, auth=machine
+        "/oauth/introspect", {"token": issued.refresh_token, "token_type_hint": hint}, auth=machine
     )
 
     assert response.json()["active"] is True
