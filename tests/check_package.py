@@ -23,7 +23,7 @@ MUST_HAVE = (
     "migrations/0001_initial.py",
     "templates/admin/introspection/client/secret.html",
     "static/introspection/admin.css",
-    "static/introspection/tokens.css",
+    "static/introspection/copy.js",
     "management/commands/introspection_token.py",
 )
 SDIST_MUST_HAVE = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "manage.py", "tests/conftest.py")

@@ -17,8 +17,6 @@ from django_introspection.shared_caches import LONGEST_WAIT, shared_cache
 from tests import services
 from tests.misbehaving.server import MisbehavingServer, silent_url
 
-pytest.importorskip("redis", reason="the client of Redis is installed with the group services")
-
 REDIS = "django.core.cache.backends.redis.RedisCache"
 
 

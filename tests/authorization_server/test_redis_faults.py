@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.cache import caches
 
 from django_introspection import revocations
@@ -21,7 +22,6 @@ from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.protocol.errors import RevocationsLost
 from tests import endpoints, factories
 
-redis = pytest.importorskip("redis", reason="the client library of Redis is not installed")
 pytestmark = [
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="the program redis-server is not installed"),
     pytest.mark.django_db(transaction=True),
