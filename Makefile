@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix
+.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -23,14 +23,17 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m example_project.demo $(if $(ONCE),--once)
 
 test: $(VENV)/.installed-test
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -m "not processes" $(ARGS)
 
 # The example in a browser: it takes django-oauth-toolkit as well.
 
 demo-browser: $(VENV)/.installed-extra-oauth-toolkit
 	$(BIN)/python -m example_project.browser_demo
 
-# For a change: fast checks first.
+# For a change: fast checks first; test-all has the tests that start processes too, as coverage and the matrix have.
+
+test-all: $(VENV)/.installed-test
+	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .

@@ -16,6 +16,8 @@ from example_project.demo import served
 from example_project.story import Demo, Story, UnexpectedAnswerError
 from example_project.transcript import Transcript
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

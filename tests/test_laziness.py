@@ -6,6 +6,8 @@ import pytest
 
 from tests.projects.run import run_module
 
+pytestmark = pytest.mark.processes
+
 FACES = [
     "django_introspection",
     "django_introspection.authentication",

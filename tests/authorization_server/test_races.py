@@ -15,6 +15,8 @@ from django_introspection.protocol import opaque
 from tests import endpoints, factories
 from tests.authorization_server.racing import Race, in_threads, run_everywhere
 
+pytestmark = pytest.mark.processes
+
 USES = 50
 """Refreshes beside a revocation. Before the last one the revocation is waited for: SQLite may let it starve."""
 

@@ -23,6 +23,7 @@ from django_introspection.protocol.errors import RevocationsLost
 from tests import endpoints, factories
 
 pytestmark = [
+    pytest.mark.processes,
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="the program redis-server is not installed"),
     pytest.mark.django_db(transaction=True),
 ]

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conformance.table import LEVELS, read
 
+pytestmark = pytest.mark.processes
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]

@@ -624,6 +624,7 @@ def test_a_scheme_that_there_is_not_is_refused_where_it_is_named(schemes: Any) -
         token_required(schemes=schemes)
 
 
+@pytest.mark.processes
 @pytest.mark.requirement("9449-11.1-b")
 def test_a_proof_is_good_once_among_all_processes(tmp_path: Any) -> None:
     proof = good(TOKEN)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.projects.run import run_module
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: Any) -> dict[str, Any]:

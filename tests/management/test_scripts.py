@@ -19,6 +19,8 @@ from django_introspection.protocol import opaque
 
 from .scripts import ROOT, Project, run_here, succeeded
 
+pytestmark = pytest.mark.processes
+
 COMMANDS = [
     "introspection_client",
     "introspection_token",

@@ -6,6 +6,8 @@ import pytest
 
 from .run import run_tests
 
+pytestmark = pytest.mark.processes
+
 PROJECTS = ["custom_user", "naive_times", "atomic_requests", "login_required", "script_name", "replica"]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .run import run_tests
+
+pytestmark = pytest.mark.processes
 
 
 def test_every_page_of_ours_works_with_unfold() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.test_documentation import Block, blocks, project
 
+pytestmark = pytest.mark.processes
+
 SETTINGS = Block(
     "settings.py",
     dedent("""

@@ -204,10 +204,14 @@ def test_a_token_is_not_used_to_ask_about_itself(api: flows.Application, configu
     assert_refused(endpoints.introspect(token, auth=f"Bearer {token}"), 401, "invalid_token")
 
 
+def for_caller(info: Any, user: Any, caller: Any) -> dict[str, Any]:
+    return {"asked_by": caller.client_id}
+
+
 def test_the_hook_for_members_is_told_who_asks(
     shop: flows.Application, api: flows.Application, configured: Any
 ) -> None:
-    configured(MEMBERS="tests.authorization_server.test_known_defects.for_caller")
+    configured(MEMBERS=f"{__name__}.for_caller")
 
     assert flows.members(flows.client_credentials(shop), api)["asked_by"] == api.client.client_id
 

@@ -13,6 +13,8 @@ from tests.projects.run import run_module
 
 from .settings import AUDIENCE
 
+pytestmark = pytest.mark.processes
+
 PROJECT = __package__
 
 
