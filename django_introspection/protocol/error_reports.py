@@ -45,13 +45,13 @@ def conceal_locals(function: Function) -> Function:
 
 def _clear(error: BaseException, handled: BaseException | None) -> None:
     """Clear the frames of an error and of its causes, up to the error that was being handled before."""
-    seen: set[BaseException | None] = {None, handled}
+    seen = {id(handled)}  # by identity, because some exceptions cannot be hashed
     waiting: list[BaseException | None] = [error]
     while waiting:
         each = waiting.pop()
-        if each in seen or each is None:
+        if each is None or id(each) in seen:
             continue
-        seen.add(each)
+        seen.add(id(each))
         clear_frames(each.__traceback__)
         waiting += [each.__cause__, each.__context__]
         if isinstance(each, BaseExceptionGroup):

@@ -210,3 +210,15 @@ def test_it_survives_pickling_and_copying(info: TokenInfo) -> None:
 
 def test_its_repr_tells_identifiers_and_no_personal_data(info: TokenInfo) -> None:
     assert repr(info) == "<TokenInfo jti='0190-1' client_id='client-1'>"
+
+
+def test_a_value_of_another_type_is_kept_as_it_is() -> None:
+    class Text(str):
+        __slots__ = ()
+
+    value = Text("a")
+    info = TokenInfo({"custom": value, "list": [value]})
+
+    assert info["custom"] is value
+    assert info["list"] == (value,)
+    assert info.to_dict() == {"active": True, "custom": "a", "list": ["a"]}
