@@ -28,12 +28,20 @@ def functions_of(prepare: Callable[[], Any], act: Callable[[Any], Any]) -> list[
     found: dict[CodeType, None] = {}
 
     def note(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(FILES):
+        if event == "call" and frame.f_code.co_filename.startswith(FILES) and not _crashes_as_it_returns(frame.f_code):
             found[frame.f_code] = None
 
     with _tracing(note):
         act(ready)
     return list(found)
+
+
+def _crashes_as_it_returns(function: CodeType) -> bool:
+    """Return whether an error that only a tracer can raise, at the return of this coroutine, crashes the interpreter.
+
+    CPython 3.12 runs the coroutine once more after its frame was cleared. Errors that code raises are not affected.
+    """
+    return sys.version_info[:2] == (3, 12) and function.co_name == "aconcealing"
 
 
 @contextmanager

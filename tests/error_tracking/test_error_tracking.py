@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,7 @@ import pytest
 
 from tests.projects.run import run_module
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(
-        sys.version_info[:2] == (3, 12),
-        reason="CPython 3.12.1 crashes under this profiler; not examined yet",
-    ),
-]
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
