@@ -10,6 +10,7 @@ from ..conf import introspection_settings
 from ..hooks import call_hook
 from ..models import Client, IntrospectionPolicy
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.dialects import scope_tokens
 from ..protocol.explanation import quoted
 from ..protocol.identifiers import names_any_of
 from ..protocol.introspection import wrong_member
@@ -59,7 +60,7 @@ def filter_members(answer: Answer, caller: Client) -> Answer:
     """
     if not answer:
         return answer
-    members = {**answer.info, **_further(answer, caller)}
+    members = _with_plain_scope({**answer.info, **_further(answer, caller)})
     if not _is_own(answer.info, caller):
         members = _filtered(members, caller)
     return Active(TokenInfo(members), answer.user)
@@ -71,12 +72,19 @@ def _is_own(info: TokenInfo, caller: Client) -> bool:
     return info.client_id == caller.client_id and (issuer is None or info.iss in (None, issuer))
 
 
+def _with_plain_scope(members: dict[str, Any]) -> dict[str, Any]:
+    """Return the members with one string as the scope (RFC 7662 §2.2), however another server has written it."""
+    if isinstance(members.get("scope", ""), str) and "scp" not in members:
+        return members
+    plain = {name: value for name, value in members.items() if name != "scp"}
+    return {**plain, "scope": format_scope(scope_tokens(members))}
+
+
 def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
     """Leave out the scopes and members that mean nothing to the caller or are none of its business."""
     served = caller.resource_scopes.split()
     if caller.filter_scope and served:
-        scope = members.get("scope", "").split(" ")
-        members = {**members, "scope": format_scope(token for token in scope if token in served)}
+        members = {**members, "scope": format_scope(token for token in scope_tokens(members) if token in served)}
     visible = caller.visible_members or members
     return {name: value for name, value in members.items() if name in visible and value != ""}
 

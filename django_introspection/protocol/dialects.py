@@ -34,14 +34,14 @@ _OTHER_KINDS = frozenset(
 _ACCESS_KINDS = frozenset({"access", "access_token", "bearer", "dpop", "at+jwt", "application/at+jwt"})
 
 
-def scope_tokens(members: Members) -> frozenset[str]:
+def scope_tokens(members: Members) -> tuple[str, ...]:
     """Return the scope tokens of `scope`, or if there is no such member, of `scp`; each a string or a list."""
     value = members.get("scope")
     if value is None:
         value = members.get("scp")
     if isinstance(value, str):
-        return frozenset(filter(None, value.split(" ")))
-    return frozenset(value) if value is not None and is_scope_list(value) else frozenset()
+        return tuple(filter(None, value.split(" ")))
+    return tuple(value) if value is not None and is_scope_list(value) else ()
 
 
 def is_scope_list(value: Any) -> bool:

@@ -58,7 +58,7 @@ class TokenInfo(Mapping[str, Any]):
     @property
     def scopes(self) -> frozenset[str]:
         """The scope tokens of `scope`, or else of `scp`; either may be a string or a list."""
-        return dialects.scope_tokens(self._members)
+        return frozenset(dialects.scope_tokens(self._members))
 
     @property
     def audiences(self) -> tuple[str, ...]:

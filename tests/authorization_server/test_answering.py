@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from django_introspection.testing import FakeAuthorizationServer
-from tests import endpoints
+from tests import endpoints, factories
+from tests.misbehaving.server import MisbehavingServer
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 BACKENDS = "django_introspection.backends"
@@ -67,3 +68,27 @@ def test_a_token_that_the_other_server_has_revoked_is_inactive_if_that_server_is
     issuer.revoke(token)
 
     assert is_active(token, resource_server) is (kind == "JWT")
+
+
+@pytest.mark.requirement("7662-2.2-e")
+@pytest.mark.parametrize("name", ["scope", "scp"])
+@pytest.mark.parametrize("value", [["orders:read", "other"], "orders:read other"])
+@pytest.mark.parametrize(
+    ("served", "expected"), [("", "orders:read other"), ("orders:read", "orders:read"), ("x", None)]
+)
+def test_scopes_of_the_other_server_are_sent_as_one_string_and_filtered_however_it_writes_them(
+    settings: Any, db: None, name: str, value: Any, served: str, expected: str | None
+) -> None:
+    caller = factories.RegistrationFactory(resources=[AUDIENCE], resource_scopes=served)
+    with MisbehavingServer("active", **{"aud": AUDIENCE, "scope": None, name: value}) as server:
+        settings.TOKEN_INTROSPECTION = {
+            **TOKEN_INTROSPECTION,
+            **server.settings(audience=AUDIENCE),
+            "INTROSPECTION_BACKEND": "default",
+        }
+        response = endpoints.introspect("a-token", auth=caller)
+
+    assert response.status_code == 200
+    assert response.json()["active"] is True
+    assert response.json().get("scope") == expected
+    assert "scp" not in response.json()
