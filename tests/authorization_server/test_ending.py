@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth import get_user_model
-from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import ProtectedError
@@ -256,7 +255,7 @@ def test_a_disabled_owner_that_is_rolled_back_leaves_no_tombstone(issued: Any) -
 
 def test_tombstones_of_disabled_owners_are_restored(issued: Any) -> None:
     save(issued.token.user, is_active=False)
-    caches["default"].clear()
+    test_caches.empty()
 
     call_command("introspection_token", "restore-tombstones", verbosity=0)
 

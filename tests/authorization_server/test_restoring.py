@@ -82,7 +82,7 @@ def test_the_first_token_that_is_issued_sets_the_marker() -> None:
 
 
 def test_a_request_to_an_endpoint_restores_what_was_lost(revoked: list[Token], caplog: Any) -> None:
-    caches["default"].clear()
+    test_caches.empty()
     restoring._look_for_markers.reset()
 
     assert endpoints.introspect("unknown", auth=factories.ResourceServerFactory()).json() == {"active": False}
@@ -110,7 +110,7 @@ def test_one_request_writes_one_slice_and_the_next_ones_go_on(
 ) -> None:
     monkeypatch.setattr(restoring, "BATCH", 2)
     monkeypatch.setattr(restoring, "SLICE", 0)
-    caches["default"].clear()
+    test_caches.empty()
 
     seen = []
     for _ in range(4):
@@ -125,7 +125,7 @@ def test_tokens_that_expire_in_the_same_second_are_all_written(
 ) -> None:
     monkeypatch.setattr(restoring, "BATCH", 2)
     Token.objects.filter(revoked_at__gt=1).update(expires_at=revoked[0].expires_at + timedelta(minutes=1))
-    caches["default"].clear()
+    test_caches.empty()
 
     assert restore_all() == 5
     assert judged(revoked) == [True] * 5
@@ -134,7 +134,7 @@ def test_tokens_that_expire_in_the_same_second_are_all_written(
 def test_while_another_process_restores_nothing_is_done(revoked: list[Token], monkeypatch: pytest.MonkeyPatch) -> None:
     place = introspection_settings.REVOCATIONS
     assert place is not None
-    caches["default"].clear()
+    test_caches.empty()
     with restoring._alone(place):
         look_again()
         assert keys_of_tombstones() == 0
@@ -190,7 +190,7 @@ def test_evicted_tombstones_are_noticed_by_a_sample(revoked: list[Token], caplog
 
 
 def test_each_of_two_authorization_servers_restores_its_own(revoked: list[Token], settings: Any) -> None:
-    caches["default"].clear()
+    test_caches.empty()
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": "https://other.example"}
     revocations.set_markers()
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": "https://auth.example.com"}
@@ -212,7 +212,7 @@ def test_looking_raises_nothing(problem: str, settings: Any) -> None:
 
 
 def test_the_command_restores_and_says_how_many(revoked: list[Token], capsys: Any) -> None:
-    caches["default"].clear()
+    test_caches.empty()
 
     call_command("introspection_token", "restore-tombstones")
 

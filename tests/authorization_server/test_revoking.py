@@ -22,7 +22,7 @@ from django_introspection.authorization_server.revoking import (
 )
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models import GrantType, Token, TokenKind
-from tests import endpoints, factories, services
+from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_refused
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -40,13 +40,15 @@ class Forgetful(LocMemCache):
 def tombstones(settings: Any) -> Any:
     """Write tombstones into a cache of the suite, or into another one."""
 
+    own = settings.CACHES["default"]
+
     def use(**cache: Any) -> None:
-        settings.CACHES = {"default": services.cache(), "revocations": cache or services.cache()}
+        settings.CACHES = {"default": own, "revocations": cache or own}
         place = {"ALIAS": "revocations", "PREFIX": PREFIX}
         settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": place}
 
     yield use
-    settings.CACHES = {"default": services.cache()}
+    settings.CACHES = {"default": own}
 
 
 @pytest.fixture

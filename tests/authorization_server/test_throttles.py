@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 
@@ -17,6 +16,7 @@ from django_introspection.authorization_server import throttles
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import InvalidSetting
 from django_introspection.protocol import opaque
+from tests import caches as test_caches
 from tests import endpoints, factories
 from tests.authorization_server.helpers import (
     ENDPOINTS,
@@ -91,7 +91,7 @@ def use_cache(settings: Any) -> Callable[[type[BaseCache]], None]:
 @pytest.fixture
 def calls(use_cache: Any) -> list[tuple[str, str]]:
     use_cache(RecordingCache)
-    caches["default"].clear()
+    test_caches.empty()
     RecordingCache.calls.clear()
     return RecordingCache.calls
 
@@ -262,7 +262,7 @@ def test_the_cache_that_counts_can_be_chosen(throttle: Any, db: None, settings: 
         "default": {"BACKEND": f"{__name__}.BrokenCache"},
         "counts": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": __name__},
     }
-    caches["counts"].clear()
+    test_caches.empty("counts")
     throttle(ALIAS="counts")
 
     assert statuses(4) == [401, 401, 401, 429]

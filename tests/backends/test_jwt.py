@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
-from django.core.cache import caches
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
 from django_introspection.backends import jwt
@@ -277,7 +276,7 @@ def test_a_cache_that_lost_its_data_lets_nothing_in_until_it_is_restored(
     call: Any, server: MisbehavingServer, counted: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     revoked, token = access_token(server.origin), access_token(server.origin, sub="another")
-    caches["default"].clear()
+    test_caches.empty()
 
     for value in (token, revoked, token):
         with pytest.raises(RevocationsLost):

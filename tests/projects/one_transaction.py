@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.db import connections, transaction
 
 from django_introspection import revocations
@@ -13,6 +12,7 @@ from django_introspection.authorization_server import ending, issuing, rotation
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models import Client, GrantType, Token, TokenKind
+from tests import caches as test_caches
 from tests import endpoints, factories
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -84,7 +84,7 @@ def test_tombstones_are_written_again_after_the_commit_of_that_database(holder: 
 
     with transaction.atomic(using="second"):
         revoke_token(issued.token, by=None)
-        caches["default"].clear()
+        test_caches.empty()
 
     assert revocations.is_revoked(issued.token.digest)
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.cache import caches
 from rest_framework.permissions import AllowAny
 
 from django_introspection.protocol.principal import is_client
@@ -236,12 +235,6 @@ class TwiceForAll(Twice):
     user_tokens = True
 
 
-@pytest.fixture
-def empty_cache() -> None:
-    caches["default"].clear()
-
-
-@pytest.mark.usefixtures("empty_cache")
 def test_a_throttle_counts_the_clients_of_two_servers_apart(two: Two) -> None:
     two.configure(b={})
     cron = {"client_id": "cron", "sub": "cron", "throttle": Twice}
@@ -252,7 +245,6 @@ def test_a_throttle_counts_the_clients_of_two_servers_apart(two: Two) -> None:
     assert two.ask("b", **cron, iss=BETA)[0].status_code == 429
 
 
-@pytest.mark.usefixtures("empty_cache")
 def test_a_throttle_does_not_count_people_as_their_client(two: Two) -> None:
     alice = {"client_id": "spa", "username": "alice"}
 

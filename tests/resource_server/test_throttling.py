@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.cache import caches
 from rest_framework.permissions import AllowAny
 
 from django_introspection.authentication import IntrospectionAuthentication
@@ -22,11 +21,6 @@ class Twice(ClientRateThrottle):
 
 class TwiceForEverybody(Twice):
     user_tokens = True
-
-
-@pytest.fixture(autouse=True)
-def empty_cache() -> None:
-    caches["default"].clear()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.cache import caches
 from django.core.management import call_command
 from django.db import transaction
 from django.test import Client as Browser
@@ -22,6 +21,7 @@ from django_introspection.authorization_server.restoring import restore_all
 from django_introspection.contrib.oauth_toolkit import write_tombstones
 from django_introspection.protocol.errors import IntrospectionUnavailable
 from django_introspection.protocol.jwt import token_identity
+from tests import caches as test_caches
 
 from . import flows
 
@@ -154,7 +154,7 @@ def test_a_tombstone_that_the_cache_lost_before_the_commit_is_written_again(toke
     with transaction.atomic():
         the_row().revoke()
         assert is_dead(tokens["access_token"])
-        caches["default"].clear()
+        test_caches.empty()
 
     assert is_dead(tokens["access_token"])
 
