@@ -11,7 +11,9 @@ import pytest
 from django.db import connection, connections
 
 from django_introspection import token_backends
+from django_introspection.signals import circuit_changed
 from tests import factories, services
+from tests.misbehaving.server import MisbehavingServer
 
 pytest_plugins = ["tests.conformance.plugin"]
 
@@ -46,6 +48,27 @@ def resource_server(db: None) -> Any:
 @pytest.fixture
 def user(db: None) -> Any:
     return factories.UserFactory()
+
+
+@pytest.fixture
+def authorization_server(settings: Any) -> Iterator[MisbehavingServer]:
+    """A remote authorization server, and this project its resource server."""
+    with MisbehavingServer() as server:
+        settings.TOKEN_INTROSPECTION = server.settings()
+        yield server
+
+
+@pytest.fixture
+def circuit_changes() -> Iterator[list[tuple[str, bool]]]:
+    """The alias of each circuit that opened or closed, and whether it is open."""
+    seen: list[tuple[str, bool]] = []
+
+    def receive(backend: str, is_open: bool, **_: Any) -> None:
+        seen.append((backend, is_open))
+
+    circuit_changed.connect(receive)
+    yield seen
+    circuit_changed.disconnect(receive)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_a_call_returns_what_the_cache_returns(calls: CacheCalls) -> None:
     assert calls.make("default", "get", "a") == caches["default"].get("a") == 1
 
 
-def test_a_cache_that_failed_is_left_alone_for_a_while_and_the_log_says_it_once(
+def test_a_failed_cache_is_paused_and_logged_once(
     calls: CacheCalls, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for work in (refused, lambda cache: cache.get("a"), lambda cache: cache.get("a")):

@@ -137,7 +137,7 @@ def database_messages(databases: list[str] | None) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_a_client_that_is_told_about_every_token_is_named_in_deployment_where_the_database_may_be_asked(
+def test_check_deploy_names_clients_that_see_every_token(
     django_assert_num_queries: Any,
 ) -> None:
     for policy in ("none", "own", "audience", "any"):

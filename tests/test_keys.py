@@ -139,7 +139,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.mark.requirement("7518-3.3-a")
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
-def test_a_key_that_cannot_sign_is_an_error_that_names_the_place_and_not_the_key(with_keys: Any, make: Any) -> None:
+def test_the_error_about_an_unusable_key_names_its_place_but_not_the_key(with_keys: Any, make: Any) -> None:
     with_keys({"KEY": jose.pem("EdDSA")}, entry := make())
 
     with pytest.raises(InvalidSetting) as caught:
@@ -213,7 +213,7 @@ UNUSABLE: dict[str, Any] = {
 
 @pytest.mark.requirement("7517-5-b", "7517-4.2-a")
 @pytest.mark.parametrize("make", UNUSABLE.values(), ids=UNUSABLE)
-def test_a_key_of_a_set_that_cannot_verify_is_left_out_and_the_good_one_still_works(make: Any) -> None:
+def test_unusable_keys_of_a_set_are_ignored(make: Any) -> None:
     keys = read_key_set({"keys": [make(), jose.public("ES256", kid="good"), make()]})
 
     assert [key.kid for key in keys] == ["good"]
@@ -227,7 +227,7 @@ def test_what_is_no_set_of_keys_is_refused(value: Any) -> None:
         read_key_set(value)
 
 
-def test_a_large_set_is_read_and_a_jwt_without_a_kid_tries_few_of_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jwt_without_a_kid_tries_few_keys_of_a_large_set(monkeypatch: pytest.MonkeyPatch) -> None:
     verify, tried = VerificationKey.verifies, []
 
     def counted(key: VerificationKey, jwt: Any) -> bool:

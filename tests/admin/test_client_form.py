@@ -278,7 +278,7 @@ def test_the_list_is_filtered_by_purpose(browser: Browser) -> None:
     assert len(listed(browser, purpose="unheard of")) == 5
 
 
-def test_the_list_is_searched_by_name_and_client_id_and_costs_the_same_whatever_it_holds(
+def test_the_search_by_name_and_client_id_has_a_fixed_cost(
     browser: Browser, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(10):

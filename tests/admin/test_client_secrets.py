@@ -88,9 +88,7 @@ def test_a_form_without_its_name_makes_no_secret(browser: Browser, machine: Any)
     assert ClientSecret.objects.count() == 1
 
 
-def test_the_answer_with_a_further_secret_is_kept_by_no_cache_and_noted_in_the_history(
-    browser: Browser, machine: Any
-) -> None:
+def test_the_page_with_a_further_secret_is_not_cached_and_is_logged(browser: Browser, machine: Any) -> None:
     response = browser.post(page_of(machine.client, "secret"), secret_form())
 
     assert "no-store" in response["Cache-Control"]

@@ -132,7 +132,7 @@ def test_an_identifier_is_short_in_the_list_and_whole_on_the_page(browser: Brows
     assert f'<code dir="ltr">{key}</code>' in browser.get(f"{TOKENS}{key}/change/").content.decode()
 
 
-def test_the_page_of_a_token_has_its_audience_as_a_list_and_a_dash_for_nothing(browser: Browser, machine: Any) -> None:
+def test_the_page_of_a_token_lists_its_audience(browser: Browser, machine: Any) -> None:
     token = factories.TokenFactory(client=machine.client, audience=[AUDIENCE, "urn:invoices"]).token
     page = browser.get(f"{TOKENS}{token.pk}/change/")
 

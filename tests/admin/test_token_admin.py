@@ -39,7 +39,7 @@ def active(value: str, auth: Any) -> bool:
     return bool(endpoints.introspect(value, auth=auth).json()["active"])
 
 
-def test_the_list_and_the_page_of_a_token_say_what_it_is_but_never_its_value(browser: Browser, issued: Any) -> None:
+def test_the_pages_of_a_token_never_show_its_value(browser: Browser, issued: Any) -> None:
     pages = [browser.get(url).content.decode() for url in (LIST, page_of(issued.token))]
 
     for page in pages:

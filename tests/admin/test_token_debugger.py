@@ -109,7 +109,7 @@ def test_a_token_that_is_refused_says_why(browser: Browser, issued: Any, change:
     assert str(REASONS[Reason(reason)].do) in text_of(answer)
 
 
-def test_a_bound_token_may_be_accepted_by_a_view_with_dpop_and_the_page_says_so(browser: Browser, issued: Any) -> None:
+def test_the_page_says_that_a_view_with_dpop_may_accept_a_bound_token(browser: Browser, issued: Any) -> None:
     Token.objects.filter(pk=issued.token.pk).update(members={"cnf": {"jkt": "x"}})
 
     assert "to a view whose schemes include DPoP" in text_of(debug(browser, issued.access_token))

@@ -110,9 +110,7 @@ def test_a_form_that_is_sent_many_times_at_once_issues_one_token(database_url: s
     assert (Token.objects.count(), LogEntry.objects.count()) == (1, 1)
 
 
-def test_a_form_that_was_open_for_too_long_is_shown_again_with_what_was_filled_in(
-    browser: Browser, machine: Any
-) -> None:
+def test_an_expired_form_is_shown_again_with_its_values(browser: Browser, machine: Any) -> None:
     sent = form(machine.client)
     with time_machine.travel(timedelta(minutes=59), tick=False):
         in_time = browser.post(ISSUE, {**sent, "lifetime": "0"})

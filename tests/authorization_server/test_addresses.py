@@ -86,7 +86,7 @@ def test_garbage_ends_the_walk_at_the_last_good_address(trusted: None, garbage: 
     assert address(garbage) == PROXY
 
 
-def test_a_proxy_that_is_reached_over_ipv6_or_as_an_ipv4_address_inside_it_is_trusted(trusted: None) -> None:
+def test_a_trusted_proxy_may_use_ipv6_or_a_mapped_ipv4_address(trusted: None) -> None:
     assert address("192.0.2.1", remote="fd00::1") == "192.0.2.1"
     assert address("192.0.2.1", remote="::ffff:10.0.0.1") == "192.0.2.1"
 

@@ -76,7 +76,7 @@ def test_a_token_that_the_other_server_has_revoked_is_inactive_if_that_server_is
 @pytest.mark.parametrize(
     ("served", "expected"), [("", "orders:read other"), ("orders:read", "orders:read"), ("x", None)]
 )
-def test_scopes_of_the_other_server_are_sent_as_one_string_and_filtered_however_it_writes_them(
+def test_scopes_of_another_server_are_sent_as_one_filtered_string(
     settings: Any, db: None, name: str, value: Any, served: str, expected: str | None
 ) -> None:
     caller = factories.RegistrationFactory(resources=[AUDIENCE], resource_scopes=served)

@@ -202,7 +202,7 @@ def test_the_tombstone_is_written_before_the_commit_and_again_after_it(tombstone
 
 @pytest.mark.requirement("7009-2.2.1-b")
 @pytest.mark.django_db(transaction=True)
-def test_without_the_cache_the_token_is_revoked_the_answer_503_and_the_next_try_mends_it(
+def test_revocation_without_the_cache_is_503_until_a_retry_succeeds(
     blocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_calls, "PAUSE", 0)

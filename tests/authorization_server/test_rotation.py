@@ -344,7 +344,7 @@ def test_the_grant_is_untouched_and_comes_back_with_the_rights_of_the_client(hol
         ({"grant_types": []}, {}, "unauthorized_client"),
     ],
 )
-def test_a_refresh_for_what_the_client_lost_is_refused_and_does_not_use_the_token_up(
+def test_a_refresh_beyond_the_clients_rights_is_refused_and_keeps_the_token(
     holder: Any, issued: Any, now: Any, form: Any, error: str
 ) -> None:
     before = {name: getattr(holder.client, name) for name in now}

@@ -106,7 +106,7 @@ def statuses(times: int, **kwargs: Any) -> list[int]:
 
 @pytest.mark.requirement("7662-4-i", "6749-2.3.1-g", "7009-5-a", "6585-4-a")
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_one_failure_too_many_is_429_that_says_when_to_come_back_and_the_right_secret_still_works(
+def test_beyond_the_limit_a_failure_is_429_with_retry_after_and_the_right_secret_works(
     throttle: Any, db: None, time_machine: Any, path: str
 ) -> None:
     time_machine.move_to(START, tick=False)

@@ -12,7 +12,6 @@ import pytest
 
 from django_introspection import aintrospect, introspect
 from django_introspection.exceptions import IntrospectionUnavailable
-from django_introspection.signals import circuit_changed
 from tests import caches as test_caches
 from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.misbehaving.server import MisbehavingServer
@@ -32,21 +31,9 @@ def hung(authorization_server: MisbehavingServer, settings: Any, monkeypatch: py
     test_caches.HungCache.released.set()
 
 
-@pytest.fixture
-def changes() -> Iterator[list[Any]]:
-    seen: list[Any] = []
-
-    def receive(**event: Any) -> None:
-        seen.append(event)
-
-    circuit_changed.connect(receive)
-    yield seen
-    circuit_changed.disconnect(receive)
-
-
 @pytest.mark.usefixtures("hung")
 def test_requests_in_threads_are_answered_by_the_server(
-    authorization_server: MisbehavingServer, changes: list[Any], caplog: pytest.LogCaptureFixture
+    authorization_server: MisbehavingServer, circuit_changes: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(introspect, (f"token-{number}" for number in range(6))))
@@ -57,14 +44,14 @@ def test_requests_in_threads_are_answered_by_the_server(
     assert hung <= 6
     assert len(test_caches.CALLS) == hung, "the cache is left alone for a while"
     assert len(authorization_server.requests) == 12
-    assert changes == []
+    assert circuit_changes == []
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the cache of answers does not answer: TimeoutError"
     ]
 
 
 @pytest.mark.usefixtures("hung")
-def test_a_task_that_verifies_a_jwt_does_not_wait_until_the_cache_of_tombstones_has_given_up(
+def test_a_task_that_verifies_a_jwt_does_not_wait_for_a_hung_cache(
     authorization_server: MisbehavingServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 30)
@@ -83,7 +70,7 @@ def test_a_task_that_verifies_a_jwt_does_not_wait_until_the_cache_of_tombstones_
 
 @pytest.mark.usefixtures("hung")
 def test_tasks_go_on_before_the_cache_has_given_up(
-    authorization_server: MisbehavingServer, changes: list[Any], settings: Any, monkeypatch: pytest.MonkeyPatch
+    authorization_server: MisbehavingServer, circuit_changes: list[Any], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 30)
     values = authorization_server.settings(timeout=4)
@@ -98,4 +85,4 @@ def test_tasks_go_on_before_the_cache_has_given_up(
 
     assert all(asyncio.run(many()))
     assert len(authorization_server.requests) == 6
-    assert changes == []
+    assert circuit_changes == []

@@ -89,9 +89,7 @@ def test_a_token_is_shown_to_one_server(call: Any, token: str, asked: list[int],
 
 @CALLS
 @pytest.mark.parametrize("behaviour", ["inactive", "closes before the answer"])
-def test_a_server_that_does_not_know_a_token_or_is_away_is_the_last_one_to_see_it(
-    call: Any, behaviour: str, servers: Servers
-) -> None:
+def test_no_second_server_sees_a_token(call: Any, behaviour: str, servers: Servers) -> None:
     servers.alpha.behave(behaviour)
     try:
         assert call(access_token(ALPHA)) is None

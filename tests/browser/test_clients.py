@@ -103,9 +103,7 @@ def test_a_page_that_shows_a_secret_is_reloaded_and_shows_it_no_more(page: Any, 
     assert secret not in page.content()
 
 
-def test_a_secret_is_on_its_one_page_once_and_nowhere_in_the_browser_or_the_server(
-    page: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_secret_is_shown_once_and_kept_nowhere(page: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     requests: list[Any] = []
     page.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - it cannot mark a built-in

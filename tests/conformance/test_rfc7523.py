@@ -354,9 +354,7 @@ def test_a_client_with_two_keys_may_use_either_with_or_without_naming_it() -> No
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_a_client_that_is_unknown_inactive_or_of_another_method_cannot_be_told_from_a_bad_signature(
-    shop: Client, machine: Any, path: str
-) -> None:
+def test_unknown_and_inactive_clients_are_answered_like_a_bad_signature(shop: Client, machine: Any, path: str) -> None:
     inactive = signing_client(is_active=False)
     ids = ["unknown", shop.client_id.upper(), inactive.client_id, machine.client.client_id]
 

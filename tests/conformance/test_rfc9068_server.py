@@ -93,7 +93,7 @@ def test_no_two_tokens_have_the_same_jti(shop: Any) -> None:
 
 
 @pytest.mark.requirement("9068-2.2-b")
-def test_a_token_of_a_person_names_them_and_what_was_said_of_the_login_but_not_their_name(shop: Any, user: Any) -> None:
+def test_a_token_of_a_person_has_sub_and_login_claims_but_no_name(shop: Any, user: Any) -> None:
     issued = factories.TokenFactory(
         client=shop.client, user=user, refresh=True, members={"acr": "urn:mfa", "auth_time": 17, "amr": ["pwd"]}
     )

@@ -210,7 +210,7 @@ class TestServiceToken:
         assert len(issued) == 2
 
     @CALLS
-    def test_one_that_the_server_gave_up_is_replaced_at_once_and_then_not_for_a_minute(
+    def test_a_refused_service_token_is_replaced_at_once_then_once_a_minute(
         self, call: Any, issued: list[str], authorization_server: MisbehavingServer
     ) -> None:
         assert call(TOKEN)

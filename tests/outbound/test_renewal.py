@@ -19,7 +19,6 @@ from django_introspection.outbound import discovery, jwks, renewal
 from django_introspection.outbound.deadline import deadline
 from django_introspection.outbound.renewal import Fetched, Renewable
 from django_introspection.outbound.steps import Pause, Steps, run
-from django_introspection.signals import circuit_changed
 from tests.backends.issuers import JWKS, OAUTH, access_token, jwt_settings, public, publish
 from tests.misbehaving.server import PATH, MisbehavingServer, remote_settings
 from tests.outbound import renewals
@@ -81,20 +80,8 @@ def kept(request: Any, authorization_server: MisbehavingServer, settings: Any) -
         renewals.finish()
 
 
-@pytest.fixture
-def changes() -> Any:
-    seen: list[Any] = []
-
-    def receive(**event: Any) -> None:
-        seen.append(event)
-
-    circuit_changed.connect(receive)
-    yield seen
-    circuit_changed.disconnect(receive)
-
-
 def test_a_renewal_that_hangs_delays_no_request(
-    kept: Any, authorization_server: MisbehavingServer, changes: list[Any]
+    kept: Any, authorization_server: MisbehavingServer, circuit_changes: list[Any]
 ) -> None:
     """The renewal hangs until the test ends: a request that returns has not waited for it."""
     token, place = kept
@@ -110,12 +97,12 @@ def test_a_renewal_that_hangs_delays_no_request(
 
     assert authorization_server.hanging.wait(5)
     assert len(authorization_server.requests_at(place)) - before == 1
-    assert changes == []
+    assert circuit_changes == []
 
 
 @CALLS
 def test_a_renewal_that_fails_refuses_no_request(
-    call: Any, kept: Any, authorization_server: MisbehavingServer, changes: list[Any]
+    call: Any, kept: Any, authorization_server: MisbehavingServer, circuit_changes: list[Any]
 ) -> None:
     token, place = kept
     authorization_server.behave("status", at=place, code=500)
@@ -126,7 +113,7 @@ def test_a_renewal_that_fails_refuses_no_request(
         renewals.finish()
 
     assert len(authorization_server.requests_at(place)) - before == 1
-    assert changes == []
+    assert circuit_changes == []
 
 
 def test_a_token_endpoint_that_is_down_ends_nothing_until_the_service_token_expires(

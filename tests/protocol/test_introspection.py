@@ -107,7 +107,7 @@ def test_a_text_member_of_another_type_is_no_answer(name: str, value: Any) -> No
 
 
 @pytest.mark.parametrize("value", [1, True, {"a": "b"}, [1], ["a b"], ["a", ""], [["a"]]])
-def test_a_scope_that_is_neither_a_string_nor_a_list_of_scope_tokens_is_no_answer(value: Any) -> None:
+def test_a_scope_that_is_no_string_or_list_of_scope_tokens_is_invalid(value: Any) -> None:
     assert is_no_answer({"active": True, "scope": value})
 
 

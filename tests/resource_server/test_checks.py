@@ -155,7 +155,7 @@ def said_everywhere(settings: Any, **values: Any) -> list[str]:
 
 
 @pytest.mark.requirement("9449-4.3-c")
-def test_without_an_origin_that_a_proof_can_be_for_each_place_that_takes_one_is_found(settings: Any) -> None:
+def test_each_place_that_accepts_proofs_without_an_origin_is_reported(settings: Any) -> None:
     own = {"BACKEND": "django_introspection.backends.DatabaseBackend"}
     named, unnamed = ({"default": {**own, "OPTIONS": {"audience": each}}} for each in ("orders", None))
 

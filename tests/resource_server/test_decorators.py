@@ -163,7 +163,7 @@ def test_each_refusal_has_the_status_and_challenge_of_its_cause(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PATHS)
-def test_a_local_token_opens_the_view_of_a_wsgi_server_and_its_user_is_the_local_one(path: str) -> None:
+def test_a_local_token_opens_a_wsgi_view_for_its_local_user(path: str) -> None:
     user = factories.UserFactory(username="berta")
     token = factories.TokenFactory(user=user).access_token
 
@@ -227,7 +227,7 @@ def test_a_single_handler_cannot_be_protected_and_the_error_says_what_can() -> N
                 return said(request)
 
 
-def test_a_class_that_is_no_view_of_django_is_refused_and_the_error_says_what_to_use(rf: Any) -> None:
+def test_a_class_that_is_no_django_view_is_refused_with_advice(rf: Any) -> None:
     with pytest.raises(TypeError, match="in Django REST framework use IntrospectionAuthentication"):
         token_required()(APIView)
     with pytest.raises(TypeError, match=r"functions and subclasses of django\.views\.View"):

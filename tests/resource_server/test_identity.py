@@ -69,7 +69,7 @@ def two(settings: Any) -> Iterator[Two]:
 ALICE = {"sub": "1", "client_id": "spa"}
 
 
-def test_the_users_of_two_servers_behind_a_router_are_two_although_no_answer_names_an_issuer(two: Two) -> None:
+def test_users_of_two_servers_differ_although_no_answer_has_iss(two: Two) -> None:
     assert two.ask("a", **ALICE)[1] != two.ask("b", **ALICE)[1]
 
 
@@ -80,7 +80,7 @@ def test_a_local_user_of_one_server_is_nobody_of_the_other(two: Two) -> None:
     assert User.objects.count() == 2
 
 
-def test_a_person_is_the_same_behind_the_router_and_without_it_and_with_or_without_iss(two: Two) -> None:
+def test_a_person_is_the_same_with_and_without_router_and_iss(two: Two) -> None:
     routed = two.ask("a", **ALICE)[1]
 
     assert two.ask("a", **ALICE, iss=ALPHA)[1] == routed

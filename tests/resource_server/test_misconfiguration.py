@@ -140,7 +140,7 @@ class Orders(ViewSet):
     def retrieve(self, request: Any) -> None: ...
 
 
-def test_a_key_that_is_neither_a_method_nor_an_action_is_found_with_the_one_that_was_meant() -> None:
+def test_an_unknown_method_or_action_is_reported_with_a_suggestion() -> None:
     (message,) = found(path("a", Orders.as_view({"get": "list"})), path("b", Orders.as_view({"get": "retrieve"})))
 
     assert (message.id, message.level) == (f"{TAG}.W054", checks.WARNING)

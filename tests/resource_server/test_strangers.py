@@ -127,7 +127,7 @@ def test_an_attack_costs_one_probe_a_second(authorization_server: MisbehavingSer
     assert 1 <= len(probes) <= 1 + elapsed
 
 
-def test_a_limit_on_this_resource_server_is_respected_and_not_for_longer_than_half_a_minute(
+def test_a_rate_limit_of_the_server_is_respected_for_thirty_seconds_at_most(
     authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server means every question now; it is asked again after 30 seconds, although it said an hour."""
