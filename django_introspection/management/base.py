@@ -159,14 +159,14 @@ def duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text)
     read = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else None
     if read is None or read.days > MAX_DAYS:
-        raise ArgumentTypeError("a duration like 90s, 15m, 12h or 7d is expected")
+        raise ArgumentTypeError("must be a duration, such as 90s, 15m, 12h or 7d")
     return read
 
 
 def count(text: str) -> int:
     """Read a whole number, one or more."""
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise ArgumentTypeError("a whole number, 1 or more, is expected")
+        raise ArgumentTypeError("must be a whole number, 1 or more")
     return int(text)
 
 

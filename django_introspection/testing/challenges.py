@@ -118,7 +118,7 @@ def _after_comma(rest: str) -> str:
     if not rest:
         return ""
     if not (comma := _COMMA.match(rest)):
-        raise ValueError(f"one comma is expected before what follows, at {rest!r}")
+        raise ValueError(f"exactly one comma must separate parameters and challenges: {rest!r}")
     return rest[comma.end() :]
 
 

@@ -52,7 +52,7 @@ def test_the_syntax_is_one_b64token(authorization: str, status: int, error: str)
 
 
 @pytest.mark.requirement("6750-2.1-b", "9110-11.1-a")
-@pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer    "])
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer  ", "Bearer    "])
 def test_the_scheme_has_no_case_and_any_spaces_after_it(scheme: str) -> None:
     assert get(scheme + token()).status_code == 200
 

@@ -64,7 +64,7 @@ def test_the_scope_has_no_order() -> None:
         ('Basic realm="api"', {}, "expected one Bearer challenge, found 0"),
         ('Bearer realm="a", Bearer realm="b"', {}, "expected one Bearer challenge, found 2"),
         ("Bearer", {}, "has a parameter at least"),
-        ('Bearer realm="api', {}, "is expected before what follows"),
+        ('Bearer realm="api', {}, "must separate parameters and challenges"),
     ],
 )
 def test_a_failure_tells_what_differs(header: str | None, wanted: dict[str, Any], message: str) -> None:
