@@ -12,7 +12,8 @@ Every receiver gets keyword arguments only:
 - `token_answered`: `backend` (an alias), `answer`, `source` ("server", "cache", "local" for the memory of the process,
   "stale" for a kept answer that stands in for a server that cannot be asked)
 - `circuit_changed`: `backend`, `is_open` (whether nobody asks the server for now)
-- `credentials_refused`: `backend`, `detail`; once a minute while a server does not take this resource server's own
+- `credentials_refused`: `backend`, `service` (the alias of one of them, None for the other), `detail`; once a minute
+  while a server refuses the credentials of this project
 - `client_authentication_failed`: `client_id` (as claimed, may be anything; a placeholder for what
   may be a secret), `reason`, `remote_address`
 """

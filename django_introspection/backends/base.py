@@ -47,7 +47,7 @@ class TokenBackend(ABC):
                 f"{NAME}['BACKENDS'][{alias!r}]['CACHE'] must not be set: {type(self).__name__} keeps no answers."
             )
         self.cache_options = None if cache is None else CacheOptions.read(alias, cache)
-        taken = Options(alias, options)
+        taken = Options(f"{NAME}['BACKENDS'][{alias!r}]['OPTIONS']", options)
         self.place = taken.place
         self.accepts_any_audience = taken.is_none("audience")
         self.audience = taken.strings("audience")

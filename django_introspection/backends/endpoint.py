@@ -6,9 +6,8 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
-from time import monotonic
 
+from ..outbound.busy import requested_pause
 from ..outbound.client_authentication import Authorization, ClientAuthentication
 from ..outbound.deadline import DeadlinePassed, seconds_left
 from ..outbound.steps import Steps
@@ -17,15 +16,14 @@ from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import build_request
 from ..protocol.presented import Presented
-from ..signals import circuit_changed, credentials_refused
+from ..signals import circuit_changed
+from .alarm import CredentialsAlarm
 from .breaker import Breaker
 from .diagnosis import random_token
-from .reply import read_reply, requested_pause
+from .reply import read_reply
 
 logger = logging.getLogger("django_introspection")
 
-ALARM_EVERY = 60
-"""Seconds between two alarms because the server refuses this resource server."""
 LEAST_SHARE = 0.1
 """Share of the timeout that must be left for a question: a shorter one would get no answer from most servers."""
 PROBE_SHARE = 0.4
@@ -47,8 +45,7 @@ class IntrospectionEndpoint:
         self._alias, self._transport, self._url, self._authorization = alias, transport, url, authorization
         self._timeout = timeout
         self._breaker = Breaker(self._circuit_changed)
-        self._alarms = Lock()
-        self._alarmed_at = -math.inf
+        self._alarm = CredentialsAlarm(backend=alias)
 
     def ask(self, token: Presented) -> Steps[Answer]:
         """Ask about a token; raise IntrospectionUnavailable."""
@@ -62,7 +59,7 @@ class IntrospectionEndpoint:
                 reply = reply if other is None else (yield from self._send(url, other, token))
             return read_reply(reply)
         except CredentialsRefused as failure:
-            self._raise_alarm(failure)
+            self._alarm.ring(failure)
             raise
 
     def exchange(self, token: Presented) -> Steps[Reply]:
@@ -123,15 +120,6 @@ class IntrospectionEndpoint:
         else:
             self._breaker.was_busy()
         return reply
-
-    def _raise_alarm(self, failure: CredentialsRefused) -> None:
-        """Report the failure to the operator, at most once in ALARM_EVERY seconds."""
-        with self._alarms:
-            if monotonic() < self._alarmed_at + ALARM_EVERY:
-                return
-            self._alarmed_at = monotonic()
-        logger.error("credentials refused backend=%s: %s", self._alias, failure)
-        credentials_refused.send_robust(type(self), backend=self._alias, detail=str(failure))
 
     def _circuit_changed(self, is_open: bool) -> None:
         logger.warning("circuit %s backend=%s", "opened" if is_open else "closed", self._alias)

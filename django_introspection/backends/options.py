@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ..exceptions import InvalidBackend
+from ..exceptions import InvalidBackend, InvalidSetting
 from ..protocol.identifiers import endpoint_problem
 from ..setting_values import BOOLEAN, CACHE_ALIAS, NAME, is_whole_number, one_of, unknown_keys
 
@@ -17,15 +17,15 @@ _DAY = 24 * _HOUR
 
 
 class Options:
-    """Take the OPTIONS of a backend one by one; an option that is left over does not exist and is refused.
+    """Take the options at one place of the settings one by one; one that is left over does not exist and is refused.
 
-    Messages name the place and never hold a value, which may be a secret.
+    Messages name the place and never hold a value, which may be a secret. Wrong options raise `error`.
     """
 
-    def __init__(self, alias: str, values: Mapping[str, Any]) -> None:
-        self.place = f"{NAME}['BACKENDS'][{alias!r}]['OPTIONS']"
+    def __init__(self, place: str, values: Mapping[str, Any], error: type[InvalidSetting] = InvalidBackend) -> None:
+        self.place, self._error = place, error
         if not isinstance(values, Mapping):
-            raise InvalidBackend(f"{self.place} must be a dictionary.")
+            raise error(f"{place} must be a dictionary.")
         self._values = dict(values)
         self._known: list[str] = []
 
@@ -124,13 +124,13 @@ class Options:
         return value
 
     def finish(self) -> None:
-        """Raise InvalidBackend if an option was not taken."""
+        """Raise the error if an option was not taken."""
         if self._values:
-            raise InvalidBackend(f"{self.place} {unknown_keys(self._values, self._known)}.")
+            raise self._error(f"{self.place} {unknown_keys(self._values, self._known)}.")
 
-    def invalid(self, name: str, problem: str) -> InvalidBackend:
+    def invalid(self, name: str, problem: str) -> InvalidSetting:
         """Return the error for one option; `problem` says what it must be."""
-        return InvalidBackend(f"{self.place}[{name!r}] {problem}.")
+        return self._error(f"{self.place}[{name!r}] {problem}.")
 
     def _take(self, name: str, default: Any = None) -> Any:
         self._known.append(name)

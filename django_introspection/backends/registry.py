@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from inspect import isabstract
-from threading import RLock
 from typing import Any
 
-from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from ..conf import introspection_settings
-from ..exceptions import InvalidBackend, InvalidSetting, UnknownBackend
+from ..exceptions import InvalidBackend, UnknownBackend
 from ..protocol.error_reports import conceal_locals
 from ..setting_values import NAME, did_you_mean, unknown_keys
 from .base import TokenBackend
+from .made_once import MadeOnce
 
 ALIAS_KEYS = ("BACKEND", "OPTIONS", "CACHE", "USER")
 OWN_BACKENDS = tuple(
@@ -25,20 +22,8 @@ OWN_BACKENDS = tuple(
 )
 
 
-class TokenBackends:
-    """Make each backend on first use, once per process; like `storages`, not like `connections`."""
-
-    def __init__(self) -> None:
-        self._forget()
-
-    def __getitem__(self, alias: str) -> TokenBackend:
-        if self._process != os.getpid():  # a fork that Python did not see, such as one by uWSGI
-            self._forget()
-        backend = self._backends.get(alias)
-        if backend is None:
-            with self._lock:
-                backend = self._backends.get(alias) or self._backends.setdefault(alias, self.create(alias))
-        return backend
+class TokenBackends(MadeOnce[TokenBackend]):
+    """Make each backend on first use, once per process."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(introspection_settings.BACKENDS)
@@ -63,35 +48,6 @@ class TokenBackends:
             raise InvalidBackend(f"{place} {unknown_keys(unknown, ALIAS_KEYS)}.")
         return _backend_class(place, entry["BACKEND"])
 
-    def problem(self, alias: str) -> InvalidSetting | None:
-        """Return the error that making a backend raises, None if its settings are valid."""
-        try:
-            self.create(alias).close()
-        except InvalidSetting as invalid:
-            return invalid
-        return None
-
-    def made(self) -> Iterator[TokenBackend]:
-        """Yield a backend of each alias with valid settings, apart from those in use, and close it again."""
-        for alias in self:
-            with suppress(InvalidSetting):  # `problem` returns it
-                backend = self.create(alias)
-                backend.close()
-                yield backend
-
-    def close(self) -> None:
-        """Close every backend and forget it."""
-        backends = list(self._backends.values())
-        self._forget()
-        for backend in backends:
-            backend.close()
-
-    def _forget(self) -> None:
-        """Start anew: after a fork the sockets belong to the parent, and no thread may be left to release a lock."""
-        self._process = os.getpid()
-        self._lock = RLock()
-        self._backends: dict[str, TokenBackend] = {}
-
 
 def _backend_class(place: str, path: Any) -> type[TokenBackend]:
     try:
@@ -107,13 +63,3 @@ def _backend_class(place: str, path: Any) -> type[TokenBackend]:
 
 
 token_backends = TokenBackends()
-
-
-def _settings_changed(*, setting: str, **_: Any) -> None:
-    if setting == NAME:
-        token_backends.close()
-
-
-setting_changed.connect(_settings_changed)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=token_backends._forget)

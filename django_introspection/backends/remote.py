@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage
 
 from ..outbound.client_authentication import BEARER_METHODS, METHODS, Authorization
 from ..outbound.deadline import Within, deadline, seconds_left
-from ..outbound.service_token import ServiceToken
+from ..outbound.service_token import ServiceToken, TokenEndpoint
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
 from ..protocol.answer import Answer, Inactive, Reason
@@ -205,4 +205,5 @@ class RemoteBackend(TokenBackend):
             self._require_discovery(options, "token_url")
         own_method = options.choice("token_auth_method", METHODS)
         authentication = take_authentication(options, own_method, client_id, self.issuer)
-        return ServiceToken(self._transport, self._token_url, authentication, options.string("scope"))
+        endpoint = TokenEndpoint(self._transport, self._token_url, authentication)
+        return ServiceToken(endpoint, options.string("scope"))

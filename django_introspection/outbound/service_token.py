@@ -1,16 +1,20 @@
-"""The access token that authorizes this resource server to ask, if it uses one (RFC 7662 §2.1)."""
+"""The access token of this project's own, by the grant client_credentials (RFC 6749 §4.4)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
 
-from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
-from ..protocol.strict_json import parse_json_object
+from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.obtained_token import ObtainedToken
 from .client_authentication import Authorization, BearerToken, ClientAuthentication
 from .renewal import Fetched, Renewable
 from .steps import Steps
-from .transport import Reply, Request, Transport
+from .token_response import Issued, read_token
+from .transport import Parameters, Reply, Request, Transport
 
 MARGIN = 30
 """Seconds before its end at which a token is renewed."""
@@ -21,27 +25,53 @@ REPLACE_EVERY = 60
 _DEFAULT_LIFETIME = 300
 
 
+class TokenEndpoint(NamedTuple):
+    """The token endpoint of an authorization server, and how this project authenticates there."""
+
+    transport: Transport
+    url: Callable[[], Steps[str]]
+    authentication: ClientAuthentication
+
+    def ask(self, grant: Parameters) -> Steps[Reply]:
+        """Send the parameters of a grant; raise IntrospectionUnavailable."""
+        url = yield from self.url()
+        return (yield from self.transport.exchange(partial(self._request, url, grant)))
+
+    def _request(self, url: str, grant: Parameters) -> Request:
+        credentials = self.authentication.credentials()
+        return Request.post(url, {**grant, **credentials.form}, credentials.headers)
+
+
 class ServiceToken(Authorization):
-    """Fetch a token with the grant client_credentials (RFC 6749 §4.4), and a new one before it ends."""
+    """Fetch a token with further parameters, such as `audience`, and a new one before it ends; `name` is for the log.
+
+    It authorizes this resource server to introspect (RFC 7662 §2.1), or is for another API.
+    """
 
     def __init__(
         self,
-        transport: Transport,
-        endpoint: Callable[[], Steps[str]],
-        authentication: ClientAuthentication,
+        endpoint: TokenEndpoint,
         scope: str | None,
+        parameters: Parameters = MappingProxyType({}),
+        *,
+        name: str = "service token",
     ) -> None:
-        self._transport, self._endpoint, self._authentication, self._scope = transport, endpoint, authentication, scope
-        self._token = Renewable("service token", self._fetch, retry=RETRY, replace_every=REPLACE_EVERY)
+        self._endpoint, self._scope = endpoint, scope
+        self._parameters = {
+            "grant_type": "client_credentials",
+            **({"scope": scope} if scope else {}),
+            **parameters,
+        }
+        self._token = Renewable(name, self._fetch, retry=RETRY, replace_every=REPLACE_EVERY)
 
     @property
     def caller(self) -> tuple[str, ...]:
         """Return the client that the token is for, and its scope."""
-        return ("service token", self._scope or "", *self._authentication.caller)
+        return ("service token", self._scope or "", *self._endpoint.authentication.caller)
 
     def current(self) -> Steps[ClientAuthentication]:
         """Return the token, fetched if there is none that can be used; raise IntrospectionUnavailable."""
-        return (yield from self._token.get())
+        return BearerToken((yield from self.get()).value)
 
     def other_than(self, refused: ClientAuthentication) -> Steps[ClientAuthentication | None]:
         """Return another token than the server has refused, None if there is none to be had.
@@ -49,39 +79,24 @@ class ServiceToken(Authorization):
         The refused one stays until there is another: the server may have refused one question only.
         """
         try:
-            return (yield from self._token.get(lambda token: token is not refused))
+            token = yield from self._token.get(lambda token: BearerToken(token.value).caller != refused.caller)
         except IntrospectionUnavailable:
             return None
+        return BearerToken(token.value)
 
-    def _fetch(self) -> Steps[Fetched[BearerToken]]:
-        endpoint = yield from self._endpoint()
-        reply = yield from self._transport.exchange(partial(self._request, endpoint))
-        token, lifetime = read_token(reply)
-        return Fetched(token, max(lifetime - MARGIN, lifetime / 2), lifetime)
+    def get(self, other_than: ObtainedToken | None = None) -> Steps[ObtainedToken]:
+        """Return the token, another one than an API has refused if it is given; raise IntrospectionUnavailable."""
+        if other_than is None:
+            return (yield from self._token.get())
+        return (yield from self._token.get(lambda token: token.value != other_than.value))
 
-    def _request(self, endpoint: str) -> Request:
-        form = {"grant_type": "client_credentials", **({"scope": self._scope} if self._scope else {})}
-        credentials = self._authentication.credentials()
-        return Request.post(endpoint, {**form, **credentials.form}, credentials.headers)
+    def fetch(self) -> Steps[Issued]:
+        """Return a new token, whatever is kept; raise IntrospectionUnavailable."""
+        asked_at = time.time()
+        reply = yield from self._endpoint.ask(self._parameters)
+        return read_token(reply, asked_at=asked_at, scope=self._scope)
 
-
-def read_token(reply: Reply) -> tuple[BearerToken, float]:
-    """Return the token of a token response, and its life in seconds (RFC 6749 §5.1)."""
-    if reply.status in (400, 401, 403):
-        raise CredentialsRefused(f"the token endpoint refuses this resource server: {reply.status}")
-    if reply.status != 200:
-        raise IntrospectionUnavailable(f"the token endpoint answers {reply.status}")
-    try:
-        members = parse_json_object(reply.body)
-    except ValueError as problem:
-        raise InvalidResponse(f"the token response {problem}") from None
-    value, token_type, lifetime = (members.get(name) for name in ("access_token", "token_type", "expires_in"))
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value or not value:
-        raise InvalidResponse("the token response has no access token")
-    if not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise InvalidResponse("the token response has no bearer token")
-    if lifetime is None:
-        lifetime = _DEFAULT_LIFETIME
-    if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or lifetime <= 0:
-        raise InvalidResponse("the token response has no positive expires_in")
-    return BearerToken(value), float(lifetime)
+    def _fetch(self) -> Steps[Fetched[ObtainedToken]]:
+        token, lifetime = yield from self.fetch()
+        usable_for = _DEFAULT_LIFETIME if lifetime is None else lifetime
+        return Fetched(token, max(usable_for - MARGIN, usable_for / 2), usable_for)

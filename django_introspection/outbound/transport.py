@@ -38,6 +38,9 @@ _RETRY_PAUSE = 0.05
 _ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _FORM = "application/x-www-form-urlencoded"
 
+Parameters = Mapping[str, str | Sequence[str]]
+"""The parameters of a form; one with several values is repeated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -54,9 +57,9 @@ class Request:
         return cls("GET", url, _ACCEPT)
 
     @classmethod
-    def post(cls, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Request:
+    def post(cls, url: str, form: Parameters, headers: Mapping[str, str]) -> Request:
         """Send a form."""
-        return cls("POST", url, {**_ACCEPT, "Content-Type": _FORM, **headers}, urlencode(form).encode())
+        return cls("POST", url, {**_ACCEPT, "Content-Type": _FORM, **headers}, urlencode(form, doseq=True).encode())
 
 
 @dataclass(frozen=True, slots=True)

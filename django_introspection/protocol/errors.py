@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 _NOT_ALLOWED = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
@@ -152,3 +154,17 @@ class RevocationsLost(IntrospectionUnavailable):
 
 class InvalidResponse(IntrospectionUnavailable):
     """Report that the response of the authorization server is not a valid introspection response."""
+
+
+class ExchangeRefused(IntrospectionError):
+    """Report that the authorization server rejects the request to exchange a token (RFC 8693 §2.2.2).
+
+    `error` is the error code: `invalid_request` or `invalid_grant` for a token that is inactive or not for this client,
+    `invalid_target` or `invalid_scope` for an API or a scope that it cannot be exchanged for. `members` are those of
+    the response, which a server may fill with anything; they are not in the message.
+    """
+
+    def __init__(self, error: str, members: Mapping[str, Any]) -> None:
+        super().__init__(f"the authorization server refuses to exchange the token: {error}")
+        self.error = error
+        self.members = MappingProxyType(dict(members))

@@ -21,7 +21,7 @@ def main() -> None:
     with lock:
         child = os.fork()
         if not child:
-            _say("child", "old" if token_backends._backends else "new")
+            _say("child", "old" if token_backends._made else "new")
             os._exit(0)
     _, status = os.waitpid(child, 0)
     if status:

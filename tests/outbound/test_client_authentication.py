@@ -12,7 +12,7 @@ import time_machine
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
-from django_introspection.backends import endpoint
+from django_introspection.backends import alarm
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.jose import is_signed_by, read_verification_key
 from django_introspection.outbound import service_token
@@ -174,6 +174,13 @@ class TestServiceToken:
         assert authorization_server.requests[1].headers["Authorization"] == f"Bearer {issued[-1]}"
         assert authorization_server.requests[1].form["token"] == [TOKEN]
 
+    def test_a_lifetime_in_digits_is_one(self, issued: list[str], authorization_server: MisbehavingServer) -> None:
+        """Microsoft Entra ID writes it so at its endpoint v1."""
+        authorization_server.behave("issues tokens", at=TOKEN_PATH, issued=issued, expires_in="3599")
+
+        assert introspect(TOKEN)
+        assert len(issued) == 1
+
     @pytest.mark.parametrize("method", ["client_secret_post", "private_key_jwt"])
     def test_the_token_endpoint_has_a_method_of_its_own(
         self, method: str, issued: list[str], authorization_server: MisbehavingServer, settings: Any
@@ -252,6 +259,9 @@ class TestServiceToken:
             {"expires_in": "soon"},
             {"expires_in": -1},
             {"expires_in": True},
+            {"expires_in": "9" * 5000},
+            {"token_type": "N_A"},
+            {"issued_token_type": "urn:ietf:params:oauth:token-type:id_token"},
         ],
         ids=str,
     )
@@ -293,11 +303,11 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
     authorization_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(endpoint, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(alarm, "monotonic", lambda: clock[0])
     told: list[dict[str, Any]] = []
 
     def receive(**event: Any) -> None:
-        told.append({"backend": event["backend"], "detail": event["detail"]})
+        told.append({name: event[name] for name in ("backend", "service", "detail")})
 
     credentials_refused.connect(receive)
     authorization_server.behave("status 401")
@@ -307,7 +317,7 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
             introspect(TOKEN)
 
     detail = "the authorization server refuses this resource server: 401"
-    assert told == [{"backend": "default", "detail": detail}] * 2
+    assert told == [{"backend": "default", "service": None, "detail": detail}] * 2
     assert len([each for each in caplog.records if each.levelname == "ERROR"]) == 2
     assert CLIENT_SECRET not in caplog.text
 
