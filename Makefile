@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix
+.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix servers
 .PHONY: benchmark benchmark-bridge package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -74,6 +74,9 @@ bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
 
 bridges-postgresql: $(VENV)/.installed-services
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
+
+servers: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -p no:randomly tests/servers --servers-page=docs/servers/matrix.rst $(ARGS)
 
 scale: $(VENV)/.installed-test $(VENV)/.installed-services
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)

@@ -15,7 +15,7 @@ from django_introspection.signals import circuit_changed
 from tests import factories, services
 from tests.misbehaving.server import MisbehavingServer
 
-pytest_plugins = ["tests.conformance.plugin"]
+pytest_plugins = ["tests.conformance.plugin", "tests.servers.plugin"]
 
 
 @pytest.fixture(autouse=True)

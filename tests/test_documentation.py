@@ -28,7 +28,14 @@ from tests import factories
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(django_introspection.__file__).parent
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.rst")))]
+PAGES = [
+    "README.md",
+    *(
+        str(path.relative_to(ROOT))
+        for folder in ("docs", "docs/servers")
+        for path in sorted((ROOT / folder).glob("*.rst"))
+    ),
+]
 
 MARKDOWN_BLOCK = re.compile(r"^```python\n(?:# (?P<file>[^\n]+)\n)?(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 RST_BLOCK = re.compile(

@@ -31,7 +31,7 @@ class Principal(NamedTuple):
 def is_client(info: TokenInfo) -> bool:
     """Return whether a client acts for itself, by evidence.
 
-    Evidence is a mark of its server (Microsoft Entra ID `idtyp`, Auth0 `gty`), a `sub` that names the client, or a
+    Evidence is a mark of its server (see `is_marked_as_client`), a `sub` that names the client, or a
     client without a `sub` and without the name of a person. A user name without `sub` names a person.
     """
     if is_marked_as_client(info):
@@ -44,8 +44,14 @@ def is_client(info: TokenInfo) -> bool:
 
 
 def is_marked_as_client(info: TokenInfo) -> bool:
-    """Return whether the server says by a member of its own that no user is involved."""
-    return info.get("idtyp") == "app" or info.get("gty") == "client-credentials"
+    """Return whether the server says by a member of its own that no user is involved.
+
+    Microsoft Entra ID has `idtyp`, Auth0 `gty`; Keycloak has the host and the address of a client only in the tokens of
+    its service account, whose `sub` is that of a user.
+    """
+    if info.get("idtyp") == "app" or info.get("gty") == "client-credentials":
+        return True
+    return all(isinstance(info.get(name), str) for name in ("clientHost", "clientAddress"))
 
 
 def principal_of(info: TokenInfo, token: str) -> Principal:

@@ -1,0 +1,167 @@
+"""Every token of every server against every mode: the status of a view, and what the view reads."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from django_introspection.signals import circuit_changed, credentials_refused
+from tests.servers import shapes
+from tests.servers.fake import FakeServer
+from tests.servers.minting import sign
+from tests.servers.playing import OTHER_API, issue, must_read, reads, status, strict_status, use
+from tests.servers.plugin import PROPERTY
+from tests.servers.shapes import Setup, Token
+
+SETUPS = [setup for name in shapes.names() for setup in shapes.load(name).setups]
+STRANGERS = 7
+"""More questions than would open a circuit, if unknown tokens counted."""
+
+every_setup = pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: f"{setup.server} {setup.name}")
+remote_setups = pytest.mark.parametrize(
+    "setup", [setup for setup in SETUPS if not setup.is_jwt], ids=lambda setup: f"{setup.server} {setup.name}"
+)
+both_variants = pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
+
+
+def tokens_of(setup: Setup) -> tuple[Token, ...]:
+    return shapes.load(setup.server).tokens
+
+
+def audience_of(setup: Setup) -> Any:
+    audience = setup.options.get("audience")
+    return audience[0] if isinstance(audience, list) else audience
+
+
+def audience_claim_of(setup: Setup) -> str:
+    return str(setup.options.get("audience_claim", "aud"))
+
+
+@every_setup
+@both_variants
+def test_every_token_gets_its_status(
+    setup: Setup, strict: bool, fake: FakeServer, settings: Any, record_property: Callable[[str, Any], None]
+) -> None:
+    fake.play(shapes.load(setup.server))
+    use(settings, fake, setup, strict=strict)
+    expected = {
+        each.name: strict_status(setup, each) if strict else each.expect[setup.name] for each in tokens_of(setup)
+    }
+
+    found = {each.name: status(issue(fake, each)) for each in tokens_of(setup)}
+
+    record_property(PROPERTY, [setup.server, setup.name, strict, found])
+    assert found == expected
+
+
+@every_setup
+@both_variants
+def test_another_kind_of_token_never_passes_even_if_it_names_this_api(
+    setup: Setup, strict: bool, fake: FakeServer, settings: Any
+) -> None:
+    fake.play(shapes.load(setup.server))
+    use(settings, fake, setup, strict=strict)
+    claim = audience_claim_of(setup)
+    others = [token for token in tokens_of(setup) if token.kind != "access"]
+
+    found = {each.name: status(issue(fake, each, **{claim: audience_of(setup)})) for each in others}
+
+    assert found == dict.fromkeys(found, 401)
+
+
+@every_setup
+def test_a_view_reads_what_the_token_holds(setup: Setup, fake: FakeServer, settings: Any) -> None:
+    fake.play(shapes.load(setup.server))
+    use(settings, fake, setup)
+    misread: list[tuple[str, str, Any, Any]] = []
+
+    for token in tokens_of(setup):
+        if token.expect[setup.name] == 200:
+            expected = must_read(token, setup)
+            found = reads(issue(fake, token), expected["roles"])
+            misread += [(token.name, key, found[key], expected[key]) for key in expected if found[key] != expected[key]]
+
+    assert misread == []
+
+
+@every_setup
+@pytest.mark.parametrize("spoiled", ["signature", "exp", "aud", "iss"])
+def test_a_good_shape_is_refused_for_one_wrong_value(
+    setup: Setup, spoiled: str, fake: FakeServer, settings: Any
+) -> None:
+    fake.play(shapes.load(setup.server))
+    use(settings, fake, setup)
+    accepted = [token for token in tokens_of(setup) if token.expect[setup.name] == 200]
+    changes: dict[str, Any] = {
+        "signature": {},
+        "exp": {"exp": int(time.time()) - 3600},
+        "aud": {audience_claim_of(setup): OTHER_API},
+        "iss": {"iss": "https://evil.example.com"},
+    }[spoiled]
+    if (spoiled == "signature" and not setup.is_jwt) or (spoiled == "aud" and audience_of(setup) is None):
+        accepted = []
+    if spoiled == "iss" and "issuer" not in setup.options:
+        accepted = []
+    key = "another" if spoiled == "signature" else "one"
+
+    found = {each.name: status(issue(fake, each, key=key, **changes)) for each in accepted}
+
+    assert found == dict.fromkeys(found, 401)
+
+
+@remote_setups
+def test_unknown_tokens_are_refused_and_shut_no_door(setup: Setup, fake: FakeServer, settings: Any) -> None:
+    fake.play(shapes.load(setup.server))
+    use(settings, fake, setup)
+    good = next(token for token in tokens_of(setup) if token.expect[setup.name] == 200)
+    changes: list[bool] = []
+
+    def circuit(is_open: bool, **_: Any) -> None:
+        changes.append(is_open)
+
+    circuit_changed.connect(circuit)
+    try:
+        opaque = [status(f"unknown-{number}") for number in range(STRANGERS)]
+        jwts = [status(sign({"alg": "ES256"}, {"jti": str(number)})) for number in range(STRANGERS)]
+        found = status(issue(fake, good))
+    finally:
+        circuit_changed.disconnect(circuit)
+
+    assert (opaque, jwts) == ([401] * STRANGERS, [401] * STRANGERS)
+    assert found == 200
+    assert changes == []
+
+
+@remote_setups
+def test_wrong_credentials_raise_the_alarm(
+    setup: Setup, fake: FakeServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = shapes.load(setup.server)
+    good = next(token for token in server.tokens if token.expect[setup.name] == 200)
+    issuer = next(each for each in server.issuers if each["name"] == good.issuer)
+    if issuer["introspection"]["wrong_credentials"] is None:
+        assert issuer["introspection"]["auth_methods"] == ["none"]
+        return
+    fake.play(server)
+    name = "bearer_token" if "bearer_token" in setup.options else "client_secret"
+    use(settings, fake, setup, **{name: "a-secret-that-is-wrong"})
+    alarms: list[str] = []
+
+    def alarm(backend: str, **_: Any) -> None:
+        alarms.append(backend)
+
+    credentials_refused.connect(alarm)
+    try:
+        with caplog.at_level(logging.ERROR, "django_introspection"):
+            found = status(issue(fake, good))
+    finally:
+        credentials_refused.disconnect(alarm)
+
+    assert found == 503
+    assert alarms == ["default"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a-secret-that-is-wrong" not in caplog.text
