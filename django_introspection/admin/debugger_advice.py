@@ -93,7 +93,7 @@ REASONS = {
     Reason.NOT_AN_ACCESS_TOKEN: Advice(
         _("This is a refresh token, an ID token or one that does not name its kind. Views accept access tokens only."),
         _(
-            "Send the access token. If the authorization server never sends token_type and has only access tokens, "
+            "Send the access token. If this is one, and the authorization server never names the kind of a token, "
             "set require_token_type to False."
         ),
     ),

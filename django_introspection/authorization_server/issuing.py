@@ -30,6 +30,7 @@ COMPUTED_MEMBERS = frozenset(
         "client_id",
         "username",
         "token_type",
+        "token_use",
         "exp",
         "iat",
         "nbf",

@@ -24,8 +24,8 @@ class TokenBackend(ABC):
     `audience` are the identifiers of this resource server, one of which a token must be for; empty if the audience
     is not checked, which `accepts_any_audience` says is on purpose. A token that names no audience is rejected as well
     if `is_audience_required`. `issuer` is the only issuer believed, if set.
-    `is_token_type_required` refuses an answer that does not say it is about an access token. `user_resolver` is the
-    entry USER of the alias.
+    `is_token_type_required` refuses an answer that does not say it is about an access token; one that names another
+    kind is always refused. `user_resolver` is the entry USER of the alias.
     """
 
     issuer: str | None = None

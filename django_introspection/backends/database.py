@@ -12,6 +12,7 @@ from ..models import Token, TokenKind
 from ..models.fields import now
 from ..models.lookups import tokens_by_digest
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.dialects import REFRESH_MARK
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt
@@ -102,6 +103,7 @@ def describe_token(token: Token) -> TokenInfo:
         "aud": token.audience,
         "iss": settings.ISSUER,
         "jti": str(token.pk),
+        **({} if token.kind == TokenKind.ACCESS else REFRESH_MARK),
     }
     return TokenInfo({name: value for name, value in members.items() if value not in (None, "", [])})
 

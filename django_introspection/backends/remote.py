@@ -47,7 +47,7 @@ class RemoteBackend(TokenBackend):
     def configure(self, options: Options) -> None:
         """Take the addresses of the server, the credentials, and the options that have a default."""
         self.timeout = options.seconds("timeout", 5)
-        self.is_token_type_required = options.flag("require_token_type", True)
+        self.is_token_type_required = options.flag("require_token_type", False)
         self._connection = take_connection(options, certificate=options.paths("client_certificate"))
         self._transport = self._connection.transport
         self._take_addresses(options)

@@ -12,7 +12,7 @@ REQUIRED_CLAIMS = frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jt
 """RFC 9068 §2.2."""
 _UNTYPED = frozenset({None, "jwt", ACCESS_TOKEN_TYPE})
 """The header `typ` of servers that do not follow RFC 9068; any other value names another kind of JWT."""
-_FOREIGN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection", "htm", "htu"})
+_FOREIGN_CLAIMS = frozenset({"at_hash", "c_hash", "s_hash", "events", "token_introspection", "htm", "htu"})
 """Claims of ID tokens, logout tokens, introspection responses and DPoP proofs, which no access token needs."""
 _OWN_CLAIMS = frozenset(
     {
@@ -43,4 +43,7 @@ def _looks_like_access_token(media_type: str | None, claims: dialects.Members) -
     if media_type not in _UNTYPED or not _FOREIGN_CLAIMS.isdisjoint(claims):
         return False
     kind = dialects.is_access_token(claims)
-    return kind if kind is not None else not _OWN_CLAIMS.isdisjoint(claims)
+    if kind is not None:
+        return kind
+    # Only servers that name the kind, such as Keycloak before version 25, repeat the nonce in access tokens.
+    return "nonce" not in claims and not _OWN_CLAIMS.isdisjoint(claims)

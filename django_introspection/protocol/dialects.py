@@ -14,24 +14,29 @@ from .scope import is_scope_token
 Members = Mapping[str, Any]
 
 _URN = "urn:ietf:params:oauth:token-type:"
-ACCESS_TOKEN_TYPES = frozenset({"bearer", "dpop", "access_token", f"{_URN}access_token"})
-"""Values of `token_type` in lower case: schemes (RFC 6749 §7.1), and the kinds that some servers write instead."""
 _CLIENT = ("client_id", "azp", "cid", "appid")
 """RFC 7662 §2.2; OpenID Connect Core §2; Okta; Microsoft Entra ID, version 1."""
 _NAMES = ("username", "preferred_username", "upn", "unique_name")
 """RFC 7662 §2.2; OpenID Connect Core §5.1; Microsoft Entra ID, version 1."""
-_KINDS = ("token_use", "typ", "token_type", "tokenName", "purpose")
-"""Hydra and Cognito; Keycloak; RFC 7662 §2.2; ForgeRock; Curity."""
+_NAMED_KINDS = ("token_type", "token_use", "tokenType", "tok_type", "tokenName")
+"""RFC 7662 §2.2; Hydra, Cognito and this package; Casdoor; Oracle; ForgeRock. Each has no other purpose."""
+_POSSIBLE_KINDS = ("typ", "purpose", "type")
+"""Keycloak; Curity; Flask-JWT-Extended. Other servers write other things there."""
+KINDS = (*_NAMED_KINDS, *_POSSIBLE_KINDS)
+"""The members that can name the kind of a token."""
+_ACCESS_KINDS = frozenset({"bearer", "dpop", "access", "accesstoken", "at", "at+jwt"})
+"""Schemes (RFC 6749 §7.1), and the kinds that servers write instead, as `_plain` spells them."""
 _OTHER_KINDS = frozenset(
     {
-        *("refresh_token", "refresh", "offline", "offline_token", "id", "id_token", "logout", "logout_token"),
-        *("serialized-id", "backchannel-logout", "registration", "initialaccesstoken", "registrationaccesstoken"),
-        *("rt+jwt", "logout+jwt", "secevent+jwt", "dpop+jwt", "client-authentication+jwt"),
-        *(f"{_URN}{kind}" for kind in ("refresh_token", "id_token", "saml1", "saml2")),
+        *("refresh", "refreshtoken", "offline", "offlinetoken", "rt+jwt", "id", "idtoken", "id+jwt", "idtoken+jwt"),
+        *("logout", "logouttoken", "logout+jwt", "backchannellogout", "serializedid", "secevent+jwt", "dpop+jwt"),
+        *("registration", "initialaccesstoken", "registrationaccesstoken", "clientauthentication+jwt"),
+        *("authorizationcode", "tokenintrospection+jwt", "saml1", "saml2"),
     }
 )
-"""Kinds of token that never open a view, in lower case."""
-_ACCESS_KINDS = frozenset({"access", "access_token", "bearer", "dpop", "at+jwt", "application/at+jwt"})
+"""Kinds of token that never open a view, as `_plain` spells them."""
+REFRESH_MARK: Members = {"token_use": "refresh_token"}
+"""The member that marks a refresh token in our own answers: `token_type` has no value for one (RFC 6749 §7.1)."""
 
 
 def scope_tokens(members: Members) -> tuple[str, ...]:
@@ -64,13 +69,19 @@ def is_access_token(members: Members) -> bool | None:
 
     If any member names another kind of token, the result is False, whatever the other members say.
     """
-    marks = {value.lower() for name in _KINDS if isinstance(value := members.get(name), str)}
-    if marks & _OTHER_KINDS:
+    named = [_plain(members[name]) for name in _NAMED_KINDS if members.get(name) is not None]
+    possible = {_plain(members[name]) for name in _POSSIBLE_KINDS if name in members}
+    if not _ACCESS_KINDS.issuperset(named) or possible & _OTHER_KINDS:
         return False
-    token_type = members.get("token_type")
-    if token_type is not None:
-        return isinstance(token_type, str) and token_type.lower() in ACCESS_TOKEN_TYPES
-    return True if marks & _ACCESS_KINDS else None
+    return True if named or possible & _ACCESS_KINDS else None
+
+
+def _plain(value: Any) -> str:
+    """Return a kind in one spelling: `refresh_token`, `Refresh-Token` and `refreshToken` are the same."""
+    if not isinstance(value, str):
+        return ""
+    plain = value.lower().removeprefix(_URN).removeprefix("application/")
+    return plain.replace("_", "").replace("-", "").replace(" ", "")
 
 
 def _first_string(members: Members, names: Iterable[str]) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from . import dialects
 from .answer import Inactive, Reason
 from .token_info import TokenInfo
 
@@ -17,7 +18,6 @@ MAX_VALUE = 200
 """Characters of one value that are shown."""
 MAX_VALUES = 10
 """Values that are shown of a list."""
-_MARKS = ("token_type", "token_use", "typ")
 
 
 def explain(
@@ -38,7 +38,7 @@ def explain(
     clock = f"{_moment(now)}, {leeway} s allowed"
     match reason:
         case Reason.NOT_AN_ACCESS_TOKEN:
-            return Inactive(reason, "token_type 'Bearer' or 'DPoP'", _members(info, _MARKS))
+            return Inactive(reason, "token_type 'Bearer' or 'DPoP'", _members(info, dialects.KINDS))
         case Reason.BOUND_TO_A_KEY:
             return Inactive(reason, "a bearer token without cnf", _binding(info))
         case Reason.NOT_BOUND_TO_A_KEY:

@@ -90,8 +90,8 @@ class TokenInfo(Mapping[str, Any]):
     def is_access_token(self) -> bool | None:
         """Whether the members say that this is an access token, None if they do not say.
 
-        `token_type` names a scheme (RFC 6749 §7.1), and refresh tokens have none; `token_use` and `typ` are how Hydra,
-        Cognito and Keycloak name the kind.
+        `token_type` names a scheme (RFC 6749 §7.1), and refresh tokens have none; servers name the kind there as well,
+        or in a member of their own such as `token_use`, `tokenType` or `typ`.
         """
         return dialects.is_access_token(self._members)
 

@@ -25,7 +25,7 @@ def issuer() -> Iterator[FakeAuthorizationServer]:
 @pytest.fixture(params=["JWT", "JWT and then remote", "routing", "remote"])
 def kind(request: Any, issuer: FakeAuthorizationServer, settings: Any) -> str:
     """Let the endpoint ask one kind of backend; returns the kind."""
-    remote = issuer.settings(require_token_type=False)["BACKENDS"]["default"]
+    remote = issuer.settings()["BACKENDS"]["default"]
     options = {"issuer": issuer.issuer, "audience": AUDIENCE, "insecure_http": True}
     keys = {"BACKEND": f"{BACKENDS}.JWTBackend", "OPTIONS": options}
     asking = {"BACKEND": f"{BACKENDS}.JWTBackend", "OPTIONS": {**options, "then_ask": "remote"}}

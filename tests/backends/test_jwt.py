@@ -329,6 +329,9 @@ MARKS: dict[str, dict[str, Any]] = {
     "Auth0": {"permissions": ["orders:read"], "azp": "app"},
     "ForgeRock": {"tokenName": "access_token"},
     "Curity": {"purpose": "access_token"},
+    "Casdoor": {"tokenType": "access-token", "nonce": "n"},
+    "Oracle": {"tok_type": "AT"},
+    "Keycloak 24, whose access tokens repeat the nonce": {"typ": "Bearer", "azp": "app", "nonce": "n"},
 }
 
 
@@ -355,6 +358,9 @@ OTHER_KINDS: dict[str, dict[str, Any]] = {
     "Cognito ID token": {"token_use": "id"},
     "ForgeRock ID token": {"tokenName": "id_token"},
     "Curity refresh token": {"purpose": "refresh_token"},
+    "Casdoor refresh token": {"tokenType": "refresh-token"},
+    "Oracle ID token": {"tok_type": "IT"},
+    "at_hash and a kind": {"typ": "Bearer", "at_hash": "x"},
     "logout token": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
     "introspection response": {"token_introspection": {"active": True}},
     "DPoP proof": {"htm": "GET", "htu": "https://api.example.com/"},

@@ -89,7 +89,7 @@ def test_every_member_is_judged_again_here(members: dict[str, Any], status: int,
 @pytest.mark.requirement("7662-2.2-r")
 @pytest.mark.parametrize(
     "members",
-    [{"token_type": None}, {"token_type": "refresh_token"}, {"token_use": "refresh_token"}, {"typ": "Refresh"}],
+    [{"token_type": "refresh_token"}, {"token_use": "refresh_token"}, {"token_type": None, "typ": "Refresh"}],
 )
 def test_a_refresh_token_opens_nothing(members: dict[str, Any], server: MisbehavingServer) -> None:
     server.behave("active", **(GOOD | members))

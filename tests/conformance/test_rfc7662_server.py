@@ -13,6 +13,7 @@ from django.test import Client as Browser
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, Token
 from django_introspection.protocol import opaque
+from django_introspection.protocol.token_info import TokenInfo
 from tests import endpoints, factories
 from tests.authorization_server.helpers import (
     assert_inactive,
@@ -354,6 +355,8 @@ def test_a_refresh_token_is_described_to_its_holder_alone_and_has_no_token_type(
 
     assert members["active"] is True
     assert "token_type" not in members
+    assert members["token_use"] == "refresh_token"
+    assert TokenInfo(members).is_access_token is False
     assert_inactive(endpoints.introspect(value, auth=other))
 
 

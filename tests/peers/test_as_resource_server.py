@@ -121,8 +121,8 @@ def test_tokens_of_django_oauth_toolkit_through_outage_and_recovery(
     environment = {**ENVIRONMENT, "DATABASE_FILE": str(tmp_path / "server.sqlite3"), "PORT": port}
     serve = partial(served, command, environment)
     with serve() as issuer, httpx2.Client(auth=MACHINE, timeout=30) as shop:
-        # It says neither what type a token has nor, without RFC 8707, for whom it is; and it hashes secrets slowly.
-        options = {"require_token_type": False, "auth_method": auth_method, "timeout": 30}
+        # It names neither the type of a token nor, without RFC 8707, its audience; and it hashes secrets slowly.
+        options = {"auth_method": auth_method, "timeout": 30}
         if auth_method == "client_credentials":
             options |= {"token_url": f"{issuer}/token/", "scope": "introspection"}
         trust(settings, introspection_url=f"{issuer}/introspect/", **options)

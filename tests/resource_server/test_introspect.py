@@ -35,7 +35,7 @@ def test_a_good_token_is_its_token_info(call: Any, authorization_server: Misbeha
         {"exp": 1},
         {"nbf": 4102444800},
         {"cnf": {"jkt": "x"}},
-        {"token_type": None},
+        {"token_type": "N_A"},
         {"token_use": "refresh_token"},
         {"aud": "https://other.example"},
         {"iss": "https://other.example"},

@@ -208,11 +208,11 @@ def test_an_audience_is_an_identifier_and_no_prefix_of_a_url(
         {"iss": "https://other.example.com"},
         {"nbf": 4102444800},
         {"token_type": "refresh_token"},
-        {"token_type": None},
+        {"token_type": "N_A"},
         {"cnf": {"jkt": "x"}},
         {"token_type": "DPoP", "cnf": {"jkt": "x"}},
     ],
-    ids=["issuer", "not before", "refresh token", "no type", "bound", "bound and says so"],
+    ids=["issuer", "not before", "refresh token", "another type", "bound", "bound and says so"],
 )
 def test_every_member_that_limits_a_token_is_read(members: dict[str, Any], strict: MisbehavingServer) -> None:
     assert ask(protect(), TOKEN).status_code == 200

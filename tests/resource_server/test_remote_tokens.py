@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 
+from django_introspection.permissions import requires_scope
 from tests.misbehaving.server import MisbehavingServer
 from tests.settings import AUDIENCE, ISSUER
 
@@ -67,12 +68,14 @@ def test_an_active_answer_opens_the_view(answer: Callable[..., Any], members: di
         pytest.param({"cnf": {"x5t#S256": "x"}}, id="bound to a certificate"),
         pytest.param({"cnf": {"something": "new"}}, id="bound in an unknown way"),
         pytest.param({"cnf": {}}, id="bound without a word how"),
-        pytest.param({"token_type": None}, id="kind not said"),
         pytest.param({"token_type": "refresh_token"}, id="refresh token by type"),
         pytest.param({"token_type": "N_A"}, id="no type"),
         pytest.param({"token_use": "refresh_token"}, id="refresh token by use"),
         pytest.param({"typ": "Refresh"}, id="refresh token by typ"),
         pytest.param({"typ": "ID"}, id="ID token"),
+        pytest.param({"token_type": None, "token_use": "refresh_token"}, id="refresh token by use alone"),
+        pytest.param({"token_type": None, "typ": "Offline"}, id="offline token"),
+        pytest.param({"token_type": None, "tokenType": "refresh-token"}, id="refresh token of Casdoor"),
     ],
 )
 def test_an_active_answer_that_is_not_for_here_is_401(answer: Callable[..., Any], members: dict[str, Any]) -> None:
@@ -104,12 +107,24 @@ def test_a_server_that_names_no_issuer_is_believed(answer: Callable[..., Any]) -
     assert answer({}, issuer=ISSUER).status_code == 200
 
 
+def test_a_bare_answer_opens_a_view_that_needs_no_scope(authorization_server: MisbehavingServer) -> None:
+    """Every member but `active` is optional (RFC 7662 §2.2)."""
+    authorization_server.behave("body", content=b'{"active": true}')
+
+    assert ask(protect(), TOKEN).status_code == 200
+    assert ask(protect(permission_classes=[requires_scope("orders:read")]), TOKEN).status_code == 403
+
+
 @pytest.mark.requirement("7662-2.2-r")
-def test_an_answer_without_a_type_is_taken_only_where_that_is_configured(answer: Callable[..., Any]) -> None:
-    assert answer({"token_type": None}, require_token_type=False).status_code == 200
+@pytest.mark.parametrize("options", [{}, {"require_token_type": False}], ids=["by default", "said so"])
+def test_a_kind_that_is_not_named_is_refused_only_where_that_is_configured(
+    options: dict[str, Any], answer: Callable[..., Any]
+) -> None:
+    assert answer({"token_type": None}, **options).status_code == 200
     assert_refused(answer({"token_type": None}, require_token_type=True), 401, "invalid_token")
-    assert_refused(answer({"token_type": None, "typ": "Refresh"}, require_token_type=False), 401, "invalid_token")
-    assert_refused(answer({"token_type": "mac"}, require_token_type=False), 401, "invalid_token")
+    assert answer({"token_type": None, "typ": "Bearer"}, require_token_type=True).status_code == 200
+    assert_refused(answer({"token_type": None, "typ": "Refresh"}, **options), 401, "invalid_token")
+    assert_refused(answer({"token_type": "mac"}, **options), 401, "invalid_token")
 
 
 def test_an_inactive_answer_is_401_whatever_else_it_says(authorization_server: MisbehavingServer) -> None:

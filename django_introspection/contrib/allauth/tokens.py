@@ -17,6 +17,7 @@ from ...backends.subjects import read_user_subject, user_name
 from ...conf import introspection_settings
 from ...hooks import call_hook
 from ...protocol.answer import Active, Answer, Inactive, Reason
+from ...protocol.dialects import REFRESH_MARK
 from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.jwt import MalformedJWT, looks_like_jwt, parse_jwt
 from ...protocol.opaque import has_control_characters
@@ -80,6 +81,7 @@ def describe_allauth_token(token: Any, value: str) -> Answer:
         "sub": _subject(user, client),
         "aud": audience,
         "iss": introspection_settings.ISSUER,
+        **({} if token.type == Token.Type.ACCESS_TOKEN else REFRESH_MARK),
     }
     return Active(TokenInfo({name: each for name, each in members.items() if each not in (None, "", [])}), user)
 

@@ -17,6 +17,7 @@ from ...backends.subjects import user_name, user_subject
 from ...conf import introspection_settings, user_pk
 from ...hooks import call_hook
 from ...protocol.answer import Active, Answer, Inactive, Reason
+from ...protocol.dialects import REFRESH_MARK
 from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.opaque import digest, has_control_characters
 from ...protocol.token_info import TokenInfo
@@ -83,7 +84,8 @@ def describe_refresh_token(token: Any) -> Answer:
     expires_at = None if idle is None else seconds(token.access_token.expires + idle)
     if reason := _reason(token, expires_at=expires_at):
         return Inactive(reason)
-    return _active({**_members(token, token.access_token.scope), "exp": expires_at}, token.user)
+    members = {**_members(token, token.access_token.scope), "exp": expires_at, **REFRESH_MARK}
+    return _active(members, token.user)
 
 
 def _reason(token: Any, *, expires_at: int | None) -> Reason | None:

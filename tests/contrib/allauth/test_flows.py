@@ -93,6 +93,7 @@ def test_a_refresh_token_is_described_to_its_client_until_it_is_used(user: Any, 
 
     assert (members["active"], members["sub"]) == (True, str(user.pk))
     assert "token_type" not in members
+    assert members["token_use"] == "refresh_token"
     assert flows.members(value, api) == {"active": False}
     assert flows.view(value).status_code == 401
     flows.refresh(client, value)

@@ -85,6 +85,7 @@ def test_a_refresh_token_is_described_to_its_client_alone(user: Any, api: flows.
 
     assert (members["active"], members["scope"], members["sub"]) == (True, "orders:read", str(user.pk))
     assert not {"token_type", "exp"} & members.keys()
+    assert members["token_use"] == "refresh_token"
     assert flows.members(value, api) == {"active": False}
     assert flows.view(value).status_code == 401
 
