@@ -16,12 +16,15 @@ _FOREIGN_CLAIMS = frozenset({"at_hash", "c_hash", "s_hash", "events", "token_int
 """Claims of ID tokens, logout tokens, introspection responses and DPoP proofs, which no access token needs."""
 _OWN_CLAIMS = frozenset(
     {
-        *("scope", "scp", "client_id", "cid"),  # RFC 9068 §2.2; Okta, Entra ID and Hydra
+        *("scope", "scp", "cid"),  # RFC 9068 §2.2; Okta, Entra ID and Hydra
         *("gty", "permissions"),  # Auth0
         *("idtyp", "azpacr", "appidacr"),  # Microsoft Entra ID
     }
 )
-"""Claims that access tokens have and ID tokens of the same server do not have."""
+"""Claims that access tokens have and ID tokens of the same server do not have.
+
+So is `client_id` (RFC 9068 §2.2), unless `azp` is beside it: ID tokens of ZITADEL have both.
+"""
 
 
 def read_access_token(jwt: UnverifiedJWT, *, strict: bool) -> Answer:
@@ -46,4 +49,8 @@ def _looks_like_access_token(media_type: str | None, claims: dialects.Members) -
     if kind is not None:
         return kind
     # Only servers that name the kind, such as Keycloak before version 25, repeat the nonce in access tokens.
-    return "nonce" not in claims and not _OWN_CLAIMS.isdisjoint(claims)
+    return "nonce" not in claims and (not _OWN_CLAIMS.isdisjoint(claims) or _names_its_client_once(claims))
+
+
+def _names_its_client_once(claims: dialects.Members) -> bool:
+    return "client_id" in claims and "azp" not in claims

@@ -46,10 +46,12 @@ def is_client(info: TokenInfo) -> bool:
 def is_marked_as_client(info: TokenInfo) -> bool:
     """Return whether the server says by a member of its own that no user is involved.
 
-    Microsoft Entra ID has `idtyp`, Auth0 `gty`; Keycloak has the host and the address of a client only in the tokens of
-    its service account, whose `sub` is that of a user.
+    Microsoft Entra ID has `idtyp`, Auth0 `gty`, ForgeRock `grant_type`; Keycloak has the host and the address of a
+    client only in the tokens of its service account, whose `sub` is that of a user.
     """
     if info.get("idtyp") == "app" or info.get("gty") == "client-credentials":
+        return True
+    if info.get("grant_type") == "client_credentials":
         return True
     return all(isinstance(info.get(name), str) for name in ("clientHost", "clientAddress"))
 

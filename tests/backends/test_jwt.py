@@ -328,6 +328,7 @@ MARKS: dict[str, dict[str, Any]] = {
     "Entra ID 1, a machine": {"appid": "app", "appidacr": "1"},
     "Auth0": {"permissions": ["orders:read"], "azp": "app"},
     "ForgeRock": {"tokenName": "access_token"},
+    "ZITADEL": {"client_id": "app"},
     "Curity": {"purpose": "access_token"},
     "Casdoor": {"tokenType": "access-token", "nonce": "n"},
     "Oracle": {"tok_type": "AT"},
@@ -342,7 +343,7 @@ def test_an_access_token_is_recognised_by_the_claims_of_its_server(
     configure(settings, server, require_at_jwt=False)
     form: dict[str, Any] = {"header": {"typ": "JWT"}, "scope": None, "client_id": None}
 
-    info = introspect(access_token(server.origin, **form, **marks))
+    info = introspect(access_token(server.origin, **(form | marks)))
 
     assert info
     assert info.client_id in ("app", None)
@@ -353,6 +354,7 @@ OTHER_KINDS: dict[str, dict[str, Any]] = {
     "ID token with nonce": {"nonce": "n"},
     "ID token with at_hash": {"at_hash": "x"},
     "ID token without any mark": {"scope": None, "client_id": None, "azp": "app"},
+    "ZITADEL ID token without nonce and access token": {"scope": None, "client_id": "app", "azp": "app"},
     "Keycloak ID token": {"typ": "ID"},
     "Keycloak refresh token": {"typ": "Refresh"},
     "Cognito ID token": {"token_use": "id"},
