@@ -116,6 +116,10 @@ REASONS = {
         _("The authorization server reports that the token is inactive, and gives no reason."),
         _("Ask its operators, who can see the reason. The server may also hide the token from this resource server."),
     ),
+    Reason.UNSUPPORTED_TYPE: Advice(
+        _("The authorization server answers that it does not introspect tokens of this type."),
+        _("If the token is a JWT, verify it with a JWTBackend; otherwise send the access token."),
+    ),
     Reason.INSUFFICIENT_SCOPE: Advice(
         _("The token is accepted, but it lacks a scope that the view needs: the view answers 403."),
         _("The client must ask for a token with this scope, and be allowed to have it."),

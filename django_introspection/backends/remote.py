@@ -16,6 +16,7 @@ from ..outbound.steps import Steps, arun, run
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
+from ..protocol.explanation import quoted
 from ..protocol.opaque import digest, may_be_token
 from ..protocol.presented import Presented
 from ..signals import token_answered
@@ -48,6 +49,7 @@ class RemoteBackend(TokenBackend):
         """Take the addresses of the server, the credentials, and the options that have a default."""
         self.timeout = options.seconds("timeout", 5)
         self.is_token_type_required = options.flag("require_token_type", False)
+        self._prefixes = options.names("token_prefix")
         self._connection = take_connection(options, certificate=options.paths("client_certificate"))
         self._transport = self._connection.transport
         self._take_addresses(options)
@@ -66,8 +68,9 @@ class RemoteBackend(TokenBackend):
     @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the server, or use a kept answer; raise IntrospectionUnavailable within the timeout."""
-        if not may_be_token(token):
-            return Inactive(Reason.MALFORMED)
+        rejection = self._rejection(token)
+        if rejection is not None:
+            return rejection
         keys = None if self._cache is None else self._cache.keys(token)
         answer = self._local_answer(keys)
         if answer is not None:
@@ -78,8 +81,9 @@ class RemoteBackend(TokenBackend):
     @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, on the running event loop."""
-        if not may_be_token(token):
-            return Inactive(Reason.MALFORMED)
+        rejection = self._rejection(token)
+        if rejection is not None:
+            return rejection
         keys = None if self._cache is None else self._cache.keys(token)
         answer = self._local_answer(keys)
         if answer is not None:
@@ -110,6 +114,14 @@ class RemoteBackend(TokenBackend):
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def _rejection(self, token: str) -> Inactive | None:
+        """Return why a value is rejected unasked, None if the server must be asked."""
+        if not may_be_token(token):
+            return Inactive(Reason.MALFORMED)
+        if self._prefixes and not token.startswith(self._prefixes):
+            return Inactive(Reason.MALFORMED, f"a token that begins with {quoted(self._prefixes)}")
+        return None
 
     def _local_answer(self, keys: CacheKeys | None) -> Answer | None:
         answer = None if self._cache is None or keys is None else self._cache.local(keys)

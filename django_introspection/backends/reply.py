@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from ..outbound.busy import refuse_if_busy
 from ..outbound.transport import Reply
-from ..protocol.answer import Answer
+from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import parse_response
 from ..protocol.strict_json import parse_json_object
 
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 """Error codes that mean the client and not its question (RFC 6749 §5.2)."""
+_UNSUPPORTED = "unsupported_token_type"
+"""The error code about a token that the server never introspects, such as a JWT (RFC 7009 §2.2.1)."""
 
 
 class QuestionRefused(IntrospectionUnavailable):
@@ -20,6 +22,8 @@ class QuestionRefused(IntrospectionUnavailable):
 def read_reply(reply: Reply) -> Answer:
     """Return the answer in a reply; raise IntrospectionUnavailable if there is none."""
     refuse_if_busy(reply)
+    if reply.status == 400 and _error_code(reply) == _UNSUPPORTED:
+        return Inactive(Reason.UNSUPPORTED_TYPE)
     if reply.status in (400, 401, 403):
         raise _refusal(reply)
     if reply.status != 200:

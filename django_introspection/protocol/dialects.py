@@ -35,6 +35,8 @@ _OTHER_KINDS = frozenset(
     }
 )
 """Kinds of token that never open a view, as `_plain` spells them."""
+_HASHES = frozenset({"at_hash", "c_hash"})
+"""Hashes of what was issued with a token (OpenID Connect Core §3.3.2.11): ID tokens, and authentik's refresh tokens."""
 REFRESH_MARK: Members = {"token_use": "refresh_token"}
 """The member that marks a refresh token in our own answers: `token_type` has no value for one (RFC 6749 §7.1)."""
 
@@ -67,11 +69,12 @@ def display_name(members: Members) -> str | None:
 def is_access_token(members: Members) -> bool | None:
     """Return whether the members say that this is an access token, None if they do not say.
 
-    If any member names another kind of token, the result is False, whatever the other members say.
+    If any member names another kind of token, or hashes a token that it came with, the result is False, whatever the
+    other members say.
     """
     named = [_plain(members[name]) for name in _NAMED_KINDS if members.get(name) is not None]
     possible = {_plain(members[name]) for name in _POSSIBLE_KINDS if name in members}
-    if not _ACCESS_KINDS.issuperset(named) or possible & _OTHER_KINDS:
+    if not _ACCESS_KINDS.issuperset(named) or possible & _OTHER_KINDS or not _HASHES.isdisjoint(members):
         return False
     return True if named or possible & _ACCESS_KINDS else None
 

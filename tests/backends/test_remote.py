@@ -122,6 +122,31 @@ def test_what_cannot_be_a_token_is_never_sent(call: Any, token: str, authorizati
     assert authorization_server.connections == 0
 
 
+@pytest.mark.parametrize("prefix", ["app_at_", ["app_at_", "eyJ"], ("eyJ", "app_at_")])
+@CALLS
+def test_only_a_token_with_a_prefix_of_access_tokens_is_sent(
+    call: Any, prefix: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(token_prefix=prefix)
+
+    assert [call(token) for token in ("app_rt_1", "APP_AT_1", "app_at", "xapp_at_1")] == [None] * 4
+    assert authorization_server.connections == 0
+    assert call("app_at_1")
+    assert [request.form["token"] for request in authorization_server.requests] == [["app_at_1"]]
+
+
+def test_the_log_names_the_prefix_that_is_missing_and_not_the_token(
+    authorization_server: MisbehavingServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(token_prefix="app_at_")
+    caplog.set_level("INFO")
+
+    assert ask(protect(), "app_rt_secret").status_code == 401
+
+    assert "expected a token that begins with 'app_at_'" in caplog.text
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.requirement("7662-4-j")
 @pytest.mark.parametrize(
     "url",

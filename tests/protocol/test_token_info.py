@@ -175,6 +175,8 @@ def test_no_member_makes_an_active_token_inactive(active: Any) -> None:
         ({"typ": "JWT"}, None),
         ({}, None),
         ({"typ": ["Refresh"]}, None),
+        ({"scope": "openid", "at_hash": "LDktKdoQak3Pk0cnXxCltA"}, False),
+        ({"token_type": "Bearer", "c_hash": "LDktKdoQak3Pk0cnXxCltA"}, False),
     ],
 )
 def test_it_says_whether_it_is_an_access_token(members: dict[str, Any], expected: bool | None) -> None:

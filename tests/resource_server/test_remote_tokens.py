@@ -76,6 +76,7 @@ def test_an_active_answer_opens_the_view(answer: Callable[..., Any], members: di
         pytest.param({"token_type": None, "token_use": "refresh_token"}, id="refresh token by use alone"),
         pytest.param({"token_type": None, "typ": "Offline"}, id="offline token"),
         pytest.param({"token_type": None, "tokenType": "refresh-token"}, id="refresh token of Casdoor"),
+        pytest.param({"at_hash": "LDktKdoQak3Pk0cnXxCltA"}, id="issued with the access token that it hashes"),
     ],
 )
 def test_an_active_answer_that_is_not_for_here_is_401(answer: Callable[..., Any], members: dict[str, Any]) -> None:

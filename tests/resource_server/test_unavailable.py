@@ -15,7 +15,7 @@ from django_introspection.protocol.introspection import MAX_RESPONSE
 from tests.misbehaving.behaviours import BROKEN, HANGING
 from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings, silent_url
 
-from .protected import TOKEN, ask, assert_unavailable, protect
+from .protected import TOKEN, ask, assert_refused, assert_unavailable, protect
 
 SHORT = 0.3
 """Seconds; a server that hangs does so until the test ends, so that a call that returns has ended itself."""
@@ -215,6 +215,19 @@ def test_a_refusal_of_one_question_does_not_blame_the_credentials(
     ask(protect(), TOKEN)
 
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_type_of_token_that_the_server_never_introspects_is_rejected(
+    authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """node oidc-provider answers so about every JWT (RFC 7009 §2.2.1)."""
+    authorization_server.behave("status", code=400, content=b'{"error": "unsupported_token_type"}')
+    caplog.set_level("INFO")
+
+    response = ask(protect(), TOKEN)
+
+    assert_refused(response, 401, "invalid_token")
+    assert "does not introspect this type of token" in caplog.text
 
 
 @pytest.mark.parametrize(
