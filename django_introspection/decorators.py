@@ -13,10 +13,12 @@ from django.utils.decorators import method_decorator
 from rest_framework.exceptions import APIException
 
 from .exceptions import InvalidDeclaration
+from .protocol.claims import RequiredClaim
 from .protocol.presented import BEARER, SCHEMES, are_schemes
 from .protocol.scope import parse_scope
 from .resource_server.denial import DEFAULT_REALM, plain_response
 from .resource_server.protection import Protection
+from .resource_server.token_permissions import ClaimPermission
 
 __all__ = ["token_required"]
 
@@ -32,22 +34,26 @@ def token_required(
     /,
     *,
     scope: str = "",
+    claim: type[ClaimPermission] | None = None,
     using: str = "default",
     realm: str = DEFAULT_REALM,
     schemes: tuple[str, ...] = (BEARER,),
 ) -> Callable[[View], View]:
     """Require an access token with every scope token of `scope`; for sync and async views, functions and classes.
 
+    `claim` is a requirement of a claim as well, made by `requires_claim()`.
+
     The view finds `request.token_info` and `request.user`. A refusal is 400, 401, 403 or 503 in JSON, with the
     challenges of IntrospectionAuthentication, whose `schemes` these are. On a class, or on its `dispatch`, all handlers
     are protected. CSRF and login are not required: no browser sends a token by itself. Raises ValueError for an invalid
-    scope or scheme, and TypeError without brackets, on a single handler, and on a class of Django REST framework.
+    scope or scheme, and TypeError without brackets, for another `claim`, on a single handler, and on a class of Django
+    REST framework.
     """
     if view is not None:
         raise TypeError("token_required needs brackets: @token_required().")
     if not are_schemes(schemes):
         raise ValueError(f"schemes are of {', '.join(SCHEMES)}")
-    protection, scopes = Protection(using, realm, schemes=schemes), parse_scope(scope)
+    protection, scopes, required = Protection(using, realm, schemes=schemes), parse_scope(scope), _required(claim)
 
     def decorate(view: Any) -> Any:
         if isinstance(view, type):
@@ -56,7 +62,7 @@ def token_required(
 
         async def aprotected(request: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                await protection.aadmit(_request_of(request, args), scopes)
+                await protection.aadmit(_request_of(request, args), scopes, required)
             except APIException as denial:
                 return plain_response(denial)
             return await view(request, *args, **kwargs)
@@ -65,7 +71,7 @@ def token_required(
             if _dispatches_async(view, request):
                 return aprotected(request, *args, **kwargs)
             try:
-                protection.admit(_request_of(request, args), scopes)
+                protection.admit(_request_of(request, args), scopes, required)
             except APIException as denial:
                 return plain_response(denial)
             return view(request, *args, **kwargs)
@@ -76,6 +82,15 @@ def token_required(
         return wrapper
 
     return decorate
+
+
+def _required(claim: Any) -> RequiredClaim | None:
+    """Return the claim that a permission of `requires_claim()` requires; raises TypeError for anything else."""
+    if claim is None:
+        return None
+    if isinstance(claim, type) and issubclass(claim, ClaimPermission):
+        return claim.claim
+    raise TypeError("the argument claim of token_required takes what one call of requires_claim() returns")
 
 
 def _request_of(first: Any, others: tuple[Any, ...]) -> HttpRequest:

@@ -1,23 +1,24 @@
-"""Permissions by scope."""
+"""Permissions by scope, and by claims such as roles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rest_framework.permissions import BasePermissionMetaclass
 from rest_framework.request import Request
 
 from .exceptions import InvalidDeclaration
+from .protocol.claims import ClaimName, ClaimValue, Path, RequiredClaim
 from .protocol.scope import parse_scope
 from .protocol.token_info import TokenInfo
-from .resource_server.scope_denial import ScopeDenial, ScopePermission
+from .resource_server.token_denial import TokenDenial
+from .resource_server.token_permissions import ClaimPermission, NoInversion, ScopePermission
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
 
-__all__ = ["HasScope", "requires_scope"]
+__all__ = ["HasScope", "requires_claim", "requires_scope"]
 
 Declared = tuple[str, ...] | dict[str, tuple[str, ...]]
 """The scopes that a view requires, or its scopes by method and action."""
@@ -27,17 +28,14 @@ _declarations: dict[int, tuple[Any, Declared]] = {}
 """Each declaration by its `id`, with the declaration itself, so that no other object gets the same `id`."""
 
 
-class _NoInversion(BasePermissionMetaclass):
+class _WithoutArguments(NoInversion):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args:
             raise TypeError(f"{self.__name__} takes no scopes: write requires_scope({', '.join(map(repr, args))})")
         return super().__call__(**kwargs)
 
-    def __invert__(self) -> NoReturn:
-        raise TypeError("a scope permission cannot be inverted: no request is required to lack a scope")
 
-
-class HasScope(ScopePermission, metaclass=_NoInversion):
+class HasScope(ScopePermission, metaclass=_WithoutArguments):
     """Allow requests whose token has every scope that the view names in `required_scopes`.
 
     `required_scopes` is a list, tuple or set of scopes, or a dictionary of these by HTTP method or by action of a
@@ -54,7 +52,7 @@ class HasScope(ScopePermission, metaclass=_NoInversion):
         required = self.required(view, request.method or "")
         if required is not None and isinstance(request.auth, TokenInfo) and request.auth.scopes.issuperset(required):
             return True
-        ScopeDenial.note(view, required)
+        TokenDenial.of(view).note_scope(required)
         return False
 
     def required(self, view: APIView, method: str) -> tuple[str, ...] | None:
@@ -75,6 +73,34 @@ def requires_scope(*scopes: str) -> type[HasScope]:
     if not required:
         raise ValueError("name at least one scope")
     return type("RequiresScope", (HasScope,), {"scopes": required, "__module__": __name__})
+
+
+class _HasClaim(ClaimPermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the token has the claim, and note the claim if it does not."""
+        if self.is_held(request):
+            return True
+        TokenDenial.of(view).note_claim(self.claim)
+        return False
+
+
+def requires_claim(name: ClaimName, *values: ClaimValue) -> type[ClaimPermission]:
+    """Return a permission class that requires a claim of the token to be, or to contain, any of these values.
+
+    `name` is the exact name of one member (`"roles"`, `"cognito:groups"`), or a list of names that leads to a nested
+    one (`["realm_access", "roles"]`). Values are compared whole, by value and type: `True` is not `1`, and a string is
+    never split. The claim may be a value, a list of values, or an object whose names are the roles and whose values are
+    objects. Composes with `&` and `|`. A refusal is 403 with a challenge without an error code, because no scope would
+    help (RFC 6750 §3.1). Raises ValueError for an empty name or value, for the scope, for no value, and for a string
+    with a dot that seems to be a path; TypeError for other types.
+    """
+    required = RequiredClaim.named(name, *values)
+    return _claim_permission(required.path, *required.values)
+
+
+@lru_cache(maxsize=1024, typed=True)  # typed: True and 1 are equal, and not the same claim
+def _claim_permission(path: Path, *values: ClaimValue) -> type[_HasClaim]:
+    return type("RequiresClaim", (_HasClaim,), {"claim": RequiredClaim(path, values), "__module__": __name__})
 
 
 def _declared(view: APIView) -> Declared:

@@ -23,6 +23,7 @@ from django_introspection import backends, exceptions, models, signals
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import SETTING_NAMES, introspection_settings
 from django_introspection.outbound.client_authentication import BEARER_METHODS, METHODS
+from django_introspection.permissions import requires_claim
 from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import factories
 
@@ -240,7 +241,7 @@ def test_a_view_of_a_resource_server_is_503_while_nobody_can_be_asked(tmp_path: 
 @pytest.mark.parametrize(
     ("page", "made"),
     [
-        ("permissions", {"OrderList", "OrderViewSet", "Report"}),
+        ("permissions", {"OrderList", "OrderViewSet", "Report", "Sales", "sales"}),
         (
             "protecting-views",
             {
@@ -262,6 +263,14 @@ def test_the_code_of_a_page_can_be_made(page: str, made: set[str]) -> None:
         exec(block.code, names)  # noqa: S102
 
     assert made <= names.keys()
+
+
+def test_every_requirement_of_a_claim_that_the_pages_show_can_be_made() -> None:
+    shown = [line for page in PAGES for line in re.findall(r"requires_claim\(.+?\)(?=``)", read(page))]
+
+    assert len(shown) >= 10
+    for line in shown:
+        assert eval(line, {"requires_claim": requires_claim}).claim.values  # noqa: S307 - a line of our own pages
 
 
 @pytest.mark.parametrize("page", ["protecting-views", "users"])

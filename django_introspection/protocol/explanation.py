@@ -12,6 +12,7 @@ from typing import Any
 
 from . import dialects
 from .answer import Inactive, Reason
+from .claims import RequiredClaim
 from .token_info import TokenInfo
 
 MAX_VALUE = 200
@@ -59,6 +60,12 @@ def explain(
 def insufficient_scope(info: TokenInfo, required: Iterable[str]) -> Inactive:
     """Return the rejection of a token that lacks some of the required scopes (RFC 6750 §3.1)."""
     return Inactive(Reason.INSUFFICIENT_SCOPE, f"scope {quoted(required)}", f"scope {quoted(sorted(info.scopes))}")
+
+
+def missing_claim(info: TokenInfo, required: RequiredClaim) -> str:
+    """Return why a token is refused that lacks every value of a claim."""
+    expected, found = quoted(required.values), quoted(required.found(info))
+    return f"missing claim; expected any of {expected} in {list(required.path)}; found {found}"
 
 
 def quoted(values: Iterable[Any]) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from . import dialects
+from .claims import ClaimName, ClaimValue, RequiredClaim
 
 
 class TokenInfo(Mapping[str, Any]):
@@ -94,6 +95,14 @@ class TokenInfo(Mapping[str, Any]):
         or in a member of their own such as `token_use`, `tokenType` or `typ`.
         """
         return dialects.is_access_token(self._members)
+
+    def has_claim(self, name: ClaimName, *values: ClaimValue) -> bool:
+        """Return whether a claim is, or contains, any of these values, as `requires_claim()` compares them.
+
+        `name` is the exact name of one member, or a list of names that leads to a nested one. Raises ValueError or
+        TypeError for names and values that no claim can have.
+        """
+        return RequiredClaim.named(name, *values).is_held(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a copy of the members in plain, changeable types."""

@@ -49,7 +49,7 @@ class Announcement(NamedTuple):
 
 
 class Denial(APIException):
-    """A refusal with a challenge; `error` is None if no token was sent (RFC 6750 §3.1)."""
+    """A refusal with a challenge; `error` is None if RFC 6750 §3.1 has no code for it."""
 
     error: ClassVar[str | None] = None
     headers: Mapping[str, str] = {}
@@ -91,6 +91,14 @@ class InsufficientScope(Denial):
     status_code = status.HTTP_403_FORBIDDEN
     default_detail = _("The access token does not have the scope that is needed.")
     default_code = error = "insufficient_scope"
+
+
+class MissingClaim(Denial):
+    """The token is valid and lacks a claim; no `insufficient_scope`, because no scope would help (RFC 6750 §3.1)."""
+
+    status_code = status.HTTP_403_FORBIDDEN
+    default_detail = _("The access token does not have the claim that is needed.")
+    default_code = "permission_denied"
 
 
 class InvalidDPoPProof(Denial):

@@ -11,10 +11,11 @@ from typing import Any
 from django.http import HttpRequest
 
 from ..protocol.answer import Inactive, Reason
+from ..protocol.claims import RequiredClaim
 from ..protocol.dpop import InvalidProof
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
-from ..protocol.explanation import insufficient_scope
+from ..protocol.explanation import insufficient_scope, missing_claim
 from ..protocol.opaque import digest
 from ..protocol.presented import BEARER, DPOP, SentToken
 from ..protocol.token_info import TokenInfo
@@ -26,6 +27,7 @@ from .denial import (
     InvalidDPoPProof,
     InvalidResourceRequest,
     InvalidToken,
+    MissingClaim,
     NotAuthenticated,
     Unavailable,
     UseDPoPNonce,
@@ -84,14 +86,15 @@ class Protection:
             return self._remember(request, token, found)
 
     @conceal_locals
-    def admit(self, request: HttpRequest, scopes: tuple[str, ...]) -> None:
+    def admit(self, request: HttpRequest, scopes: tuple[str, ...], claim: RequiredClaim | None = None) -> None:
         """Let a request of a plain Django view in, with its user and `token_info`; raises a denial (RFC 6750 §3.1)."""
-        self._let_in(request, self.identify(request, self._required_token(request, scopes)), scopes)
+        self._let_in(request, self.identify(request, self._required_token(request, scopes)), scopes, claim)
 
     @conceal_locals
-    async def aadmit(self, request: HttpRequest, scopes: tuple[str, ...]) -> None:
+    async def aadmit(self, request: HttpRequest, scopes: tuple[str, ...], claim: RequiredClaim | None = None) -> None:
         """Let in like `admit`, without blocking the event loop."""
-        self._let_in(request, await self.aidentify(request, self._required_token(request, scopes)), scopes)
+        identity = await self.aidentify(request, self._required_token(request, scopes))
+        self._let_in(request, identity, scopes, claim)
 
     def _required_token(self, request: HttpRequest, scopes: tuple[str, ...]) -> SentToken:
         token = self.token_of(request)
@@ -99,7 +102,12 @@ class Protection:
             raise NotAuthenticated(announcement=self.announcement, scope=" ".join(scopes))
         return token
 
-    def _let_in(self, request: HttpRequest, identity: Identity, required: tuple[str, ...]) -> None:
+    def _let_in(
+        self, request: HttpRequest, identity: Identity, required: tuple[str, ...], claim: RequiredClaim | None
+    ) -> None:
+        if claim and not claim.is_held(identity.info):  # first: a token with the scope alone would be refused again
+            log_refusal("access token refused backend=%s: %s", self.backend, missing_claim(identity.info, claim))
+            raise MissingClaim(announcement=self.announcement.answering(request))
         if not identity.info.scopes.issuperset(required):
             log_refusal(
                 "access token refused backend=%s: %s", self.backend, insufficient_scope(identity.info, required)

@@ -17,7 +17,7 @@ from ..protocol.presented import SCHEMES
 from ..setting_values import did_you_mean
 from .extraction import BEARER_METHODS, HEADER
 from .protected_views import RoutedView, decorated_places, dotted_name, is_ours, path_places, routed_views
-from .scope_denial import holds_scope
+from .token_permissions import ScopePermission, reads_token
 
 METHODS = frozenset(method.upper() for method in APIView.http_method_names)
 OTHER_PACKAGES = ("oauth2_provider.contrib.rest_framework", "allauth.idp.oidc.contrib.rest_framework")
@@ -98,8 +98,8 @@ def _of_permissions(view: RoutedView) -> Iterator[CheckMessage]:
         for part in (each for permission in permissions for each in _parts(permission)):
             if problem_of_part := _foreign_problem(part, view.authenticators):
                 yield error("E043", problem_of_part, name)
-    elif any(map(_requires_scope, permissions)) and not _chooses_authenticators(view):
-        yield warning("W053", "It requires a scope, and has no authentication class that reads tokens.", name)
+    elif any(map(_requires_token, permissions)) and not _chooses_authenticators(view):
+        yield warning("W053", "It requires a scope or claim, and has no authentication class that reads tokens.", name)
 
 
 def _of_names(view: RoutedView, name: str) -> Iterator[CheckMessage]:
@@ -152,15 +152,15 @@ def _made_permissions(view: RoutedView) -> list[Any]:
 
 def _needs_challenge(view: RoutedView) -> bool:
     """Return whether requests without a token are refused by a permission that brings no challenge of its own."""
-    return any(not isinstance(each, AllowAny) and not holds_scope(each) for each in _made_permissions(view))
+    return any(not isinstance(each, AllowAny) and not reads_token(each) for each in _made_permissions(view))
 
 
-def _requires_scope(permission: Any) -> bool:
-    """Return whether a permission refuses every request whose token has no scope."""
+def _requires_token(permission: Any) -> bool:
+    """Return whether a permission refuses every request without a token of ours."""
     operands = _operands(permission)
     if isinstance(permission, OR):
-        return all(map(_requires_scope, operands))
-    return any(map(_requires_scope, operands)) if operands else holds_scope(permission)
+        return all(map(_requires_token, operands))
+    return any(map(_requires_token, operands)) if operands else reads_token(permission)
 
 
 def _chooses_authenticators(view: RoutedView) -> bool:
@@ -199,7 +199,7 @@ def _scopes_of(view: RoutedView) -> list[str]:
 
 
 def _scoped(permissions: Iterable[Any]) -> list[Any]:
-    return [part for permission in permissions for part in _parts(permission) if holds_scope(part)]
+    return [part for permission in permissions for part in _parts(permission) if isinstance(part, ScopePermission)]
 
 
 def _parts(permission: Any) -> Iterator[Any]:

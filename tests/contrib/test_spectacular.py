@@ -125,6 +125,9 @@ ALTERNATIVES: dict[str, list[list[str]]] = {
     "and": [["orders:read", "orders:write"]],
     "or": [["orders:read"], ["orders:write"]],
     "or-other": [["orders:read"], []],
+    "claim": [[]],
+    "claim-and-scope": [["orders:read"]],
+    "claim-or-scope": [[], ["orders:read"]],
     "nested": [["orders:audit", "orders:read"], ["orders:audit", "orders:write"]],
 }
 

@@ -1,4 +1,7 @@
-"""The scope of a challenge, for any composition of permissions: it opens the view, and no shorter one does."""
+"""The scope of a challenge, for any composition of permissions: it opens the view, and no shorter one does.
+
+With claims among the permissions, a challenge names a scope only if that scope alone opens the view.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from django_introspection.protocol.token_info import TokenInfo
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.testing.challenges import parse_challenges
@@ -38,10 +41,11 @@ class PassesWithoutObject(BasePermission):
 
 
 class AnyToken(BaseAuthentication):
-    """Take the header `Authorization: a b` for a token with this scope."""
+    """Take the header `Authorization: a b` for a token with this scope, and the header `X-Roles` for its roles."""
 
     def authenticate(self, request: Request) -> tuple[TokenUser, TokenInfo]:
-        info = TokenInfo({"sub": "1", "scope": request.META["HTTP_AUTHORIZATION"]})
+        roles = request.META.get("HTTP_X_ROLES", "").split()
+        info = TokenInfo({"sub": "1", "scope": request.META["HTTP_AUTHORIZATION"], "roles": roles})
         return TokenUser(info, issuer="https://id.example.com"), info
 
 
@@ -50,11 +54,16 @@ LEAVES = st.one_of(
     st.just(HasScope),
     st.sampled_from([Passes, Fails, PassesWithoutObject]),
 )
-COMPOSITIONS = st.recursive(
-    LEAVES,
-    lambda inner: st.builds(and_, inner, inner) | st.builds(or_, inner, inner),
-    max_leaves=5,
-)
+CLAIMS = st.sampled_from([requires_claim("roles", "seller"), requires_claim("roles", "admin", "buyer")])
+
+
+def compositions(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaves, lambda inner: st.builds(and_, inner, inner) | st.builds(or_, inner, inner), max_leaves=5
+    )
+
+
+COMPOSITIONS = compositions(LEAVES)
 
 
 class Orders(APIView):
@@ -68,9 +77,10 @@ class Orders(APIView):
         return Response()
 
 
-def ask(classes: list[Any], scope: Any, looks: bool) -> Response:
+def ask(classes: list[Any], scope: Any, looks: bool, roles: Any = ()) -> Response:
     view = Orders.as_view(permission_classes=classes, looks_at_an_object=looks)
-    response: Response = view(APIRequestFactory().get("/", headers={"Authorization": " ".join(scope)}))
+    headers = {"Authorization": " ".join(scope), "X-Roles": " ".join(roles)}
+    response: Response = view(APIRequestFactory().get("/", headers=headers))
     return response
 
 
@@ -100,3 +110,33 @@ def test_the_scope_of_a_challenge_is_the_shortest_that_opens_the_view(
     if sufficient:
         assert response.status_code == 200
         assert looks or len(named) == len(sufficient[0])
+
+
+TOKEN_LEAVES = st.one_of(
+    CLAIMS,
+    st.lists(st.sampled_from(SCOPES), min_size=1, max_size=2, unique=True).map(lambda names: requires_scope(*names)),
+    st.just(HasScope),
+    st.just(Passes),
+)
+
+
+@given(
+    st.lists(compositions(TOKEN_LEAVES), min_size=1, max_size=3),
+    st.sets(st.sampled_from(SCOPES)),
+    st.sets(st.sampled_from(["seller", "admin", "other"])),
+    st.booleans(),
+)
+def test_a_challenge_names_a_scope_only_if_the_scope_alone_opens_the_view(
+    classes: list[Any], scope: set[str], roles: set[str], looks: bool
+) -> None:
+    response = ask(classes, scope, looks, roles)
+    if response.status_code == 200:
+        return
+    assert response.status_code == 403
+    (challenge,) = parse_challenges(response["WWW-Authenticate"])
+
+    named = challenge.parameters.get("scope")
+    assert ask(classes, SCOPES, looks, roles).status_code == (403 if named is None else 200)
+    assert challenge.parameters.get("error") == (None if named is None else "insufficient_scope")
+    if named is not None:
+        assert ask(classes, named.split(), looks, roles).status_code == 200

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_introspection.authentication import IntrospectionAuthentication
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from django_introspection.throttling import ClientRateThrottle
 from tests import factories
 from tests.misbehaving.server import MisbehavingServer
@@ -67,6 +67,7 @@ VIEWS = {
 }
 urls = ModuleType("urls")
 urls.urlpatterns = [path(name, view) for name, (view, _) in VIEWS.items()]
+urls.urlpatterns += [path("claim", view(AsyncPermission, requires_claim("roles", "seller")))]
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +109,12 @@ def test_a_local_token_is_looked_up_off_the_event_loop() -> None:
     user = factories.UserFactory(username="berta")
 
     assert ask("alone", factories.TokenFactory(user=user).access_token).json()["user"] == "berta"
+
+
+def test_a_claim_opens_an_async_view_and_its_absence_is_refused(authorization_server: MisbehavingServer) -> None:
+    authorization_server.behave("active", sub="42", roles=["seller"])
+    assert ask("claim", TOKEN).json()["sub"] == "42"
+
+    authorization_server.behave("active", sub="42", roles=["buyer"])
+    assert_refused(ask("claim", TOKEN), 403, None)
+    assert_refused(ask("claim"), 401, None)

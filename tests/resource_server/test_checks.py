@@ -20,7 +20,7 @@ from rest_framework.viewsets import ViewSet
 from django_introspection.authentication import IntrospectionAuthentication as Ours
 from django_introspection.check_messages import TAG
 from django_introspection.decorators import token_required
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from tests.settings import MIDDLEWARE, TOKEN_INTROSPECTION
 
 from .protected import ask, protect
@@ -83,6 +83,8 @@ def test_an_authenticator_before_ours_hides_the_challenge(other: Any) -> None:
         ([READ], []),
         ([HasScope], []),
         ([READ | IsAdminUser], []),
+        ([requires_claim("roles", "seller")], []),
+        ([requires_claim("roles", "seller") | IsAdminUser], []),
         ([IsAuthenticated], ["W011"]),
         ([READ, IsAdminUser], ["W011"]),
     ],

@@ -22,12 +22,13 @@ from rest_framework.viewsets import ViewSet
 from django_introspection.authentication import IntrospectionAuthentication as Ours
 from django_introspection.check_messages import TAG
 from django_introspection.decorators import token_required
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from tests.settings import TOKEN_INTROSPECTION
 
 from .protected import protect
 
 READ = requires_scope("orders:read")
+SELLER = requires_claim("roles", "seller")
 RESOURCES = {"https://api.example.com/orders": {"SCOPES": ["orders:read", "orders:write"]}}
 
 
@@ -103,8 +104,10 @@ def test_an_alias_that_does_not_exist_is_an_error_at_the_place_that_names_it() -
 
 
 @pytest.mark.parametrize("authenticators", [[], [SessionAuthentication]])
-@pytest.mark.parametrize("permission", [HasScope, READ, READ & IsAuthenticated])
-def test_a_scope_permission_without_our_authentication_is_found(authenticators: Any, permission: Any) -> None:
+@pytest.mark.parametrize("permission", [HasScope, READ, READ & IsAuthenticated, SELLER, SELLER | READ])
+def test_a_permission_that_reads_tokens_without_our_authentication_is_found(
+    authenticators: Any, permission: Any
+) -> None:
     view = protect(authentication_classes=authenticators, permission_classes=[permission], required_scopes=["a"])
     (message,) = found(*routed(view))
 
@@ -118,7 +121,8 @@ def test_authenticators_that_the_view_chooses_itself_are_its_own_business() -> N
             return [Ours()]
 
     assert found(*routed(Choosing)) == []
-    assert found(*routed(protect(permission_classes=[READ | IsAdminUser], authentication_classes=[]))) == []
+    for alternative in (READ | IsAdminUser, IsAdminUser | SELLER):
+        assert found(*routed(protect(permission_classes=[alternative], authentication_classes=[]))) == []
 
 
 def test_a_method_in_lower_case_is_an_error_because_it_is_never_read() -> None:

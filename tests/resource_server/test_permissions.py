@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from django_introspection import permissions
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from tests import factories
 
 from .protected import ask, assert_refused, challenge_of, protect
@@ -229,8 +229,8 @@ def test_requires_scope_is_the_same_class_for_the_same_scope() -> None:
     assert requires_scope("orders:read") is Read
 
 
-@pytest.mark.parametrize("permission", [HasScope, Read])
-def test_a_scope_permission_cannot_be_inverted(permission: Any) -> None:
+@pytest.mark.parametrize("permission", [HasScope, Read, requires_claim("roles", "seller")])
+def test_a_permission_that_reads_the_token_cannot_be_inverted(permission: Any) -> None:
     with pytest.raises(TypeError, match="cannot be inverted"):
         operator.invert(permission)
 

@@ -22,7 +22,7 @@ from django_introspection.backends import DatabaseBackend, RemoteBackend, TokenB
 from django_introspection.decorators import token_required
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend, InvalidResponse
 from django_introspection.models import Client, Token
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.throttling import ClientRateThrottle
 from django_introspection.types import AuthenticatedHttpRequest, AuthenticatedRequest, TokenInfoMixin
@@ -64,6 +64,19 @@ class Forms(IntrospectionAuthentication):
     bearer_methods = ("header", "body")
 
 
+class ByRole(APIView):
+    authentication_classes = [IntrospectionAuthentication]
+    permission_classes = [
+        requires_claim("roles", "seller", "admin"),
+        requires_claim(["realm_access", "roles"], "seller") & requires_scope("orders:read") | IsAdminUser,
+        requires_claim(("account", "verified"), True) | requires_claim("level", 2),
+    ]
+
+    def get(self, request: AuthenticatedRequest) -> Response:
+        assert_type(request.auth.has_claim(["realm_access", "roles"], "admin"), bool)
+        return Response()
+
+
 class ByAction(APIView):
     authentication_classes = [Forms]
     permission_classes = [HasScope]
@@ -74,6 +87,11 @@ class ByAction(APIView):
 @token_required(scope="orders:read", using="partner")
 def plain(request: AuthenticatedHttpRequest, number: int) -> HttpResponse:
     assert_type(request.token_info, TokenInfo)
+    return HttpResponse(str(request.user))
+
+
+@token_required(scope="orders:read", claim=requires_claim("roles", "seller"))
+def sellers(request: AuthenticatedHttpRequest) -> HttpResponse:
     return HttpResponse(str(request.user))
 
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from django_introspection.authentication import IntrospectionAuthentication
-from django_introspection.permissions import HasScope, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope
 
 Read, Write, Audit = (requires_scope(f"orders:{scope}") for scope in ("read", "write", "audit"))
 
@@ -61,6 +61,9 @@ urlpatterns = [
     protected("and", Read & Write),
     protected("or", Read | Write),
     protected("or-other", Read | IsAuthenticated),
+    protected("claim", requires_claim("roles", "seller")),
+    protected("claim-and-scope", requires_claim("roles", "seller") & Read),
+    protected("claim-or-scope", requires_claim("roles", "seller") | Read),
     protected("nested", (Read | Write) & Audit),
     protected("partner", Read, authentication_classes=[IntrospectionAuthentication.using("partner")]),
 ]

@@ -1,88 +1,53 @@
-"""The refusal of a view for lack of scope: it names every scope that the request needs (RFC 6750 §3)."""
+"""The refusal of a view for lack of a scope or a claim, with the challenge that helps the client (RFC 6750 §3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
-from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
-from rest_framework.permissions import AND, OR, BasePermission
 from rest_framework.request import Request
 
-from ..protocol.explanation import insufficient_scope
+from ..protocol.claims import RequiredClaim
+from ..protocol.explanation import insufficient_scope, missing_claim
 from ..protocol.token_info import TokenInfo
-from .denial import Announcement, InsufficientScope, NotAuthenticated
+from .denial import Announcement, InsufficientScope, MissingClaim, NotAuthenticated
 from .refusal_log import log_refusal
+from .token_permissions import (
+    CLAIM,
+    NO_SCOPE,
+    Alternatives,
+    ClaimPermission,
+    Scopes,
+    every_scope,
+    reads_token,
+    scope_alternatives,
+)
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
 
-Scopes = tuple[str, ...]
-Alternatives = list[Scopes]
-"""Sets of scopes, any of which is enough; without an element, no scope is."""
-Unscoped = Callable[[Any], Alternatives | None]
-"""Takes a permission that is not about scope; returns `[()]` if it allows the request, `[]` if not, None if unknown."""
 
-NO_SCOPE = "\0"
-"""Stands for a scope that no token can have."""
+class TokenDenial:
+    """Watch one view refuse one request, and say which scope it needs, or that a claim is missing.
 
-
-class ScopePermission(BasePermission):
-    """Base of the permissions whose refusal names a scope."""
-
-    def required(self, view: APIView, method: str) -> Scopes | None:
-        """Return the scopes that a request needs, None if the view opens this method and action to no scope."""
-        raise NotImplementedError
-
-
-def holds_scope(permission: Any) -> bool:
-    """Return whether a permission is, or is composed of, a scope permission."""
-    if isinstance(permission, ScopePermission):
-        return True
-    operands = (getattr(permission, name, None) for name in ("op1", "op2"))
-    return any(holds_scope(operand) for operand in operands if operand is not None)
-
-
-def scope_alternatives(permission: Any, view: APIView, method: str, unscoped: Unscoped) -> Alternatives | None:
-    """Return the sets of scopes that satisfy a permission or composition, None if that is unknown."""
-    if isinstance(permission, ScopePermission):
-        required = permission.required(view, method)
-        return [(NO_SCOPE,) if required is None else required]
-    if not isinstance(permission, (AND, OR)):
-        return unscoped(permission)
-    composed: Any = permission
-    operands = [scope_alternatives(each, view, method, unscoped) for each in (composed.op1, composed.op2)]
-    if isinstance(permission, OR):
-        return list(chain.from_iterable(filter(None, operands)))
-    return every_scope(operands)
-
-
-def every_scope(choices: Iterable[Alternatives | None]) -> Alternatives:
-    """Return the sets of scopes that satisfy all of several permissions."""
-    known = [[()] if each is None else each for each in choices]
-    return list(dict.fromkeys(tuple(dict.fromkeys(chain(*chosen))) for chosen in product(*known)))
-
-
-class ScopeDenial:
-    """Watch one view refuse one request, and say which scope it needs.
-
-    A scope permission must return False and not raise, or `|` would never ask the other side; so it notes what
-    was missing here, and the challenge is added when the view turns the request down.
+    A permission must return False and not raise, or `|` would never ask the other side; so it notes what was missing
+    here, and the challenge is added when the view turns the request down.
     """
 
     def __init__(self, view: APIView) -> None:
         self._missed: list[Scopes] = []
+        self._claims: dict[RequiredClaim, None] = {}
         self._view = view
         self._object: Any = None
         self._deny: Callable[..., None] = view.permission_denied
         self._check_object = view.check_object_permissions
 
     @classmethod
-    def note(cls, view: APIView, missing: Scopes | None) -> None:
-        """Keep the scope that a permission did not find; wrap the view's methods the first time."""
-        denial: ScopeDenial | None = view.__dict__.get("_introspection_denial")
+    def of(cls, view: APIView) -> TokenDenial:
+        """Return that of a view; wraps the view's methods the first time."""
+        denial: TokenDenial | None = view.__dict__.get("_introspection_denial")
         if denial is None:
             denial = cls(view)
             view.__dict__.update(
@@ -90,7 +55,16 @@ class ScopeDenial:
                 permission_denied=denial.permission_denied,
                 check_object_permissions=denial.check_object_permissions,
             )
-        denial._missed.append((NO_SCOPE,) if missing is None else missing)
+        return denial
+
+    def note_scope(self, missing: Scopes | None) -> None:
+        """Keep the scope that a permission did not find."""
+        self._missed.append((NO_SCOPE,) if missing is None else missing)
+
+    def note_claim(self, missing: RequiredClaim) -> None:
+        """Keep the claim that a permission did not find."""
+        self._missed.append((CLAIM,))
+        self._claims[missing] = None
 
     def check_object_permissions(self, request: Request, obj: Any) -> None:
         """Stand in for the view's method, to know the object."""
@@ -103,12 +77,16 @@ class ScopeDenial:
         if needed is None:
             self._deny(request, message, code)
             return
-        scope = None if NO_SCOPE in needed else " ".join(needed)
+        scope = None if NO_SCOPE in needed else " ".join(name for name in needed if name != CLAIM)
         announcement = announcement_of(request)
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(announcement=announcement, scope=scope)
+        announcement = announcement.answering(request._request)
+        if CLAIM in needed:
+            self._log_claims(request)
+            raise MissingClaim(message, announcement=announcement)
         self._log(request, scope)
-        raise InsufficientScope(message, announcement=announcement.answering(request._request), scope=scope)
+        raise InsufficientScope(message, announcement=announcement, scope=scope)
 
     def _log(self, request: Request, scope: str | None) -> None:
         name = type(self._view).__name__
@@ -118,17 +96,24 @@ class ScopeDenial:
             rejection = insufficient_scope(request.auth, scope.split(" "))
             log_refusal("access token refused view=%s: %s", name, rejection)
 
+    def _log_claims(self, request: Request) -> None:
+        if isinstance(request.auth, TokenInfo):
+            for claim in self._claims:
+                explained = missing_claim(request.auth, claim)
+                log_refusal("access token refused view=%s: %s", type(self._view).__name__, explained)
+
     def _needed(self, request: Request) -> Scopes | None:
         """Return the shortest set of scopes that opens this request, None if it was not refused for its scope.
 
         The view does not say which permission failed, so each is asked again. Permissions that no scope satisfies do
-        not count, unless the view refused for the first of these.
+        not count, unless the view refused for the first of these. `CLAIM` stands for a missing claim; alternatives of
+        scopes alone go first.
         """
         granted = request.auth.scopes if isinstance(request.auth, TokenInfo) else frozenset[str]()
         choices: list[Alternatives] = []
         failed: Alternatives | None = None
         for permission in self._view.get_permissions():
-            if failed is None or holds_scope(permission):
+            if failed is None or reads_token(permission):
                 alternatives = self._alternatives(request, permission)
                 choices.append(alternatives)
                 if failed is None and not any(map(granted.issuperset, alternatives)):
@@ -139,7 +124,7 @@ class ScopeDenial:
         if not failed:
             return None
         sufficient = every_scope(filter(None, choices))
-        return min(sufficient, key=lambda scopes: (NO_SCOPE in scopes, len(scopes), len({*scopes} - granted)))
+        return min(sufficient, key=lambda each: (NO_SCOPE in each, CLAIM in each, len(each), len({*each} - granted)))
 
     def _alternatives(self, request: Request, permission: Any) -> Alternatives:
         known = scope_alternatives(permission, self._view, request.method or "", partial(self._unscoped, request))
@@ -147,6 +132,8 @@ class ScopeDenial:
 
     def _unscoped(self, request: Request, permission: Any) -> Alternatives | None:
         """Return whether a permission that is not about scope allows the request, as alternatives."""
+        if isinstance(permission, ClaimPermission):
+            return [()] if permission.is_held(request) else [(CLAIM,)]
         if iscoroutinefunction(permission.has_permission):  # of adrf
             return None
         try:
