@@ -87,7 +87,8 @@ REASONS = {
         _("The token is for other resources than this resource server."),
         _(
             "The client must ask for a token with this resource, or the option audience of the backend must be "
-            "corrected. If the server names no audience in its tokens, set audience_required to False."
+            "corrected. If the server names the audience in another member than aud, set audience_claim; if it names "
+            "none, set audience_required to False."
         ),
     ),
     Reason.NOT_AN_ACCESS_TOKEN: Advice(

@@ -22,13 +22,15 @@ class TokenBackend(ABC):
     """Find out what tokens mean. One instance per process and alias, shared by threads and event loops.
 
     `audience` are the identifiers of this resource server, one of which a token must be for; empty if the audience
-    is not checked, which `accepts_any_audience` says is on purpose. A token that names no audience is rejected as well
-    if `is_audience_required`. `issuer` is the only issuer believed, if set.
+    is not checked, which `accepts_any_audience` says is on purpose. `audience_claim` is the member in which tokens name
+    theirs. A token that names no audience is rejected as well if `is_audience_required`. `issuer` is the only issuer
+    believed, if set.
     `is_token_type_required` refuses an answer that does not say it is about an access token; one that names another
     kind is always refused. `user_resolver` is the entry USER of the alias.
     """
 
     issuer: str | None = None
+    audience_claim = "aud"
     user_resolver: Any = None
     is_token_type_required = True
     supports_cache = False

@@ -28,7 +28,7 @@ from .diagnosis import Finding
 from .options import Options
 from .registry import token_backends
 from .remote_diagnosis import diagnose_keys
-from .remote_options import require_discovery, take_connection
+from .remote_options import require_discovery, take_audience_claim, take_connection
 
 RETRY = 5
 """Seconds between two tries to fetch the first key set."""
@@ -56,6 +56,10 @@ class JWTBackend(TokenBackend):
         if self._strict and not self.is_audience_required:
             problem = "must not be False unless require_at_jwt is: a JWT of RFC 9068 always names its audience"
             raise options.invalid("audience_required", problem)
+        self.audience_claim = take_audience_claim(options, self.audience)
+        if self._strict and self.audience_claim != "aud":
+            problem = "must not be set unless require_at_jwt is False: a JWT of RFC 9068 names its audience in aud"
+            raise options.invalid("audience_claim", problem)
         self._take_issuer(options)
         self._take_algorithms(options)
         self._take_next(options)

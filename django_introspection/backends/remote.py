@@ -28,7 +28,13 @@ from .entry import Kept
 from .local_answers import CacheKeys
 from .options import Options
 from .remote_diagnosis import diagnose
-from .remote_options import require_discovery, take_authentication, take_bearer_token, take_connection
+from .remote_options import (
+    require_discovery,
+    take_audience_claim,
+    take_authentication,
+    take_bearer_token,
+    take_connection,
+)
 from .reply import QuestionRefused
 
 CACHE_SHARE = 0.25
@@ -50,6 +56,7 @@ class RemoteBackend(TokenBackend):
         self.timeout = options.seconds("timeout", 5)
         self.is_token_type_required = options.flag("require_token_type", False)
         self._prefixes = options.names("token_prefix")
+        self.audience_claim = take_audience_claim(options, self.audience)
         self._connection = take_connection(options, certificate=options.paths("client_certificate"))
         self._transport = self._connection.transport
         self._take_addresses(options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -98,6 +98,14 @@ def _take_headers(options: Options) -> Mapping[str, str]:
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise options.invalid("headers", f"must have a value of visible ASCII characters for {name}")
     return {("Host" if name.lower() == "host" else name): value for name, value in headers.items()}
+
+
+def take_audience_claim(options: Options, audience: Collection[str]) -> str:
+    """Take the member in which a server names the audience of its tokens; raises InvalidBackend."""
+    claim = options.string("audience_claim") or "aud"
+    if claim != "aud" and not audience:
+        raise options.invalid("audience_claim", "needs the option audience")
+    return claim
 
 
 def require_discovery(options: Options, issuer: str | None, name: str, *, insecure_http: bool) -> None:

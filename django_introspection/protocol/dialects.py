@@ -56,6 +56,15 @@ def is_scope_list(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(token, str) and is_scope_token(token) for token in value)
 
 
+def audiences(members: Members, claim: str = "aud") -> tuple[str, ...]:
+    """Return the audiences that a claim names: a string, or a list of strings."""
+    value = members.get(claim)
+    if isinstance(value, str):
+        return (value,)
+    is_list = isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+    return tuple(value) if value and is_list else ()
+
+
 def client_identifier(members: Members) -> str | None:
     """Return the client that a token was issued to."""
     return _first_string(members, _CLIENT)

@@ -27,13 +27,14 @@ def explain(
     *,
     issuer: str | None,
     audience: Collection[str] = (),
+    audience_claim: str = "aud",
     now: float,
     leeway: int,
     jkt: str | None = None,
 ) -> Inactive:
     """Return the rejection of a token for this reason, with the expected and the found value.
 
-    `issuer` and `audience` are those that the resource server expects; `now` and `leeway` are in seconds; `jkt` is the
+    `issuer` and `audience` are those that the resource server expects, the latter in the member `audience_claim`; `now` and `leeway` are in seconds; `jkt` is the
     thumbprint of the key that was proven, if any.
     """
     clock = f"{_moment(now)}, {leeway} s allowed"
@@ -53,7 +54,8 @@ def explain(
         case Reason.WRONG_ISSUER:
             return Inactive(reason, f"iss {quoted([issuer])}", f"iss {quoted([info.iss])}")
         case Reason.WRONG_AUDIENCE:
-            return Inactive(reason, f"aud {quoted(sorted(audience))}", f"aud {quoted(info.audiences)}")
+            found = dialects.audiences(info, audience_claim)
+            return Inactive(reason, f"{audience_claim} {quoted(sorted(audience))}", f"{audience_claim} {quoted(found)}")
     return Inactive(reason)
 
 

@@ -63,9 +63,8 @@ class TokenInfo(Mapping[str, Any]):
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """The resources that the token is for."""
-        audience = self._members.get("aud", ())
-        return (audience,) if isinstance(audience, str) else tuple(audience)
+        """The resources that the token is for: `aud`."""
+        return dialects.audiences(self._members)
 
     @property
     def expires_at(self) -> datetime | None:

@@ -18,6 +18,7 @@ from ..backends.route import Judge, ask_route
 from ..conf import introspection_settings
 from ..outbound.steps import arun, run
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
 from ..protocol.presented import Presented
@@ -109,8 +110,16 @@ def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> 
     reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, jkt=jkt)
     if reason is None:
         return answer
-    issuer, audience = backend.issuer, backend.audience
-    return explain(reason, answer.info, issuer=issuer, audience=audience, now=now, leeway=leeway, jkt=jkt)
+    return explain(
+        reason,
+        answer.info,
+        issuer=backend.issuer,
+        audience=backend.audience,
+        audience_claim=backend.audience_claim,
+        now=now,
+        leeway=leeway,
+        jkt=jkt,
+    )
 
 
 def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, jkt: str | None) -> Answer:
@@ -136,10 +145,20 @@ def rejection_reason(
         return Reason.NOT_AN_ACCESS_TOKEN
     if reason := _binding_refusal(info, jkt) or invalid_reason(info, issuer=backend.issuer, now=now, leeway=leeway):
         return reason
-    is_checked = backend.audience and (backend.is_audience_required or info.audiences)
-    if is_checked and not names_any_of(backend.audience, info.audiences):
-        return Reason.WRONG_AUDIENCE
-    return None
+    return None if _is_for(backend, info) else Reason.WRONG_AUDIENCE
+
+
+def _is_for(backend: TokenBackend, info: TokenInfo) -> bool:
+    """Return whether a token names the audience of a backend, or may leave it out (RFC 7662 §2.2).
+
+    A claim of another type than a string or a list of strings names an audience, and not this one.
+    """
+    claim = backend.audience_claim
+    if not backend.audience:
+        return True
+    if info.get(claim, ()) == ():
+        return not backend.is_audience_required
+    return names_any_of(backend.audience, audiences(info, claim))
 
 
 def _binding_refusal(info: TokenInfo, jkt: str | None) -> Reason | None:

@@ -90,6 +90,8 @@ def check_metadata(**_: Any) -> Iterator[CheckMessage]:
         yield warning("W051", text, "ROOT_URLCONF")
         return
     for backend in token_backends.made():
+        if backend.audience_claim != "aud":
+            continue
         place = f"{NAME}['BACKENDS'][{backend.alias!r}]['OPTIONS']['audience']"
         for identifier in sorted(backend.audience):
             if "://" in identifier and ("#" in identifier or "?" in identifier or endpoint_problem(identifier)):

@@ -107,6 +107,8 @@ def _sources(backend: TokenBackend) -> list[TokenBackend]:
 
 
 def _own_resources(backend: TokenBackend) -> list[str]:
+    if backend.audience_claim != "aud":  # these name something else, such as clients
+        return []
     return [each for each in sorted(backend.audience) if "#" not in each and endpoint_problem(each) is None]
 
 

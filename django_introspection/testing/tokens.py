@@ -37,8 +37,9 @@ def token(*, scope: str | Iterable[str] = "", user: Any = None, **claims: Any) -
     backend knows users (DatabaseBackend). Raises ValueError for claims that no answer may have (RFC 7662 §2.2).
     """
     named = {} if user is None else {"sub": introspection_settings.SUBJECT(user), "username": user.get_username()}
-    members = usual.complete(scope, {**named, **claims})
-    return _encode({"members": members, "user": None if user is None else str(user.pk)})
+    named |= claims
+    members = usual.complete(scope, named)
+    return _encode({"members": members, "named": sorted(named), "user": None if user is None else str(user.pk)})
 
 
 def inactive() -> str:
@@ -121,9 +122,18 @@ def _answer(backend: TokenBackend, access_token: str) -> Answer:
         raise IntrospectionUnavailable("the test says so", retry_after=meant["retry_after"])
     if "members" not in meant:
         return Inactive(Reason.INACTIVE)
-    here = {"iss": backend.issuer or introspection_settings.ISSUER, "aud": sorted(backend.audience) or None}
-    answer = parse_response("application/json", json.dumps({**here, **meant["members"], "active": True}).encode())
+    here = {"iss": backend.issuer or introspection_settings.ISSUER, **_audience_of(backend)}
+    unnamed = {name: value for name, value in here.items() if name not in meant["named"]}
+    answer = parse_response("application/json", json.dumps({**meant["members"], **unnamed, "active": True}).encode())
     return _with_user(answer, meant["user"]) if answer and meant["user"] and _knows_users(backend) else answer
+
+
+def _audience_of(backend: TokenBackend) -> dict[str, Any]:
+    """Return the claims of a token for this backend; the client acts for itself if it is the audience."""
+    audience, claim = sorted(backend.audience), backend.audience_claim
+    if not audience or claim == "aud":
+        return {"aud": audience or None}
+    return {claim: audience[0], **({"sub": audience[0]} if claim == "client_id" else {})}
 
 
 def _with_user(answer: Active, pk: str) -> Answer:

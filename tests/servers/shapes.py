@@ -26,6 +26,8 @@ _TOKEN = {
     *("name", "issuer", "kind", "format", "prefix", "holder", "header", "claims", "answer"),
     *("reads", "reads_in", "expect", "confirmed", "sources", "notes"),
 }
+_OF_OTHER_JWTS = ("audience_required", "audience_claim")
+"""Options that a JWT of RFC 9068 cannot have."""
 _ANSWER = {"status", "content_type", "headers", "body"}
 
 
@@ -50,7 +52,7 @@ class Setup:
         """The same options, and the one that asks for more evidence of an access token."""
         if not self.is_jwt:
             return {**self.options, "require_token_type": True}
-        kept = {name: value for name, value in self.options.items() if name != "audience_required"}
+        kept = {name: value for name, value in self.options.items() if name not in _OF_OTHER_JWTS}
         return {**kept, "require_at_jwt": True}
 
 
