@@ -34,8 +34,8 @@ def explain(
 ) -> Inactive:
     """Return the rejection of a token for this reason, with the expected and the found value.
 
-    `issuer` and `audience` are those that the resource server expects, the latter in the member `audience_claim`; `now` and `leeway` are in seconds; `jkt` is the
-    thumbprint of the key that was proven, if any.
+    `issuer` and `audience` are those that the resource server expects, the latter in the member `audience_claim`; `now`
+    and `leeway` are in seconds; `jkt` is the thumbprint of the key that was proven, if any.
     """
     clock = f"{_moment(now)}, {leeway} s allowed"
     match reason:
