@@ -22,7 +22,7 @@ import django_introspection
 from django_introspection import backends, exceptions, models, signals
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import SETTING_NAMES, introspection_settings
-from django_introspection.outbound.client_authentication import BEARER_METHODS, METHODS
+from django_introspection.outbound.client_authentication import BEARER_METHODS, METHODS, NO_METHOD
 from django_introspection.permissions import requires_claim
 from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import factories
@@ -331,7 +331,7 @@ def test_the_pages_of_the_backends_name_every_option_and_no_other() -> None:
     rows = set().union(*(named_in(table_rows(page), r"^``([a-z_]+)``$") for page in pages))
 
     assert [name for name in taken if f"``{name}``" not in "".join(pages)] == []
-    assert rows - taken == {*METHODS, *BEARER_METHODS}
+    assert rows - taken == {*METHODS, *BEARER_METHODS, NO_METHOD}
 
 
 def test_the_settings_page_says_the_defaults(settings: Any) -> None:

@@ -57,7 +57,7 @@ class IntrospectionEndpoint:
             if reply.status == 401:
                 other = yield from self._authorization.other_than(authentication)
                 reply = reply if other is None else (yield from self._send(url, other, token))
-            return read_reply(reply)
+            return self.read(reply)
         except CredentialsRefused as failure:
             self._alarm.ring(failure)
             raise
@@ -67,6 +67,10 @@ class IntrospectionEndpoint:
         url = yield from self._url()
         authentication = yield from self._authorization.current()
         return (yield from self._transport.exchange(partial(_request, url, token, authentication)))
+
+    def read(self, reply: Reply) -> Answer:
+        """Return the answer in a reply; raise IntrospectionUnavailable if there is none."""
+        return read_reply(reply, self._authorization.sends)
 
     def _admit(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
         """Raise IntrospectionUnavailable if the server must not be asked now."""

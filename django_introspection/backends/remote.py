@@ -8,7 +8,7 @@ from functools import partial
 
 from django.core.checks import CheckMessage
 
-from ..outbound.client_authentication import BEARER_METHODS, METHODS, Authorization
+from ..outbound.client_authentication import BEARER_METHODS, METHODS, NO_METHOD, Authorization, NoAuthentication
 from ..outbound.deadline import Within, deadline, seconds_left
 from ..outbound.service_token import ServiceToken, TokenEndpoint
 from ..outbound.single_flight import SingleFlight
@@ -116,7 +116,8 @@ class RemoteBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, authenticate, ask and compare the clocks, without kept answers and counted failures."""
-        return diagnose(self._url, self._endpoint.exchange, self._transport.ssl_context, self.timeout)
+        endpoint = self._endpoint
+        return diagnose(self._url, endpoint.exchange, endpoint.read, self._transport.ssl_context, self.timeout)
 
     def close(self) -> None:
         """Close the connections."""
@@ -215,7 +216,9 @@ class RemoteBackend(TokenBackend):
         require_discovery(options, self.issuer, name, insecure_http=self._connection.insecure_http)
 
     def _take_authorization(self, options: Options, client_id: str | None) -> Authorization:
-        method = options.choice("auth_method", [*METHODS, *BEARER_METHODS])
+        method = options.choice("auth_method", [*METHODS, *BEARER_METHODS, NO_METHOD])
+        if method == NO_METHOD:
+            return NoAuthentication()
         if method == "bearer":
             return take_bearer_token(options)
         if method != "client_credentials":

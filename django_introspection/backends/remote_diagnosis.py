@@ -15,6 +15,7 @@ from ..outbound.deadline import deadline
 from ..outbound.jwks import read_keys
 from ..outbound.steps import Steps, run
 from ..outbound.transport import Reply
+from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.presented import Presented
 from .diagnosis import (
@@ -24,7 +25,7 @@ from .diagnosis import (
     random_token,
     said_active,
 )
-from .reply import QuestionRefused, read_reply
+from .reply import QuestionRefused
 
 CERTIFICATE_DAYS = 14
 """Days before the end of a certificate at which it should have been renewed."""
@@ -34,6 +35,7 @@ _DAY = 24 * 60 * 60
 def diagnose(
     address: Callable[[], Steps[str]],
     ask: Callable[[Presented], Steps[Reply]],
+    read: Callable[[Reply], Answer],
     ssl_context: ssl.SSLContext,
     timeout: float,
 ) -> Iterator[Finding]:
@@ -41,7 +43,7 @@ def diagnose(
     reached = reach(address, ssl_context, timeout)
     yield reached
     if reached.severity != Severity.ERROR:
-        yield from question(ask, timeout)
+        yield from question(ask, read, timeout)
 
 
 def diagnose_keys(
@@ -124,13 +126,15 @@ def _certificate(place: str, secured: ssl.SSLSocket) -> Finding:
     return Finding.ok(f"{place} takes connections ({secured.version()}, certificate good for {days:.0f} days)")
 
 
-def question(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Iterator[Finding]:
+def question(
+    ask: Callable[[Presented], Steps[Reply]], read: Callable[[Reply], Answer], timeout: float
+) -> Iterator[Finding]:
     """Ask about a random token twice, the second time on the connection of the first."""
     try:
         sent = time.time()
         reply = _asked(ask, timeout)
         received = time.time()
-        answer = read_reply(reply)
+        answer = read(reply)
         start = time.monotonic()
         _asked(ask, timeout)
         seconds = time.monotonic() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..outbound.busy import refuse_if_busy
+from ..outbound.client_authentication import Sent
 from ..outbound.transport import Reply
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
@@ -19,9 +20,14 @@ class QuestionRefused(IntrospectionUnavailable):
     """The server refuses to answer this question; it says nothing about any other token."""
 
 
-def read_reply(reply: Reply) -> Answer:
-    """Return the answer in a reply; raise IntrospectionUnavailable if there is none."""
+def read_reply(reply: Reply, sent: Sent) -> Answer:
+    """Return the answer in a reply to a request with these credentials.
+
+    Raise IntrospectionUnavailable if there is no answer.
+    """
     refuse_if_busy(reply)
+    if reply.status == 401 and _is_about_the_token(reply, sent):
+        return Inactive(Reason.INACTIVE)
     if reply.status == 400 and _error_code(reply) == _UNSUPPORTED:
         return Inactive(Reason.UNSUPPORTED_TYPE)
     if reply.status in (400, 401, 403):
@@ -31,6 +37,17 @@ def read_reply(reply: Reply) -> Answer:
     if reply.headers.get("content-encoding", "identity") != "identity":
         raise InvalidResponse("the response is encoded although identity was asked")
     return parse_response(reply.headers.get("content-type", ""), reply.body)
+
+
+def _is_about_the_token(reply: Reply, sent: Sent) -> bool:
+    """Return whether 401 is an answer about the token, as Authlib and Kanidm write it.
+
+    A client that cannot be authenticated gets `invalid_client` (RFC 6749 §5.2); `invalid_token` can only mean a token
+    (RFC 6750 §3.1), which is ours if we sent one. A server that asks for no credentials cannot refuse any.
+    """
+    if sent is Sent.CLIENT:
+        return _error_code(reply) == "invalid_token"
+    return sent is Sent.NOTHING and "www-authenticate" not in reply.headers and _error_code(reply) is None
 
 
 def _refusal(reply: Reply) -> IntrospectionUnavailable:

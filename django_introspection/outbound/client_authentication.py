@@ -8,6 +8,7 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
@@ -20,6 +21,16 @@ ASSERTION_LIFETIME = 60
 """Seconds."""
 METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth")
 BEARER_METHODS = ("bearer", "client_credentials")
+NO_METHOD = "none"
+"""For an endpoint that authenticates no one, on a private network or by design (RFC 8414 §2)."""
+
+
+class Sent(Enum):
+    """The kind of credentials that go with a request: it decides what a refusal can mean."""
+
+    CLIENT = auto()
+    TOKEN = auto()
+    NOTHING = auto()
 
 
 class RequestCredentials(NamedTuple):
@@ -31,6 +42,8 @@ class RequestCredentials(NamedTuple):
 
 class Authorization(ABC):
     """The way in which this resource server is authorized to call an endpoint (RFC 7662 §2.1)."""
+
+    sends = Sent.CLIENT
 
     @property
     @abstractmethod
@@ -97,6 +110,8 @@ class SecretPost(ClientAuthentication):
 class BearerToken(ClientAuthentication):
     """An access token of the resource server's own (RFC 7662 §2.1)."""
 
+    sends = Sent.TOKEN
+
     def __init__(self, token: str) -> None:
         self._header = f"Bearer {token}"
 
@@ -108,6 +123,21 @@ class BearerToken(ClientAuthentication):
     def credentials(self) -> RequestCredentials:
         """Return the same each time."""
         return RequestCredentials({}, {"Authorization": self._header})
+
+
+class NoAuthentication(ClientAuthentication):
+    """Nothing: the endpoint answers everyone that can reach it."""
+
+    sends = Sent.NOTHING
+
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """Return a word for everyone."""
+        return ("everyone",)
+
+    def credentials(self) -> RequestCredentials:
+        """Return none."""
+        return RequestCredentials({}, {})
 
 
 class PrivateKeyJWT(ClientAuthentication):

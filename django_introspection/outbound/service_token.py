@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.obtained_token import ObtainedToken
-from .client_authentication import Authorization, BearerToken, ClientAuthentication
+from .client_authentication import Authorization, BearerToken, ClientAuthentication, Sent
 from .renewal import Fetched, Renewable
 from .steps import Steps
 from .token_response import Issued, read_token
@@ -47,6 +47,8 @@ class ServiceToken(Authorization):
 
     It authorizes this resource server to introspect (RFC 7662 §2.1), or is for another API.
     """
+
+    sends = Sent.TOKEN
 
     def __init__(
         self,

@@ -97,6 +97,21 @@ def test_a_secret_may_go_in_the_body_instead(call: Any, authorization_server: Mi
 
 
 @CALLS
+def test_nothing_is_sent_to_an_endpoint_that_authenticates_no_one(
+    call: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    options = {"introspection_url": authorization_server.url, "auth_method": "none"}
+    backend = {"BACKEND": "django_introspection.backends.RemoteBackend", "OPTIONS": options}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}}
+
+    assert call(TOKEN)
+
+    (request,) = authorization_server.requests
+    assert "Authorization" not in request.headers
+    assert request.form == {"token": [TOKEN], "token_type_hint": ["access_token"]}
+
+
+@CALLS
 def test_the_query_of_the_configured_url_is_kept_and_nothing_is_added(
     call: Any, authorization_server: MisbehavingServer, settings: Any
 ) -> None:

@@ -201,6 +201,63 @@ def test_a_server_that_refuses_us_is_reported_to_the_operator(
     ]
 
 
+INVALID_TOKEN = b'{"error": "invalid_token"}'
+BEARER = {"auth_method": "bearer", "bearer_token": "our-own"}
+NONE = {"auth_method": "none"}
+
+
+def alarms(options: dict[str, Any], server: MisbehavingServer, settings: Any, caplog: Any) -> tuple[int, int]:
+    """Return the status of a view, and the number of errors in the log."""
+    settings.TOKEN_INTROSPECTION = server.settings(**options)
+    if "auth_method" in options:
+        del settings.TOKEN_INTROSPECTION["BACKENDS"]["default"]["OPTIONS"]["client_secret"]
+    response = ask(protect(), TOKEN)
+    return response.status_code, len([record for record in caplog.records if record.levelname == "ERROR"])
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "headers"),
+    [
+        pytest.param({}, INVALID_TOKEN, (), id="Authlib"),
+        pytest.param({}, INVALID_TOKEN, ('WWW-Authenticate: Bearer error="invalid_token"',), id="Authlib, challenge"),
+        pytest.param(NONE, b"", (), id="Kanidm"),
+    ],
+)
+def test_401_about_the_token_is_no_refusal_of_the_credentials(
+    options: dict[str, Any],
+    content: bytes,
+    headers: tuple[str, ...],
+    authorization_server: MisbehavingServer,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authorization_server.behave("status", code=401, content=content, headers=headers)
+
+    assert alarms(options, authorization_server, settings, caplog) == (401, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "headers"),
+    [
+        pytest.param(BEARER, INVALID_TOKEN, (), id="our token may be meant"),
+        pytest.param({}, b'{"error": ["invalid_token"]}', (), id="no code"),
+        pytest.param(NONE, b"", ("WWW-Authenticate: Basic",), id="credentials are asked for"),
+        pytest.param(NONE, b'{"error": "invalid_client"}', (), id="a client is missed"),
+    ],
+)
+def test_401_that_can_mean_the_credentials_raises_the_alarm(
+    options: dict[str, Any],
+    content: bytes,
+    headers: tuple[str, ...],
+    authorization_server: MisbehavingServer,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authorization_server.behave("status", code=401, content=content, headers=headers)
+
+    assert alarms(options, authorization_server, settings, caplog) == (503, 1)
+
+
 @pytest.mark.parametrize("code", [400, 403])
 @pytest.mark.parametrize(
     "content", [b"{}", b"<html>", b'{"error": "invalid_request"}', b'{"error": ["invalid_client"]}']
