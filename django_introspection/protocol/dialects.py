@@ -26,6 +26,8 @@ KINDS = (*_NAMED_KINDS, *_POSSIBLE_KINDS)
 """The members that can name the kind of a token."""
 _ACCESS_KINDS = frozenset({"bearer", "dpop", "access", "accesstoken", "at", "at+jwt"})
 """Schemes (RFC 6749 §7.1), and the kinds that servers write instead, as `_plain` spells them."""
+_FORMAT = "jwt"
+"""What WSO2 writes as the `token_type` of a JWT: its format, which says nothing of its kind."""
 _OTHER_KINDS = frozenset(
     {
         *("refresh", "refreshtoken", "offline", "offlinetoken", "rt+jwt", "id", "idtoken", "id+jwt", "idtoken+jwt"),
@@ -81,7 +83,8 @@ def is_access_token(members: Members) -> bool | None:
     If any member names another kind of token, or hashes a token that it came with, the result is False, whatever the
     other members say.
     """
-    named = [_plain(members[name]) for name in _NAMED_KINDS if members.get(name) is not None]
+    values = [_plain(members[name]) for name in _NAMED_KINDS if members.get(name) is not None]
+    named = [value for value in values if value != _FORMAT]
     possible = {_plain(members[name]) for name in _POSSIBLE_KINDS if name in members}
     if not _ACCESS_KINDS.issuperset(named) or possible & _OTHER_KINDS or not _HASHES.isdisjoint(members):
         return False

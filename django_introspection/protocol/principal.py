@@ -12,6 +12,15 @@ CLIENT_SUBJECT = "client:"
 """How our `sub` of a client begins if the bare identifier could be the `sub` of a user (RFC 9700 §4.15)."""
 
 
+_CLIENT_MARKS = (
+    ("idtyp", "app"),
+    ("gty", "client-credentials"),
+    ("grant_type", "client_credentials"),
+    ("aut", "APPLICATION"),
+)
+"""Microsoft Entra ID; Auth0; ForgeRock; WSO2, whose `username` is then the owner of the client."""
+
+
 class Kind(StrEnum):
     """The member that names a principal, or the token itself. The same name of two kinds names two principals."""
 
@@ -46,12 +55,10 @@ def is_client(info: TokenInfo) -> bool:
 def is_marked_as_client(info: TokenInfo) -> bool:
     """Return whether the server says by a member of its own that no user is involved.
 
-    Microsoft Entra ID has `idtyp`, Auth0 `gty`, ForgeRock `grant_type`; Keycloak has the host and the address of a
-    client only in the tokens of its service account, whose `sub` is that of a user.
+    Keycloak has the host and the address of a client only in the tokens of its service account, whose `sub` is that of
+    a user.
     """
-    if info.get("idtyp") == "app" or info.get("gty") == "client-credentials":
-        return True
-    if info.get("grant_type") == "client_credentials":
+    if any(info.get(name) == value for name, value in _CLIENT_MARKS):
         return True
     return all(isinstance(info.get(name), str) for name in ("clientHost", "clientAddress"))
 

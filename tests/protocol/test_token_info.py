@@ -173,6 +173,8 @@ def test_no_member_makes_an_active_token_inactive(active: Any) -> None:
         ({"type": "person"}, None),
         ({"scope": "openid"}, None),
         ({"typ": "JWT"}, None),
+        ({"token_type": "JWT"}, None),
+        ({"token_type": "JWT", "token_use": "refresh_token"}, False),
         ({}, None),
         ({"typ": ["Refresh"]}, None),
         ({"scope": "openid", "at_hash": "LDktKdoQak3Pk0cnXxCltA"}, False),

@@ -146,6 +146,7 @@ def test_a_client_is_the_same_whether_or_not_its_answer_has_a_subject(two: Two) 
         {"client_id": "spa", "sub": "client:spa"},
         {"client_id": "spa", "sub": "0b3c", "idtyp": "app"},
         {"client_id": "spa", "sub": "spa@clients", "gty": "client-credentials"},
+        {"client_id": "spa", "username": "admin", "aut": "APPLICATION"},
         {"azp": "spa", "sub": "7f0e", "username": "x", "clientHost": "192.0.2.7", "clientAddress": "192.0.2.7"},
         {"client_id": "spa", "sub": "(usr!spa)", "grant_type": "client_credentials"},
     ]
@@ -166,6 +167,7 @@ def test_a_client_is_the_same_whether_or_not_its_answer_has_a_subject(two: Two) 
         {"sub": "client:alice", "client_id": "spa"},
         {"sub": "1", "client_id": "spa", "idtyp": "user"},
         {"sub": "1", "client_id": "spa", "gty": "password"},
+        {"sub": "1", "client_id": "spa", "aut": "APPLICATION_USER"},
         {"sub": "1", "client_id": "spa", "clientAddress": "192.0.2.7"},
         {"sub": "1", "client_id": "spa", "clientHost": True, "clientAddress": True},
         {"sub": "1", "client_id": "spa", "grant_type": "authorization_code"},

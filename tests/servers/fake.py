@@ -97,6 +97,8 @@ class FakeServer:
         return {"content_type": endpoint["content_type"], **unknown}
 
     def _is_caller(self, methods: list[str], headers: Message, form: Form) -> bool:
+        if "none" in methods:
+            return True
         scheme, _, credentials = headers.get("Authorization", "").partition(" ")
         if scheme == "Basic":
             pair = b64decode(credentials).decode().partition(":")
@@ -109,7 +111,7 @@ class FakeServer:
             return "client_secret_post" in methods and pair_of_form in self._pairs()
         if "client_assertion" in form:
             return "private_key_jwt" in methods and form["client_assertion"][0].count(".") == 2
-        return "none" in methods
+        return False
 
     def _token(self, headers: Message, form: Form) -> Document:
         """Answer at the token endpoint, where a resource server gets a token of its own."""

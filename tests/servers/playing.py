@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from django_introspection.permissions import requires_claim
 from tests.resource_server.protected import ask, protect
 from tests.servers.fake import FakeServer
 from tests.servers.minting import mint
@@ -28,12 +30,21 @@ def use(settings: Any, fake: FakeServer, setup: Setup, *, strict: bool = False, 
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}}
 
 
+def renamed(token: Token, claim: str, value: Any) -> Token:
+    """Return the shape with another value of a claim, in the JWT and in the answer, where they have it."""
+    claims, answer = token.claims, token.answer
+    if claims and claim in claims:
+        claims = {**claims, claim: value}
+    if answer and isinstance(answer["body"], dict) and claim in answer["body"]:
+        answer = {**answer, "body": {**answer["body"], claim: value}}
+    return replace(token, claims=claims, answer=answer)
+
+
 def issue(fake: FakeServer, token: Token, *, key: str = "one", **changes: Any) -> str:
-    """Let the server issue a token; `changes` replaces claims and members of the answer, None takes one away."""
+    """Let the server issue a token; `changes` replaces claims and members of the answer."""
     answer = token.answer
     if answer and changes and isinstance(answer["body"], dict) and answer["body"].get("active") is True:
-        body = {name: value for name, value in {**answer["body"], **changes}.items() if value is not None}
-        answer = {**answer, "body": body}
+        answer = {**answer, "body": {**answer["body"], **changes}}
     return fake.issue(token, mint(token, key=key, **changes), answer)
 
 
@@ -69,7 +80,7 @@ def reads(value: str, roles: list[Mapping[str, Any]]) -> dict[str, Any]:
         "sub": info.sub,
         "audiences": set(info.audiences),
         "machine": request.user.is_client,
-        "roles": [{"path": each["path"], "values": _found(info, each)} for each in roles],
+        "roles": [{"path": each["path"], "values": _found(value, each)} for each in roles],
     }
 
 
@@ -86,9 +97,12 @@ def must_read(token: Token, setup: Setup) -> dict[str, Any]:
     }
 
 
-def _found(info: Mapping[str, Any], role: Mapping[str, Any]) -> list[Any]:
-    claim: Any = info
-    for name in role["path"]:
-        claim = claim[name]
-    values = [claim] if isinstance(claim, str) else list(claim)
-    return [value for value in role["values"] if value in values]
+def _found(value: str, role: Mapping[str, Any]) -> list[Any]:
+    """Return the values of a role for which a view is open, which a made-up value is not."""
+
+    def answer(wanted: Any) -> int:
+        view = protect(permission_classes=[requires_claim(role["path"], wanted)])
+        return int(ask(view, value).status_code)
+
+    assert answer("no-such-role") == 403
+    return [each for each in role["values"] if answer(each) == 200]

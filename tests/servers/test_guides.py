@@ -114,3 +114,10 @@ def test_the_index_lists_every_guide() -> None:
     index = (DOCS / "servers" / "index.rst").read_text(encoding="utf-8")
 
     assert [guide for guide in GUIDES if f":doc:`{guide}`" not in index and f"<{guide}>`" not in index] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_other_code_of_a_guide_can_be_made(guide: str, environment: None) -> None:
+    for block in blocks(f"docs/servers/{guide}.rst"):
+        if block.file != "settings.py":
+            exec(block.code, {"__name__": "orders.views", "os": os})  # noqa: S102
