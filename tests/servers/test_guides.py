@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_introspection import token_backends
+from django_introspection import permissions, token_backends
 from tests.servers import shapes
 from tests.test_documentation import blocks
 
@@ -118,6 +118,7 @@ def test_the_index_lists_every_guide() -> None:
 
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_other_code_of_a_guide_can_be_made(guide: str, environment: None) -> None:
+    """A line such as `permission_classes = [...]` may leave out the import of our permissions."""
     for block in blocks(f"docs/servers/{guide}.rst"):
         if block.file != "settings.py":
-            exec(block.code, {"__name__": "orders.views", "os": os})  # noqa: S102
+            exec(block.code, {"__name__": "orders.views", "os": os, **vars(permissions)})  # noqa: S102
