@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from .protocol.jwt import MalformedJWT, UnverifiedJWT, decode_base64url
+from .protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, decode_base64url
 
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 """RFC 7518 §3.3 asks for the least; the most keeps a key of somebody else from costing us seconds."""
@@ -90,6 +90,13 @@ class SigningKey:
 def is_installed() -> bool:
     """Return whether the extra `jwt` is installed."""
     return find_spec("joserfc") is not None
+
+
+def available_algorithms() -> tuple[str, ...]:
+    """Return those of SIGNING_ALGORITHMS that the installed library has."""
+    from joserfc.jws import JWSRegistry
+
+    return tuple(name for name in SIGNING_ALGORITHMS if name in JWSRegistry.algorithms)
 
 
 def generate_signing_key(alg: str) -> SigningKey:
@@ -258,7 +265,8 @@ def _algorithms(key: Any, alg: Any) -> tuple[str, ...]:
         kind = "RSA" if key.key_type == "RSA" else key.curve_name
     except KeyError:  # the library has no name for the curve
         kind = ""
-    algorithms = _ALGORITHMS.get(kind, ())
+    available = available_algorithms()
+    algorithms = tuple(name for name in _ALGORITHMS.get(kind, ()) if name in available)
     chosen = algorithms if alg is None else tuple(name for name in algorithms if name == alg)
     if not chosen:
         raise KeyProblem("its curve or alg is not supported")

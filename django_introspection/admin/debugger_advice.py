@@ -75,13 +75,23 @@ REASONS = {
         _("The token names another issuer than the one that this backend expects."),
         _("Ask the backend of that issuer, or correct the option issuer of this one."),
     ),
+    Reason.ALGORITHM: Advice(
+        _("The JWT names an algorithm that this backend does not accept, so its signature was not looked at."),
+        _(
+            "Add it to the option algorithms of the backend, or let the issuer sign with one that is accepted. "
+            "Algorithms with a shared secret, such as HS256, are never accepted."
+        ),
+    ),
+    Reason.UNKNOWN_KEY: Advice(
+        _("The issuer publishes no key with the name and the algorithm of this JWT."),
+        _(
+            "Compare kid and alg of the JWT with the keys at the jwks_uri. If the issuer has just changed its keys, "
+            "they are fetched again within ten minutes."
+        ),
+    ),
     Reason.BAD_SIGNATURE: Advice(
         _("The signature was not made by a key of the issuer."),
-        _(
-            "The token was altered, or it was signed with a key that the issuer does not publish, or by an algorithm "
-            "that this backend does not accept. If the issuer has just changed its keys, they are fetched again "
-            "within a minute."
-        ),
+        _("The token was altered, or another server signed it and uses the same name for its key."),
     ),
     Reason.WRONG_AUDIENCE: Advice(
         _("The token is for other resources than this resource server."),

@@ -112,9 +112,9 @@ class JWTBackend(TokenBackend):
         if jwt.claims.get("iss") != self.issuer:
             claimed = quoted([jwt.claims.get("iss")])
             return Inactive(Reason.WRONG_ISSUER, f"iss {quoted([self.issuer])}", f"iss {claimed}")
-        if jwt.alg not in self._algorithms or not (yield from self._is_signed(jwt)):
-            expected = f"a key of the issuer and alg {quoted(sorted(self._algorithms))}"
-            return Inactive(Reason.BAD_SIGNATURE, expected, f"kid {quoted([jwt.kid])}, alg {quoted([jwt.alg])}")
+        unsigned = yield from self._signature_problem(jwt)
+        if unsigned is not None:
+            return unsigned
         answer = read_access_token(jwt, strict=self._strict)
         if answer and introspection_settings.REVOCATIONS is not None and (yield from self._is_revoked(token)):
             return Inactive(Reason.REVOKED)
@@ -129,9 +129,20 @@ class JWTBackend(TokenBackend):
                 raise
             return False
 
-    def _is_signed(self, jwt: UnverifiedJWT) -> Steps[bool]:
-        keys = yield from self._keys.keys(jwt.kid)
-        return jose.is_signed_by(keys, jwt)
+    def _signature_problem(self, jwt: UnverifiedJWT) -> Steps[Inactive | None]:
+        """Return the rejection of a JWT that no key of the issuer signed, None if one did."""
+        if jwt.alg not in self._algorithms:
+            accepted = f"alg {quoted(sorted(self._algorithms), most=len(SIGNING_ALGORITHMS))} (option algorithms)"
+            return Inactive(Reason.ALGORITHM, accepted, f"alg {quoted([jwt.alg])}")
+        keys = jose.candidates((yield from self._keys.keys(jwt.kid)), jwt)
+        if not keys:
+            return Inactive(
+                Reason.UNKNOWN_KEY, f"a key of the issuer for alg {quoted([jwt.alg])}", f"kid {quoted([jwt.kid])}"
+            )
+        if not any(key.verifies(jwt) for key in keys):
+            found = f"kid {quoted([jwt.kid])}, alg {quoted([jwt.alg])}"
+            return Inactive(Reason.BAD_SIGNATURE, "a signature by a key of the issuer", found)
+        return None
 
     def _fetch_keys(self) -> Steps[VerificationKeys]:
         return read_keys((yield from self._exchange()))
@@ -151,9 +162,13 @@ class JWTBackend(TokenBackend):
             require_discovery(options, self.issuer, "jwks_uri", insecure_http=insecure_http)
 
     def _take_algorithms(self, options: Options) -> None:
-        self._algorithms = options.strings("algorithms") or frozenset(SIGNING_ALGORITHMS)
+        available = jose.available_algorithms()
+        self._algorithms = options.strings("algorithms") or frozenset(available)
         if not self._algorithms.issubset(SIGNING_ALGORITHMS):
             raise options.invalid("algorithms", f"must be a list of {', '.join(SIGNING_ALGORITHMS)}")
+        if missing := self._algorithms.difference(available):
+            problem = f"names algorithms that the installed joserfc does not have: {', '.join(sorted(missing))}"
+            raise options.invalid("algorithms", problem)
 
     def _take_next(self, options: Options) -> None:
         self.then_ask = options.string("then_ask")

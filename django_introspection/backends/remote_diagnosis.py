@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from ..conf import introspection_settings
 from ..outbound.deadline import deadline
-from ..outbound.jwks import read_keys
+from ..outbound.jwks import read_keys, signing_algorithms
 from ..outbound.steps import Steps, run
 from ..outbound.transport import Reply
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
+from ..protocol.explanation import quoted
 from ..protocol.presented import Presented
 from .diagnosis import (
     Finding,
@@ -74,6 +75,11 @@ def diagnose_keys(
     else:
         wanted = ", ".join(sorted(algorithms))
         yield Finding.error(f"no key is for {wanted}", "Compare 'algorithms' with what the issuer signs with.")
+    if refused := signing_algorithms(reply).difference(algorithms):
+        yield Finding.warning(
+            f"keys are published for {quoted(sorted(refused))}, which is not accepted",
+            "Tokens that are signed so are rejected. Compare 'algorithms' with what the issuer signs with.",
+        )
     yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 

@@ -38,6 +38,8 @@ RETRY = 60
 REPLACE_EVERY = 10
 """Seconds between two fetches that an unknown `kid` causes: a stranger can name one in every token."""
 MAX_SETS = 1000
+_ENCRYPTION = ("RSA", "ECDH", "A1", "A2", "PBES2", "dir")
+"""How the names of algorithms begin that encrypt (RFC 7518 §4.1, §5.1)."""
 
 VerificationKeys = tuple[VerificationKey, ...]
 
@@ -75,6 +77,20 @@ def read_keys(reply: Reply) -> VerificationKeys:
         return read_key_set(parse_json_object(reply.body))
     except ValueError as problem:  # KeyProblem is one
         raise InvalidResponse(f"the set of keys {problem}") from None
+
+
+def signing_algorithms(reply: Reply) -> frozenset[str]:
+    """Return the algorithms for which a reply has signing keys, also those that `read_keys` leaves out.
+
+    A key that is for several algorithms counts for none, since it does not say by which of them it signs.
+    """
+    of_one = {name for key in read_keys(reply) if len(key.algorithms) == 1 for name in key.algorithms}
+    jwks = [jwk for jwk in parse_json_object(reply.body)["keys"] if isinstance(jwk, dict)]
+    return frozenset(of_one.union(jwk["alg"] for jwk in jwks if isinstance(jwk.get("alg"), str) and _signs(jwk)))
+
+
+def _signs(jwk: dict[str, Any]) -> bool:
+    return jwk["use"] == "sig" if "use" in jwk else not jwk["alg"].startswith(_ENCRYPTION)
 
 
 class RemoteKeySets:

@@ -15,6 +15,8 @@ class Reason(StrEnum):
 
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
+    ALGORITHM = "algorithm not accepted"
+    UNKNOWN_KEY = "signed with an unknown key"
     BAD_SIGNATURE = "not signed by its issuer"
     EXPIRED = "expired"
     NOT_YET_VALID = "not yet valid"

@@ -70,11 +70,11 @@ def missing_claim(info: TokenInfo, required: RequiredClaim) -> str:
     return f"missing claim; expected any of {expected} in {list(required.path)}; found {found}"
 
 
-def quoted(values: Iterable[Any]) -> str:
-    """Return values in quotes, escaped and cut; "none" if there are none."""
+def quoted(values: Iterable[Any], *, most: int = MAX_VALUES) -> str:
+    """Return values in quotes, escaped and cut, `most` of them; "none" if there are none."""
     every = list(values)
-    shown = [_cut(value) for value in every[:MAX_VALUES]]
-    return ", ".join(shown + ["…"] * (len(every) > MAX_VALUES)) or "none"
+    shown = [_cut(value) for value in every[:most]]
+    return ", ".join(shown + ["…"] * (len(every) > most)) or "none"
 
 
 def _cut(value: Any) -> str:

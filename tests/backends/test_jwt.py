@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import sys
 import threading
 import time
@@ -13,12 +15,14 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
+from joserfc.jws import JWSRegistry
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
 from django_introspection.backends import jwt
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.outbound import jwks
 from django_introspection.protocol.access_token import REQUIRED_CLAIMS
+from django_introspection.protocol.answer import Inactive, Reason
 from django_introspection.protocol.errors import RevocationsLost
 from django_introspection.protocol.jwt import token_identity
 from tests import caches as test_caches
@@ -28,6 +32,7 @@ from tests.backends.revocable_token import RevocableToken
 from tests.misbehaving.behaviours import BROKEN, HANGING
 from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings
 from tests.outbound import renewals
+from tests.resource_server.protected import ask, protect
 from tests.settings import AUDIENCE
 
 CALLS = pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
@@ -87,6 +92,77 @@ def test_only_the_algorithms_of_the_settings_are_taken(server: MisbehavingServer
 
     assert introspect(access_token(server.origin, alg="PS256"))
     assert introspect(access_token(server.origin, alg="RS256")) is None
+
+
+@pytest.mark.parametrize(
+    ("published", "token", "reason", "expected", "found"),
+    [
+        ({}, {"alg": "ES384"}, "algorithm not accepted", "alg 'ES256', 'RS256' (option algorithms)", "alg 'ES384'"),
+        ({}, {"name": "two"}, "signed with an unknown key", "a key of the issuer for alg 'ES256'", "kid 'two'"),
+        ({"use": "enc"}, {}, "signed with an unknown key", "a key of the issuer for alg 'ES256'", "kid 'one'"),
+        ({}, {"alg": "RS256"}, "signed with an unknown key", "a key of the issuer for alg 'RS256'", "kid 'one'"),
+        (
+            {},
+            {"forged": True},
+            "not signed by its issuer",
+            "a signature by a key of the issuer",
+            "kid 'one', alg 'ES256'",
+        ),
+    ],
+    ids=["algorithm", "kid", "key for another purpose", "key for another algorithm", "signature"],
+)
+def test_a_refused_signature_says_whether_algorithm_key_or_signature_is_wrong(
+    published: dict[str, Any],
+    token: dict[str, Any],
+    reason: str,
+    expected: str,
+    found: str,
+    server: MisbehavingServer,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "django_introspection")
+    configure(settings, server, algorithms=["ES256", "RS256"])
+    publish(server, public(**published))
+    is_forged = token.pop("forged", False)
+    value = access_token(server.origin, **token)
+    if is_forged:
+        value = f"{value.rpartition('.')[0]}.{access_token(server.origin, jti='another').rpartition('.')[2]}"
+
+    assert ask(protect(), value).status_code == 401
+
+    (line,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert line == f"access token refused backend=default: {reason}; expected {expected}; found {found}"
+
+
+@pytest.mark.parametrize("alg", ["HS256", "none", "RS1"])
+def test_an_algorithm_that_is_never_accepted_is_named(alg: str, server: MisbehavingServer) -> None:
+    value = jose.sign({"alg": "ES256", "typ": "at+jwt"}, claims(server.origin), jose.key("ES256"))
+    header = jose.encode(json.dumps({"alg": alg, "typ": "at+jwt"}).encode())
+
+    answer = token_backends["default"].introspect(f"{header}.{value.partition('.')[2]}")
+
+    assert isinstance(answer, Inactive)
+    assert (answer.reason, answer.found) == (Reason.ALGORITHM, f"alg '{alg}'")
+    assert server.connections == 0, "it is rejected before a key is fetched"
+
+
+def test_an_algorithm_that_the_library_lacks_is_not_accepted(
+    server: MisbehavingServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = access_token(server.origin, alg="Ed448")
+    publish(server, public("one", "Ed448"), public("two"))
+    monkeypatch.delitem(JWSRegistry.algorithms, "Ed448")
+
+    answer = token_backends["default"].introspect(value)
+
+    assert isinstance(answer, Inactive)
+    assert (answer.reason, answer.found) == (Reason.ALGORITHM, "alg 'Ed448'")
+    assert "Ed448" not in answer.expected
+    assert introspect(access_token(server.origin, name="two"))
+    configure(settings, server, algorithms=["Ed448"])
+    with pytest.raises(InvalidBackend, match=r"\['algorithms'\] .*joserfc.*Ed448"):
+        token_backends["default"]
 
 
 def test_first_requests_at_once_fetch_the_keys_once(server: MisbehavingServer) -> None:

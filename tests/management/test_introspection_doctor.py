@@ -195,6 +195,56 @@ def test_keys_for_other_algorithms_are_of_no_use(settings: Any, issuer: Misbehav
     assert found[1] == ("error", "no key is for EdDSA, RS256")
 
 
+@pytest.mark.parametrize(
+    ("keys", "options", "said"),
+    [
+        ([public(), public("two", "ES384")], {"algorithms": ["ES256"]}, "ES384"),
+        ([public(), {**public("two", "RS256"), "alg": "PS512"}], {"algorithms": ["ES256", "RS256"]}, "PS512"),
+        ([public(), {"kty": "AKP", "alg": "ML-DSA-44", "use": "sig", "kid": "pq", "pub": "AA"}], {}, "ML-DSA-44"),
+        ([public(), {"kty": "oct", "alg": "HS256", "k": "AA"}], {}, "HS256"),
+    ],
+    ids=["curve", "alg of the key", "unknown to us", "shared secret"],
+)
+def test_keys_for_an_algorithm_that_is_not_accepted_are_named(
+    keys: list[Any], options: dict[str, Any], said: str, settings: Any, issuer: MisbehavingServer
+) -> None:
+    publish(issuer, *keys)
+
+    found = diagnose(settings, {"BACKENDS": {"default": jwt_settings(issuer.origin, **options)}})
+
+    assert found[1] == ("ok", "keys that can verify its tokens: 1")
+    assert found[2] == ("warning", f"keys are published for '{said}', which is not accepted")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "n": "AA", "e": "AQAB"},
+        {"kty": "RSA", "alg": "RSA-OAEP-256", "n": "AA", "e": "AQAB"},
+        public("two", "RS256"),
+        {**public("two", "ES256"), "alg": "ES256"},
+        {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        {"alg": 7},
+        "no key",
+    ],
+    ids=[
+        "encryption",
+        "encryption by alg",
+        "several algorithms",
+        "accepted",
+        "agreement",
+        "alg of a wrong type",
+        "no key",
+    ],
+)
+def test_other_keys_cause_no_warning(key: Any, settings: Any, issuer: MisbehavingServer) -> None:
+    publish(issuer, public(), key)
+
+    found = diagnose(settings, {"BACKENDS": {"default": jwt_settings(issuer.origin, algorithms=["ES256", "RS512"])}})
+
+    assert "published for" not in str(found)
+
+
 def test_keys_that_cannot_be_read_are_said(settings: Any, issuer: MisbehavingServer) -> None:
     issuer.behave("body", at=JWKS, content=b"[]")
 
