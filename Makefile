@@ -15,7 +15,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_do
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix servers
-.PHONY: benchmark benchmark-bridge package clean
+.PHONY: benchmark package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -87,11 +87,8 @@ web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.instal
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)
 
-benchmark: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks.compare
-
-benchmark-bridge: $(VENV)/.installed-test $(VENV)/.installed-bridges
-	$(BIN)/python -m benchmarks.bridge
+benchmark: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks $(ARGS)
 
 package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py

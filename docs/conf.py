@@ -9,5 +9,5 @@ version = release = django_introspection.__version__
 
 html_theme = "furo"
 html_title = f"django-introspection {release}"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "benchmarks/table.rst"]
 highlight_language = "python"
