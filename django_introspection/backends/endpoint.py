@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 
 from ..outbound.busy import requested_pause
 from ..outbound.client_authentication import Authorization, ClientAuthentication
@@ -20,10 +21,12 @@ from ..signals import circuit_changed
 from .alarm import CredentialsAlarm
 from .breaker import Breaker
 from .diagnosis import random_token
-from .reply import read_reply
+from .reply import QuestionRefused, read_reply
 
 logger = logging.getLogger("django_introspection")
 
+COMPARE_EVERY = 60
+"""Seconds between two questions that find out whether a refusal is about the token or about this resource server."""
 LEAST_SHARE = 0.1
 """Share of the timeout that must be left for a question: a shorter one would get no answer from most servers."""
 PROBE_SHARE = 0.4
@@ -46,6 +49,7 @@ class IntrospectionEndpoint:
         self._timeout = timeout
         self._breaker = Breaker(self._circuit_changed)
         self._alarm = CredentialsAlarm(backend=alias)
+        self._compared_at = -math.inf
 
     def ask(self, token: Presented) -> Steps[Answer]:
         """Ask about a token; raise IntrospectionUnavailable."""
@@ -58,6 +62,9 @@ class IntrospectionEndpoint:
                 other = yield from self._authorization.other_than(authentication)
                 reply = reply if other is None else (yield from self._send(url, other, token))
             return self.read(reply)
+        except QuestionRefused:
+            yield from self._compare(url, authentication)
+            raise
         except CredentialsRefused as failure:
             self._alarm.ring(failure)
             raise
@@ -71,6 +78,22 @@ class IntrospectionEndpoint:
     def read(self, reply: Reply) -> Answer:
         """Return the answer in a reply; raise IntrospectionUnavailable if there is none."""
         return read_reply(reply, self._authorization.sends)
+
+    def _compare(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
+        """Raise the alarm if a random token is refused like the one of a caller: then it was not the token.
+
+        django-oauth-toolkit answers 403 without a word to wrong credentials, as a firewall does to one token.
+        """
+        if monotonic() < self._compared_at + COMPARE_EVERY or seconds_left() < self._timeout * LEAST_SHARE:
+            return
+        self._compared_at = monotonic()
+        request = partial(_request, url, Presented(random_token()), authentication)
+        try:
+            self.read((yield from self._transport.exchange(request)))
+        except (CredentialsRefused, QuestionRefused):
+            self._alarm.ring(CredentialsRefused("the authorization server refuses a random token as well"))
+        except IntrospectionUnavailable:
+            return
 
     def _admit(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
         """Raise IntrospectionUnavailable if the server must not be asked now."""

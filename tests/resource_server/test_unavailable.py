@@ -265,13 +265,34 @@ def test_401_that_can_mean_the_credentials_raises_the_alarm(
 def test_a_refusal_of_one_question_does_not_blame_the_credentials(
     code: int, content: bytes, authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    authorization_server.behave("status", code=code, content=content)
+    refusal = {"name": "status", "arguments": {"code": code, "content": content}}
+    authorization_server.behave("answers some tokens in another way", prefix=TOKEN, **refusal)
 
     with pytest.raises(IntrospectionUnavailable, match=f"refuses the question: {code}"):
         introspect(TOKEN)
     ask(protect(), TOKEN)
 
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    asked = [request.form["token"][0] == TOKEN for request in authorization_server.requests]
+    assert asked == [True, False, True]
+
+
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+@pytest.mark.parametrize("code", [400, 403])
+def test_a_refusal_of_every_question_is_reported_to_the_operator(
+    call: Any, code: int, authorization_server: MisbehavingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """django-oauth-toolkit answers 403 without a body to wrong credentials."""
+    authorization_server.behave("status", code=code, content=b"")
+
+    for _ in range(3):
+        with pytest.raises(IntrospectionUnavailable, match=f"refuses the question: {code}"):
+            call(TOKEN)
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "credentials refused backend=default: the authorization server refuses a random token as well"
+    ]
+    assert len(authorization_server.requests) == 4
 
 
 def test_a_type_of_token_that_the_server_never_introspects_is_rejected(
