@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, ClassVar
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -13,9 +14,9 @@ from .protocol.presented import BEARER
 from .protocol.token_info import TokenInfo
 from .resource_server.denial import DEFAULT_REALM, Announcement, Denial
 from .resource_server.extraction import HEADER
-from .resource_server.protection import Protection
+from .resource_server.protection import Protection, accepted_token
 
-__all__ = ["IntrospectionAuthentication"]
+__all__ = ["IntrospectionAuthentication", "presented_token"]
 
 
 class IntrospectionAuthentication(BaseAuthentication):
@@ -65,3 +66,15 @@ class IntrospectionAuthentication(BaseAuthentication):
     @property
     def _protection(self) -> Protection:
         return Protection(self.backend, self.realm, tuple(self.bearer_methods), tuple(self.schemes))
+
+
+def presented_token(request: HttpRequest | Request) -> str:
+    """Return the value of the access token by which a request was let in, to exchange it for another one.
+
+    Takes the request of a view with IntrospectionAuthentication, `token_required` or ProtectedPaths. Raises ValueError
+    if no token was accepted, whatever the request contains. The value is a secret: keep it out of logs and caches.
+    """
+    token = accepted_token(request._request if isinstance(request, Request) else request)
+    if token is None:
+        raise ValueError("No access token has been accepted for this request.")
+    return token.value

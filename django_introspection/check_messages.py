@@ -25,6 +25,7 @@ HINTS = {
     "E003": f"Correct the entry. {_SETTINGS}, section Backends.",
     "E004": "Set REST_FRAMEWORK['UNAUTHENTICATED_USER'] = None, or install django.contrib.auth.",
     "E005": f"Make a key with the command introspection_key. {_SETTINGS}, section Signing keys.",
+    "E007": "Correct the entry. See the page Calling another API (docs/calling-another-api.rst).",
     "E010": "Add 'django_introspection.middleware.ProtectedPaths' to MIDDLEWARE, after AuthenticationMiddleware.",
     "E011": "Move ProtectedPaths below AuthenticationMiddleware, which would set the user of the session instead.",
     "E012": "Correct the entry. See the page Users (docs/users.rst).",

@@ -14,14 +14,16 @@ from .check_messages import TAG, Messages, error, of_valid_settings
 from .conf import SETTING_NAMES, introspection_settings, setting_problem
 from .exceptions import InvalidSetting
 from .keys import read_keys
+from .services.registry import services
 from .setting_values import NAME, did_you_mean
 
 
 def register() -> None:
     """Register the checks of the settings; a second call changes nothing."""
-    for check in (check_settings, check_backends, check_anonymous_user, check_keys):
+    for check in (check_settings, check_backends, check_services, check_anonymous_user, check_keys):
         checks.register(check, TAG)
-    checks.register(check_deployed_backends, TAG, deploy=True)
+    for deploy_check in (check_deployed_backends, check_deployed_services):
+        checks.register(deploy_check, TAG, deploy=True)
 
 
 def check_settings(**_: Any) -> Messages:
@@ -50,6 +52,21 @@ def check_deployed_backends(**_: Any) -> Iterator[checks.CheckMessage]:
     if "BACKENDS" in introspection_settings.values:
         for backend in token_backends.made():
             yield from backend.check()
+
+
+@of_valid_settings
+def check_services(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for an entry of SERVICES that cannot be used (E007)."""
+    for alias in services:
+        if problem := services.problem(alias):
+            yield error("E007", str(problem))
+
+
+@of_valid_settings
+def check_deployed_services(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Ask each service what is risky in its settings."""
+    for service in services.made():
+        yield from service.check()
 
 
 @of_valid_settings

@@ -78,6 +78,11 @@ class Settings:
         return backends
 
     @cached_property
+    def SERVICES(self) -> Mapping[str, Mapping[str, Any]]:
+        """The APIs that this project gets tokens for, by alias."""
+        return self._mapping("SERVICES", "must be a dictionary of aliases")
+
+    @cached_property
     def INTROSPECTION_BACKEND(self) -> str | None:
         """The alias of the token backend that the introspection endpoint asks; None for the tables of this app."""
         alias = self.values.get("INTROSPECTION_BACKEND")

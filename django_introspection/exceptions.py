@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .protocol.errors import IntrospectionError, IntrospectionUnavailable, InvalidResponse
+from .protocol.errors import ExchangeRefused, IntrospectionError, IntrospectionUnavailable, InvalidResponse
 
 __all__ = [
+    "ExchangeRefused",
     "IntrospectionError",
     "IntrospectionUnavailable",
     "InvalidBackend",
@@ -14,6 +15,7 @@ __all__ = [
     "InvalidResponse",
     "InvalidSetting",
     "UnknownBackend",
+    "UnknownService",
 ]
 
 
@@ -31,5 +33,11 @@ class InvalidBackend(InvalidSetting):
 
 class UnknownBackend(InvalidBackend, KeyError):
     """No token backend has this alias."""
+
+    __str__ = Exception.__str__
+
+
+class UnknownService(InvalidSetting, KeyError):
+    """No entry of SERVICES has this alias."""
 
     __str__ = Exception.__str__

@@ -83,6 +83,7 @@ SPEAKING = {
     "W006": {"ISSUER": ISSUER, **remote_settings("http://auth.example.com/x", audience=ORDERS, insecure_http=True)},
     "W007": {"ISSUER": ISSUER, **kept(ALIAS="local")},
     "W008": {"ISSUER": ISSUER, "REVOCATIONS": {}, **kept(LOCAL_MAX_AGE=5)},
+    "E007": {"ISSUER": ISSUER, **REMOTE, "SERVICES": {"billing": {"client_secret": SECRET}}},
     "E010": {"ISSUER": ISSUER, "PROTECTED_PATHS": {"/api/": {"SCOPE": "orders:read"}}},
     "E012": default(BACKEND=OWN, OPTIONS={"audience": ORDERS}, USER=f"shop.{SECRET}"),
     "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),

@@ -34,6 +34,7 @@ ROOMS = {
     "outbound": "outbound",
     "backends.database": "database backend",
     "backends": "backends",
+    "services": "services",
     "authorization_server": "authorization server",
     "resource_server.apps": "apps",
     "resource_server": "resource server",
@@ -89,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"models"},
     "outbound": FOUNDATION | {"jose"},  # a client signs as a server does
     "backends": FOUNDATION | {"outbound", "jose", "keys", "revocations"},  # tombstones end kept answers
+    "services": FOUNDATION | {"outbound", "backends"},  # they read options and tell operators as backends do
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION
     | {"jose", "keys", "models", "outbound", "backends", "database backend", "revocations"},
@@ -99,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
     "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},
     "security log": {"protocol", "words"},
-    "checks": FOUNDATION | {"jose", "keys", "backends", "resource server"},
+    "checks": FOUNDATION | {"jose", "keys", "backends", "services", "resource server"},
     "apps": {"checks", "authorization server", "resource server", "security log", "counters", "contrib", "bridges"},
     "counters": FOUNDATION,
     # the token debugger shows what both sides make of a token, the overview what was counted
@@ -107,7 +109,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
     "command base": FOUNDATION,
     "doctor": FOUNDATION
-    | {"command base", "checks", "backends", "revocations"},  # a pure resource server has it as well
+    | {"command base", "checks", "backends", "services", "revocations"},  # a pure resource server has it as well
     "token inspection": FOUNDATION | {"command base", "resource server"},  # so has this
     "commands": FOUNDATION
     | {

@@ -23,6 +23,7 @@ FACES = [
     "django_introspection.resource_server.local_users",
     "django_introspection.resource_server.management.commands.introspection_doctor",
     "django_introspection.security_log",
+    "django_introspection.services",
     "django_introspection.signals",
     "django_introspection.testing",
     "django_introspection.throttling",

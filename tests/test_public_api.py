@@ -8,16 +8,23 @@ from importlib import import_module
 import pytest
 
 import django_introspection
-from django_introspection import exceptions
+from django_introspection import exceptions, services
 
 NAMES = {
     "django_introspection": {"TokenInfo", "aintrospect", "introspect", "token_backends"},
-    "django_introspection.authentication": {"IntrospectionAuthentication"},
+    "django_introspection.authentication": {"IntrospectionAuthentication", "presented_token"},
     "django_introspection.decorators": {"token_required"},
     "django_introspection.middleware": {"ProtectedPaths"},
     "django_introspection.permissions": {"HasScope", "requires_claim", "requires_scope"},
     "django_introspection.throttling": {"ClientRateThrottle"},
     "django_introspection.types": {"AuthenticatedHttpRequest", "AuthenticatedRequest", "TokenInfoMixin"},
+    "django_introspection.services": {
+        "ObtainedToken",
+        "aexchange_token",
+        "aservice_token",
+        "exchange_token",
+        "service_token",
+    },
     "django_introspection.models": {
         "AccessTokenFormat",
         "AuthMethod",
@@ -50,6 +57,7 @@ NAMES = {
         "unavailable",
     },
     "django_introspection.exceptions": {
+        "ExchangeRefused",
         "IntrospectionError",
         "IntrospectionUnavailable",
         "InvalidBackend",
@@ -57,6 +65,7 @@ NAMES = {
         "InvalidResponse",
         "InvalidSetting",
         "UnknownBackend",
+        "UnknownService",
     },
 }
 
@@ -87,11 +96,16 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_the_sync_and_async_doors_are_called_alike() -> None:
-    sync, asynchronous = django_introspection.introspect, django_introspection.aintrospect
+    pairs = (
+        (django_introspection.introspect, django_introspection.aintrospect),
+        (services.service_token, services.aservice_token),
+        (services.exchange_token, services.aexchange_token),
+    )
 
-    assert inspect.signature(sync) == inspect.signature(asynchronous)
-    assert inspect.iscoroutinefunction(asynchronous)
-    assert inspect.signature(sync).parameters["using"].default == "default"
+    for sync, asynchronous in pairs:
+        assert inspect.signature(sync) == inspect.signature(asynchronous)
+        assert inspect.iscoroutinefunction(asynchronous)
+    assert inspect.signature(django_introspection.introspect).parameters["using"].default == "default"
 
 
 def test_what_can_be_caught_together() -> None:
@@ -99,6 +113,9 @@ def test_what_can_be_caught_together() -> None:
     assert issubclass(exceptions.IntrospectionUnavailable, exceptions.IntrospectionError)
     assert issubclass(exceptions.UnknownBackend, exceptions.InvalidBackend)
     assert issubclass(exceptions.InvalidBackend, exceptions.InvalidSetting)
+    assert issubclass(exceptions.UnknownService, exceptions.InvalidSetting)
+    assert issubclass(exceptions.ExchangeRefused, exceptions.IntrospectionError)
+    assert not issubclass(exceptions.ExchangeRefused, exceptions.IntrospectionUnavailable), "a refusal is no outage"
     assert not issubclass(exceptions.InvalidSetting, exceptions.IntrospectionError), "configuration is not an outage"
 
 

@@ -102,11 +102,13 @@ class Options:
             raise self.invalid(name, "must be a string or a list of different strings")
         return tuple(names)
 
-    def seconds(self, name: str, default: float) -> float:
+    def seconds(self, name: str, default: float, *, may_be_zero: bool = False) -> float:
         """Take a positive number of seconds, an hour at most: no call waits longer, and no timer overflows."""
         value = self._take(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _HOUR:
-            raise self.invalid(name, f"must be a positive number of seconds, at most {_HOUR}")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= _HOUR or (value == 0 and not may_be_zero):
+            kind = "number" if may_be_zero else "positive number"
+            raise self.invalid(name, f"must be a {kind} of seconds, at most {_HOUR}")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:

@@ -101,4 +101,9 @@ class ServiceToken(Authorization):
     def _fetch(self) -> Steps[Fetched[ObtainedToken]]:
         token, lifetime = yield from self.fetch()
         usable_for = _DEFAULT_LIFETIME if lifetime is None else lifetime
-        return Fetched(token, max(usable_for - MARGIN, usable_for / 2), usable_for)
+        return Fetched(token, fresh_for(usable_for), usable_for)
+
+
+def fresh_for(lifetime: float) -> float:
+    """Return the seconds after which a token that lives for `lifetime` seconds is due for renewal."""
+    return max(lifetime - MARGIN, lifetime / 2)

@@ -167,4 +167,4 @@ class ExchangeRefused(IntrospectionError):
     def __init__(self, error: str, members: Mapping[str, Any]) -> None:
         super().__init__(f"the authorization server refuses to exchange the token: {error}")
         self.error = error
-        self.members = MappingProxyType(dict(members))
+        self.members: Mapping[str, Any] = MappingProxyType(dict(members))

@@ -57,10 +57,14 @@ def check_protected_paths(**_: Any) -> Iterator[CheckMessage]:
 
 @of_valid_settings
 def check_backends(**_: Any) -> Iterator[CheckMessage]:
-    """Look for a resource server, or for protected views, without any token backend (E040)."""
+    """Look for a resource server, or for protected views, without any token backend (E040).
+
+    A project that only calls other APIs needs none.
+    """
     if introspection_settings.BACKENDS:
         return
-    if not apps.is_installed("django_introspection") or protected_places():
+    protects_nothing = apps.is_installed("django_introspection") or bool(introspection_settings.SERVICES)
+    if not protects_nothing or protected_places():
         yield error("E040", f"{NAME}['BACKENDS'] is empty: no token can be accepted.")
 
 

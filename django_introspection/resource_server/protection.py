@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import insufficient_scope, missing_claim
 from ..protocol.opaque import digest
-from ..protocol.presented import BEARER, DPOP, SentToken
+from ..protocol.presented import BEARER, DPOP, SCHEMES, SentToken
 from ..protocol.token_info import TokenInfo
 from .acceptance import Identity, aauthenticate_token, authenticate_token
 from .denial import (
@@ -32,7 +32,7 @@ from .denial import (
     Unavailable,
     UseDPoPNonce,
 )
-from .extraction import HEADER, MalformedRequest, MalformedToken, sent_token
+from .extraction import BEARER_METHODS, HEADER, MalformedRequest, MalformedToken, sent_token
 from .metadata import metadata_url
 from .proof import NonceNeeded, Proof, fresh_nonce, verify
 from .refusal_log import log_refusal
@@ -162,6 +162,21 @@ def issuer_of(request: HttpRequest, info: TokenInfo) -> str:
     """Return the issuer that vouches for a token of this request; its own `iss` if it did not come this way."""
     known = (each.issuer for each in _identities(request).values() if each.info is info)
     return next(known, info.iss or "")
+
+
+def accepted_token(request: HttpRequest) -> SentToken | None:
+    """Return the token by which a request was let in; None if none was accepted.
+
+    It is read again, because a request keeps the digest alone. A body is looked at last: only a token in the body can
+    have been accepted then, and reading that one has kept the body.
+    """
+    accepted = {name[2] for name in _identities(request)}
+    for method in BEARER_METHODS if accepted else ():
+        with suppress(MalformedRequest, MalformedToken):
+            sent = sent_token(request, (method,), SCHEMES)
+            if sent is not None and digest(sent.value) in accepted:
+                return sent
+    return None
 
 
 def _identities(request: HttpRequest) -> dict[tuple[str, str, bytes], Identity]:

@@ -31,6 +31,8 @@ from django_introspection import aintrospect, introspect
 from django_introspection.decorators import token_required
 from django_introspection.models import Client, Token
 from django_introspection.models.fields import uuid7
+from django_introspection.services import aexchange_token, aservice_token, exchange_token, service_token
+from django_introspection.services.registry import services
 from tests import endpoints, factories
 from tests.admin import client_pages
 from tests.backends import issuers
@@ -40,6 +42,7 @@ from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 from tests.urls import urlpatterns as usual_urls
 
 OPAQUE = "-".join(["value", "of", "a", "token"])
+ISSUED = "-".join(["value", "of", "an", "issued", "token"])
 CSRF = "c" * 32
 PROVISIONED = "-".join(["a", "secret", "that", "was", "made", "by", "the", "deployment"])
 """In pieces, because reports show lines of the source as well."""
@@ -223,7 +226,7 @@ def entry_points() -> Iterator[dict[str, EntryPoint]]:
             "cached": {**remote, "CACHE": {"MAX_AGE": 1}},
             "jwt": issuers.jwt_settings(server.origin, insecure_http=True),
         }
-        values = {**TOKEN_INTROSPECTION, "BACKENDS": backends}
+        values = {**TOKEN_INTROSPECTION, "BACKENDS": backends, "SERVICES": _services(server)}
         protected = {
             "MIDDLEWARE": [*settings.MIDDLEWARE, "django_introspection.middleware.ProtectedPaths"],
             "TOKEN_INTROSPECTION": {**values, "PROTECTED_PATHS": {"/protected": {}}},
@@ -246,6 +249,7 @@ def entry_points() -> Iterator[dict[str, EntryPoint]]:
                 lambda ready: Token.objects.issue(client=ready.client, refresh=True),
                 lambda: Ready(client=factories.RegistrationFactory().client),
             ),
+            **dict(_calls_of_services()),
             **dict(_forms()),
             **{line: EntryPoint(partial(_manage, line), _for_command) for line in COMMANDS},
         }
@@ -254,6 +258,35 @@ def entry_points() -> Iterator[dict[str, EntryPoint]]:
             points[f"aintrospect, {using}"] = EntryPoint(partial(_aintrospect, using), make)
         with override_settings(TOKEN_INTROSPECTION=values, ROOT_URLCONF=__name__):
             yield points
+
+
+def _services(server: MisbehavingServer) -> dict[str, Any]:
+    """Return services that get tokens at this server, of their own and in exchange for another."""
+    server.behave("issues tokens", at="/token", issued=[], access_token=ISSUED)
+    own = {"token_url": f"{server.origin}/token", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    exchange = {**own, "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}
+    return {"own": own, "exchange": exchange, "delegation": {**exchange, "actor": "own"}}
+
+
+def _calls_of_services() -> Iterator[tuple[str, EntryPoint]]:
+    yield "service_token", EntryPoint(lambda _: service_token("own"), _nothing_kept)
+    yield "aservice_token", EntryPoint(lambda _: asyncio.run(aservice_token("own")), _nothing_kept)
+    for alias in ("exchange", "delegation"):
+        yield f"exchange_token, {alias}", EntryPoint(partial(_exchange, alias), _nothing_kept)
+        yield f"aexchange_token, {alias}", EntryPoint(partial(_aexchange, alias), _nothing_kept)
+
+
+def _nothing_kept() -> Ready:
+    services.close()
+    return Ready(token=OPAQUE)
+
+
+def _exchange(alias: str, ready: Any) -> Any:
+    return exchange_token(alias, ready.token)
+
+
+def _aexchange(alias: str, ready: Any) -> Any:
+    return asyncio.run(aexchange_token(alias, ready.token))
 
 
 def _introspect(using: str, ready: Any) -> Any:
@@ -270,7 +303,7 @@ async def _aintrospect_here(ready: Any) -> Any:
 
 def values_of(ready: Any) -> list[str]:
     """Return the secrets that were made ready for a call; what is made by the call is found by its prefix."""
-    found = [CLIENT_SECRET, CLIENT_SECRET.replace(" ", "+"), PROVISIONED, OPAQUE]
+    found = [ISSUED, CLIENT_SECRET, CLIENT_SECRET.replace(" ", "+"), PROVISIONED, OPAQUE]
     found.append(base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET.replace(' ', '+')}".encode()).decode())
     for value in (getattr(ready, "token", ""), getattr(ready, "value", "")):
         found += [part for part in value.split(".")[1:] or [value] if part]

@@ -113,6 +113,7 @@ def fails_at_first(exchange: Exchange, count: list[int], code: int) -> None:
 
 @behaviour("answers when told")
 def answers_when_told(exchange: Exchange, told: threading.Event, **members: Any) -> None:
+    exchange.hanging.set()
     told.wait(timeout=10)
     active(exchange, **members)
 

@@ -80,6 +80,20 @@ def test_a_resource_server_without_a_backend_is_an_error_that_the_doctor_repeats
     assert "E040" in capsys.readouterr().out
 
 
+def test_a_project_that_only_calls_other_apis_needs_no_backend(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.apps import apps
+
+    from django_introspection.resource_server import checks as ours
+
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {}, "SERVICES": {"billing": {}}}
+    monkeypatch.setattr(apps, "is_installed", lambda name: name != "django_introspection")
+    for patterns, expected in (([], []), (routed(protect()), ["E040"])):
+        urls = ModuleType("urls")
+        urls.urlpatterns = patterns
+        settings.ROOT_URLCONF = urls
+        assert ids(ours.check_backends()) == expected
+
+
 def test_a_view_without_any_backend_is_an_error_in_the_full_app_too() -> None:
     assert ids(found(TOKEN_INTROSPECTION={"BACKENDS": {}})) == []
     assert ids(found(*routed(protect()), TOKEN_INTROSPECTION={"BACKENDS": {}})) == ["E040"]

@@ -17,13 +17,20 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
 from django_introspection import TokenInfo, aintrospect, introspect, token_backends
-from django_introspection.authentication import IntrospectionAuthentication
+from django_introspection.authentication import IntrospectionAuthentication, presented_token
 from django_introspection.backends import DatabaseBackend, RemoteBackend, TokenBackend
 from django_introspection.decorators import token_required
-from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend, InvalidResponse
+from django_introspection.exceptions import ExchangeRefused, IntrospectionUnavailable, InvalidBackend, InvalidResponse
 from django_introspection.models import Client, Token
 from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from django_introspection.resource_server.users import TokenUser
+from django_introspection.services import (
+    ObtainedToken,
+    aexchange_token,
+    aservice_token,
+    exchange_token,
+    service_token,
+)
 from django_introspection.throttling import ClientRateThrottle
 from django_introspection.types import AuthenticatedHttpRequest, AuthenticatedRequest, TokenInfoMixin
 
@@ -157,3 +164,22 @@ def backend(alias: str) -> TokenBackend | None:
 
 
 BACKENDS: list[type[TokenBackend]] = [DatabaseBackend, RemoteBackend]
+
+
+def call_for_the_user(request: Request) -> ObtainedToken | None:
+    try:
+        token = exchange_token("billing", presented_token(request), scope="bills:read")
+    except ExchangeRefused as refused:
+        assert_type(refused.error, str)
+        assert_type(refused.members, Mapping[str, Any])
+        return None
+    assert_type(token.headers, dict[str, str])
+    assert_type(token.expires_at, datetime | None)
+    return exchange_token("billing", presented_token(request), other_than=token)
+
+
+async def call_for_itself(request: HttpRequest) -> None:
+    token = await aservice_token("stock")
+    assert_type(token.value, str)
+    assert_type(service_token("stock", other_than=token), ObtainedToken)
+    assert_type(await aexchange_token("billing", presented_token(request)), ObtainedToken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from django.apps import apps
@@ -20,6 +21,7 @@ from ...cache_properties import use_problem
 from ...check_messages import TAG
 from ...conf import introspection_settings, setting_problem
 from ...exceptions import InvalidSetting
+from ...services.registry import services
 from ...setting_values import NAME
 from ..base import CommandOptions, CommandResult, ScriptCommand, shown
 from ..caches import OtherProcessFailed, look
@@ -36,11 +38,12 @@ class LocatedFinding(NamedTuple):
 
 
 class Command(ScriptCommand):
-    """Check settings, database, caches and every token backend, and say what to mend."""
+    """Check settings, database, caches, every token backend and every service, and say what to mend."""
 
     help = (
         "Try every token backend for real, with the settings of this project: reach its server, show the credentials, "
-        "ask about a random token, compare the clocks, and let another process look into the caches."
+        "ask about a random token, compare the clocks, and let another process look into the caches. Get a token for "
+        "every entry of SERVICES, or try to exchange a random one."
     )
     requires_system_checks = ()
     examples = ("manage.py introspection_doctor", "manage.py introspection_doctor --json")
@@ -76,12 +79,15 @@ def everything() -> Iterator[LocatedFinding]:
     if apps.is_installed("django_introspection"):
         yield from _about("database", _database())
     made: list[TokenBackend] = []
-    for alias in _aliases():
+    for alias in _aliases(token_backends):
         try:
             made.append(token_backends[alias])
         except InvalidSetting:  # the settings have said so
             continue
         yield from _about(f"backend {alias}", made[-1].diagnose())
+    for alias in _aliases(services):
+        with suppress(InvalidSetting):  # the settings have said so
+            yield from _about(f"service {alias}", services[alias].diagnose())
     yield from _about("caches", _caches(made))
     if not setting_problem("REVOCATIONS") and introspection_settings.REVOCATIONS is not None:
         yield from _about("revocations", diagnose_memory())
@@ -128,9 +134,9 @@ def _checked_rows(alias: str) -> Iterator[Finding]:
             yield Finding.warning(f"{message.msg} ({message.id})", message.hint or "")
 
 
-def _aliases() -> list[str]:
+def _aliases(objects: Iterable[str]) -> list[str]:
     try:
-        return list(token_backends)
+        return list(objects)
     except InvalidSetting:
         return []
 
