@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,55 +20,83 @@ FRESH = 60 * 60
 RETRY = 5
 """Seconds between two tries to fetch the first document."""
 
+Endpoints = Mapping[str, str]
+"""URLs by the names that the metadata gives them."""
+
 
 class Discovery:
-    """Fetch the metadata of one issuer, and keep it; the last valid document serves while it cannot be renewed."""
+    """Fetch the endpoints of one issuer from its metadata, and keep them.
+
+    The last endpoints serve while the metadata cannot be renewed.
+    """
 
     def __init__(self, issuer: str, transport: Transport, *, insecure_http: bool) -> None:
         self._issuer, self._transport, self._insecure_http = issuer, transport, insecure_http
-        self._metadata = Renewable("metadata of the issuer", self._fetch_metadata, retry=RETRY)
+        self._needed: set[str] = set()
+        self._endpoints = Renewable("metadata of the issuer", self._fetch, retry=RETRY)
 
     def endpoint(self, name: str) -> Steps[str]:
         """Return the URL of an endpoint such as `introspection_endpoint`; raise IntrospectionUnavailable."""
-        metadata = yield from self._metadata.get()
-        url = metadata.get(name)
-        if not isinstance(url, str):
-            raise InvalidResponse(f"the metadata of the issuer has no {name}")
-        if problem := endpoint_problem(url, insecure_http=self._insecure_http):
-            raise InvalidResponse(f"the {name} of the issuer {problem}")
-        return url
+        self._needed.add(name)
+        endpoints = yield from self._endpoints.get(lambda kept: name in kept)
+        return endpoints[name]
 
-    def _fetch_metadata(self) -> Steps[Fetched[Mapping[str, Any]]]:
-        return Fetched((yield from self._fetch()), FRESH, math.inf)
+    def _fetch(self) -> Steps[Fetched[Endpoints]]:
+        """Try each well-known place until every endpoint that is needed is found.
 
-    def _fetch(self) -> Steps[Mapping[str, Any]]:
-        """Try both well-known places; the second is not tried if the server is down."""
+        A place that answers anything else does not have the document of this issuer: index pages, redirects and errors
+        of a proxy are common there. If a connection fails, the server is down, and no other place is tried.
+        """
+        needed, found, said = tuple(self._needed), dict[str, str](), list[str]()
         for url in metadata_urls(self._issuer):
-            reply = yield from self._transport.exchange(partial(Request.get, url))
-            if reply.status == 200:
-                return read_metadata(reply, self._issuer)
-            if reply.status not in (400, 401, 403, 404, 405, 406, 410):
-                break
-        raise IntrospectionUnavailable(f"the issuer answers {reply.status} to the request for its metadata")
+            try:
+                metadata = read_metadata((yield from self._transport.exchange(partial(Request.get, url))), self._issuer)
+            except InvalidResponse as problem:
+                said.append(f"{url}: {problem}")
+                continue
+            usable, problems = self._usable(metadata, needed)
+            found = {**usable, **found}
+            if found.keys() >= set(needed):
+                return Fetched(found, FRESH, math.inf)
+            said.append(f"{url}: {', '.join(problems)}")
+        missing = ", ".join(sorted(set(needed) - found.keys()))
+        raise IntrospectionUnavailable(f"no {missing} is found in the metadata of the issuer: {'; '.join(said)}")
+
+    def _usable(self, metadata: Mapping[str, Any], names: Iterable[str]) -> tuple[Endpoints, list[str]]:
+        """Return the endpoints that a document names and tokens may be sent to, and what is wrong with the others."""
+        usable, problems = dict[str, str](), list[str]()
+        for name in names:
+            url = metadata.get(name)
+            if not isinstance(url, str):
+                problems.append(f"the {name} is missing")
+            elif problem := endpoint_problem(url, insecure_http=self._insecure_http):
+                problems.append(f"the {name} {problem}")
+            else:
+                usable[name] = url
+        return usable, problems
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:
-    """Return the possible URLs of an issuer's metadata (RFC 8414 §3.1 and §5)."""
+    """Return the possible URLs of an issuer's metadata, without repeated ones (RFC 8414 §3.1 and §5)."""
     path = urlsplit(issuer).path.rstrip("/")
-    return (
-        on_host_of(issuer, f"/.well-known/oauth-authorization-server{path}"),
-        on_host_of(issuer, f"{path}/.well-known/openid-configuration"),
+    paths = (
+        f"/.well-known/oauth-authorization-server{path}",
+        f"{path}/.well-known/openid-configuration",
+        f"/.well-known/openid-configuration{path}",
     )
+    return tuple(on_host_of(issuer, each) for each in dict.fromkeys(paths))
 
 
 def read_metadata(reply: Reply, issuer: str) -> Mapping[str, Any]:
     """Read the document of an issuer, which must name exactly this one (RFC 8414 §3.3); raises InvalidResponse."""
+    if reply.status != 200:
+        raise InvalidResponse(f"status {reply.status}")
     if reply.headers.get("content-encoding", "identity") != "identity":
-        raise InvalidResponse("the metadata is encoded although identity was asked")
+        raise InvalidResponse("the document is encoded although identity was asked")
     try:
         metadata = parse_json_object(reply.body)
     except ValueError as problem:
-        raise InvalidResponse(f"the metadata {problem}") from None
+        raise InvalidResponse(f"the document {problem}") from None
     if metadata.get("issuer") != issuer:
-        raise InvalidResponse("the metadata is that of another issuer")
+        raise InvalidResponse("the document is that of another issuer")
     return metadata

@@ -169,7 +169,7 @@ def test_an_issuer_that_does_not_say_where_to_ask_is_said(settings: Any) -> None
         found = diagnose(settings, {"BACKENDS": {"default": backend}})
 
     assert [severity for severity, _ in found] == ["error"]
-    assert found[0][1].startswith("the address cannot be found out: the issuer answers 404")
+    assert found[0][1].startswith("the address cannot be found out: no introspection_endpoint is found in")
 
 
 @pytest.fixture

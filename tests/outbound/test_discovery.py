@@ -62,12 +62,135 @@ def test_the_endpoint_is_found_in_either_document_and_looked_for_once(
     [
         ("https://a.example", ("https://a.example" + OAUTH, "https://a.example" + OPENID)),
         ("https://a.example/", ("https://a.example" + OAUTH, "https://a.example" + OPENID)),
-        ("https://a.example:8443/t/1", (f"https://a.example:8443{OAUTH}/t/1", f"https://a.example:8443/t/1{OPENID}")),
-        ("https://a.example/t/1/", (f"https://a.example{OAUTH}/t/1", f"https://a.example/t/1{OPENID}")),
+        (
+            "https://a.example:8443/t/1",
+            (
+                f"https://a.example:8443{OAUTH}/t/1",
+                f"https://a.example:8443/t/1{OPENID}",
+                f"https://a.example:8443{OPENID}/t/1",
+            ),
+        ),
+        (
+            "https://a.example/t/1/",
+            (f"https://a.example{OAUTH}/t/1", f"https://a.example/t/1{OPENID}", f"https://a.example{OPENID}/t/1"),
+        ),
     ],
 )
-def test_both_places_follow_from_the_issuer(issuer: str, urls: tuple[str, str]) -> None:
+def test_the_places_follow_from_the_issuer(issuer: str, urls: tuple[str, ...]) -> None:
     assert metadata_urls(issuer) == urls
+
+
+@CALLS
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("place", [f"{OAUTH}/t/1", f"/t/1{OPENID}", f"{OPENID}/t/1"])
+def test_every_place_of_an_issuer_with_a_path_is_tried(
+    call: Any, place: str, slash: str, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    issuer = f"{authorization_server.origin}/t/1{slash}"
+    settings.TOKEN_INTROSPECTION = discovering(issuer)
+    places = [f"{OAUTH}/t/1", f"/t/1{OPENID}", f"{OPENID}/t/1"]
+    for each in places:
+        authorization_server.behave("status", at=each, code=404)
+    publish(authorization_server, place, issuer=issuer)
+
+    for _ in range(2):
+        assert call(TOKEN)
+
+    tried = places[: places.index(place) + 1]
+    assert [request.path for request in authorization_server.requests] == [*tried, PATH, PATH]
+
+
+def test_an_issuer_that_is_a_host_with_a_slash_is_found(authorization_server: MisbehavingServer, settings: Any) -> None:
+    issuer = f"{authorization_server.origin}/"
+    settings.TOKEN_INTROSPECTION = discovering(issuer)
+    authorization_server.behave("status", at=OAUTH, code=404)
+    publish(authorization_server, OPENID, issuer=issuer)
+
+    assert introspect(TOKEN)
+
+    assert [request.path for request in authorization_server.requests] == [OAUTH, OPENID, PATH]
+
+
+SOMETHING_ELSE: dict[str, tuple[str, dict[str, Any], str]] = {
+    **{
+        f"status {code}": ("status", {"code": code}, f"status {code}")
+        for code in (302, 307, 400, 401, 403, 404, 410, 421, 429, 500, 501, 502, 503)
+    },
+    "busy": ("status", {"code": 503, "headers": ("Retry-After: 9",)}, "status 503"),
+    "HTML": ("body", {"content": b"<!doctype html>", "content_type": "text/html"}, "the document is not JSON"),
+    "list": ("body", {"content": b"[]"}, "the document is not a JSON object"),
+    "another issuer": ("json", {"issuer": "https://other.example"}, "the document is that of another issuer"),
+    "packed": ("plain body that claims to be packed", {}, "the document is encoded although identity was asked"),
+    "huge": ("body over the limit", {}, "the response is too large"),
+}
+
+
+@CALLS
+@pytest.mark.parametrize(("behaviour", "arguments", "said"), SOMETHING_ELSE.values(), ids=SOMETHING_ELSE)
+def test_a_place_that_answers_something_else_does_not_hide_the_document(
+    call: Any, behaviour: str, arguments: Any, said: str, issuer: str, authorization_server: MisbehavingServer
+) -> None:
+    authorization_server.behave(behaviour, at=OAUTH, **arguments)
+    publish(authorization_server, OPENID)
+
+    assert call(TOKEN)
+
+    assert len(authorization_server.requests_at(OAUTH)) <= 2, "a server that may be restarting is tried once more"
+    assert len(authorization_server.requests_at(OPENID)) == 1
+
+
+@pytest.mark.parametrize(("behaviour", "arguments", "said"), SOMETHING_ELSE.values(), ids=SOMETHING_ELSE)
+def test_the_error_names_what_each_place_answered(
+    behaviour: str, arguments: Any, said: str, issuer: str, authorization_server: MisbehavingServer
+) -> None:
+    authorization_server.behave(behaviour, at=OAUTH, **arguments)
+
+    with pytest.raises(IntrospectionUnavailable) as raised:
+        introspect(TOKEN)
+
+    assert str(raised.value) == (
+        f"no introspection_endpoint is found in the metadata of the issuer: {issuer}{OAUTH}: {said}; "
+        f"{issuer}{OPENID}: status 404"
+    )
+
+
+@pytest.mark.parametrize("endpoint", [None, 7, "http://auth.example.com/introspect"])
+def test_a_document_without_a_usable_endpoint_does_not_hide_the_other(
+    endpoint: Any, issuer: str, authorization_server: MisbehavingServer
+) -> None:
+    publish(authorization_server, OAUTH, introspection_endpoint=endpoint)
+    publish(authorization_server, OPENID)
+
+    assert introspect(TOKEN)
+
+
+def test_the_first_document_that_names_an_endpoint_counts(
+    issuer: str, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = discovering(issuer, auth_method="client_credentials")
+    publish(authorization_server, OAUTH)
+    elsewhere = {"introspection_endpoint": f"{issuer}/elsewhere", "token_endpoint": f"{issuer}/token"}
+    publish(authorization_server, OPENID, **elsewhere)
+    authorization_server.behave("json", at="/token", access_token="own", token_type="Bearer", expires_in=600)
+
+    for _ in range(3):
+        assert introspect(TOKEN)
+
+    paths = [request.path for request in authorization_server.requests]
+    assert paths == [OAUTH, OAUTH, OPENID, "/token", PATH, PATH, PATH]
+
+
+@pytest.mark.parametrize("behaviour", ["closes before the answer", "resets in the middle of the body", "not HTTP"])
+def test_a_failed_connection_ends_the_search(
+    behaviour: str, issuer: str, authorization_server: MisbehavingServer
+) -> None:
+    authorization_server.behave(behaviour, at=OAUTH)
+    publish(authorization_server, OPENID)
+
+    with pytest.raises(IntrospectionUnavailable, match="cannot be reached"):
+        introspect(TOKEN)
+
+    assert authorization_server.requests_at(OPENID) == []
 
 
 @pytest.mark.requirement("8414-3.3-a")
@@ -125,7 +248,7 @@ def test_a_server_that_comes_up_later_is_found(issuer: str, authorization_server
     publish(authorization_server, OAUTH)
     with pytest.raises(IntrospectionUnavailable, match="500"):
         introspect(TOKEN)
-    assert len(authorization_server.requests) == 1, "a failure is followed by a pause"
+    assert len(authorization_server.requests) == 2, "a failure is followed by a pause"
 
     with time_machine.travel(time.time() + discovery.RETRY):
         assert introspect(TOKEN)
@@ -146,7 +269,8 @@ def test_the_last_good_document_serves_while_it_cannot_be_renewed(
     assert len(authorization_server.requests_at(OAUTH)) == 2
     assert [record.message for record in caplog.records] == [
         "metadata of the issuer not renewed, the kept ones are used: "
-        "the issuer answers 500 to the request for its metadata"
+        f"no introspection_endpoint is found in the metadata of the issuer: {issuer}{OAUTH}: status 500; "
+        f"{issuer}{OPENID}: status 404"
     ]
 
 
