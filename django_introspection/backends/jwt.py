@@ -97,7 +97,7 @@ class JWTBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, fetch the keys and compare the clocks, without the kept keys."""
-        return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport.ssl_context, self.timeout)
+        return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport, self.timeout)
 
     def close(self) -> None:
         """Close the connections."""

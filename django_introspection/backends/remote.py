@@ -117,7 +117,7 @@ class RemoteBackend(TokenBackend):
     def diagnose(self) -> Iterable[Finding]:
         """Connect, authenticate, ask and compare the clocks, without kept answers and counted failures."""
         endpoint = self._endpoint
-        return diagnose(self._url, endpoint.exchange, endpoint.read, self._transport.ssl_context, self.timeout)
+        return diagnose(self._url, endpoint.exchange, endpoint.read, self._transport, self.timeout)
 
     def close(self) -> None:
         """Close the connections."""

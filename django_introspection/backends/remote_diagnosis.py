@@ -14,7 +14,7 @@ from ..conf import introspection_settings
 from ..outbound.deadline import deadline
 from ..outbound.jwks import read_keys, signing_algorithms
 from ..outbound.steps import Steps, run
-from ..outbound.transport import Reply
+from ..outbound.transport import Reply, Transport
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
@@ -37,11 +37,11 @@ def diagnose(
     address: Callable[[], Steps[str]],
     ask: Callable[[Presented], Steps[Reply]],
     read: Callable[[Reply], Answer],
-    ssl_context: ssl.SSLContext,
+    transport: Transport,
     timeout: float,
 ) -> Iterator[Finding]:
     """Try to find, reach and ask an introspection endpoint; each try takes no longer than `timeout` seconds."""
-    reached = reach(address, ssl_context, timeout)
+    reached = reach(address, transport, timeout)
     yield reached
     if reached.severity != Severity.ERROR:
         yield from question(ask, read, timeout)
@@ -51,11 +51,11 @@ def diagnose_keys(
     address: Callable[[], Steps[str]],
     fetch: Callable[[], Steps[Reply]],
     algorithms: Iterable[str],
-    ssl_context: ssl.SSLContext,
+    transport: Transport,
     timeout: float,
 ) -> Iterator[Finding]:
     """Try to find, reach and read the keys of an issuer, some of which must be for one of the algorithms."""
-    reached = reach(address, ssl_context, timeout)
+    reached = reach(address, transport, timeout)
     yield reached
     if reached.severity == Severity.ERROR:
         return
@@ -83,8 +83,8 @@ def diagnose_keys(
     yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 
-def reach(address: Callable[[], Steps[str]], ssl_context: ssl.SSLContext, timeout: float) -> Finding:
-    """Find an address out and connect to it."""
+def reach(address: Callable[[], Steps[str]], transport: Transport, timeout: float) -> Finding:
+    """Find an address out and connect to it, or to the proxy."""
     try:
         with deadline(timeout):
             url = run(address())
@@ -92,19 +92,25 @@ def reach(address: Callable[[], Steps[str]], ssl_context: ssl.SSLContext, timeou
         return Finding.error(
             f"the address cannot be found out: {problem}", "Check 'issuer', or set the address itself."
         )
-    return connect(url, ssl_context, timeout)
+    return connect(url, transport, timeout)
 
 
-def connect(url: str, ssl_context: ssl.SSLContext, timeout: float) -> Finding:
-    """Connect to the host of a URL and shake hands."""
-    parts = urlsplit(url)
+def connect(url: str, transport: Transport, timeout: float) -> Finding:
+    """Connect to the host of a URL and shake hands; if there is a proxy, connect to the proxy alone.
+
+    If a proxy is the only way out, this machine may not know the name of the server.
+    """
+    proxy = transport.proxy_url
+    parts = urlsplit(proxy or url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    place = f"{host}:{port}"
+    place = f"{'the proxy ' if proxy else ''}{host}:{port}"
     try:
         with socket.create_connection((host, port), timeout) as connection:
+            if proxy:
+                return Finding.ok(f"{place} takes connections")
             if parts.scheme != "https":
                 return Finding.ok(f"{place} takes connections (plain http)")
-            with ssl_context.wrap_socket(connection, server_hostname=host) as secured:
+            with transport.ssl_context.wrap_socket(connection, server_hostname=host) as secured:
                 return _certificate(place, secured)
     except socket.gaierror:
         return Finding.error(

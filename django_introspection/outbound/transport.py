@@ -100,6 +100,14 @@ class Transport:
         self._pool = open_pool(self.ssl_context, allows, self._proxy)
         self._pools_of_loops: LoopLocal[_LoopPool] = LoopLocal()
 
+    @property
+    def proxy_url(self) -> str | None:
+        """The URL of the proxy without its credentials."""
+        if self._proxy is None:
+            return None
+        url = self._proxy.url
+        return f"{url.scheme.decode()}://{url.host.decode()}" + (f":{url.port}" if url.port else "")
+
     def send(self, request: Request) -> Step[Reply]:
         """Return the step that sends a request and reads the reply; raises IntrospectionUnavailable."""
         return _Send(self, request)

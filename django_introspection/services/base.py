@@ -56,7 +56,7 @@ class Service(ABC):
 
     def diagnose(self) -> Iterator[Finding]:
         """Try for real whether the server is reached and issues a token, and yield what is found."""
-        reached = reach(self._endpoint.url, self._connection.transport.ssl_context, self.timeout)
+        reached = reach(self._endpoint.url, self._connection.transport, self.timeout)
         yield reached
         if reached.severity != Severity.ERROR:
             yield self._try()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
@@ -126,6 +127,15 @@ def test_a_port_that_nobody_listens_on_is_said(settings: Any) -> None:
     with refusing_url() as url:
         assert [severity for severity, _ in diagnose(settings, remote_settings(url))] == ["error"]
         assert "takes no connection: ConnectionRefusedError" in diagnose(settings, remote_settings(url))[0][1]
+
+
+def test_a_proxy_that_nobody_listens_on_is_said_without_its_credentials(settings: Any) -> None:
+    with refusing_url() as url:
+        place = urlsplit(url).netloc
+        proxy = f"http://us:secret-of-the-proxy@{place}"
+        found = diagnose(settings, remote_settings("https://no-such-host.invalid/introspect", proxy=proxy))
+
+    assert found == [("error", f"the proxy {place} takes no connection: ConnectionRefusedError")]
 
 
 def test_a_name_that_is_not_known_is_said(settings: Any) -> None:

@@ -1,0 +1,46 @@
+"""The doctor finds nothing wrong with the settings of a guide, and names wrong credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_introspection import token_backends
+from tests.servers import shapes
+from tests.servers.fake import FakeServer
+from tests.servers.playing import use
+from tests.servers.shapes import Setup
+
+SETUPS = [setup for name in shapes.names() for setup in shapes.load(name).setups]
+
+
+def checks_its_callers(setup: Setup) -> bool:
+    ends = [issuer["introspection"] for issuer in shapes.load(setup.server).issuers if issuer["introspection"]]
+    return "client_secret" in setup.options and all(end["auth_methods"] != ["none"] for end in ends)
+
+
+def name_of(setup: Setup) -> str:
+    return f"{setup.server} {setup.name}"
+
+
+def errors(fake: FakeServer, settings: Any, setup: Setup, **changes: Any) -> list[str]:
+    fake.play(shapes.load(setup.server))
+    use(settings, fake, setup, **changes)
+    findings = list(token_backends["default"].diagnose())
+
+    assert findings[0].what == f"the proxy {fake.connection['proxy'].removeprefix('http://')} takes connections"
+    return [finding.what for finding in findings if finding.severity == "error"]
+
+
+@pytest.mark.parametrize("setup", SETUPS, ids=name_of)
+def test_the_settings_of_a_guide_have_no_errors(setup: Setup, fake: FakeServer, settings: Any) -> None:
+    assert errors(fake, settings, setup) == []
+
+
+@pytest.mark.parametrize("setup", list(filter(checks_its_callers, SETUPS)), ids=name_of)
+def test_a_wrong_secret_is_named(setup: Setup, fake: FakeServer, settings: Any) -> None:
+    (error,) = errors(fake, settings, setup, client_secret="a-secret-that-is-wrong")
+
+    assert "refuses" in error
+    assert "a-secret-that-is-wrong" not in error
