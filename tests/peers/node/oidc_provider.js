@@ -1,8 +1,10 @@
 // An authorization server of another make, on PORT or a free one of loopback: oidc-provider with two confidential
 // clients. Its access tokens have the FORMAT, and its caller authenticates by CALLER_JWKS where that is given.
-// Prints its issuer once it listens, and ends with its standard input.
+// With NEXT_RESOURCE the caller may exchange tokens for that API. Prints its issuer once it listens, and ends with its
+// standard input.
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
+import { addTokenExchange, EXCHANGE_GRANTS } from './token_exchange.js'
 
 const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, CALLER_JWKS, SCOPE, RESOURCE } = process.env
 const { PORT = '0', FORMAT = 'opaque' } = process.env
@@ -15,7 +17,7 @@ function confidential(client_id, client_secret, grant_types) {
   return { client_id, client_secret, grant_types, token_endpoint_auth_method, redirect_uris: [], response_types: [] }
 }
 
-const caller = confidential(CALLER_ID, CALLER_SECRET, [])
+const caller = confidential(CALLER_ID, CALLER_SECRET, EXCHANGE_GRANTS)
 if (CALLER_JWKS) {
   Object.assign(caller, { token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(CALLER_JWKS) })
   delete caller.client_secret
@@ -39,6 +41,7 @@ const provider = new Provider(issuer, {
     },
   },
 })
+if (EXCHANGE_GRANTS.length) addTokenExchange(provider)
 server.on('request', provider.callback())
 process.stdin.on('end', () => process.exit(0)).resume()
 console.log(issuer)

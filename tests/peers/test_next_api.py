@@ -1,0 +1,112 @@
+"""Tokens for the next API, from authorization servers that others wrote, and from our own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from django_introspection import introspect
+from django_introspection.exceptions import ExchangeRefused, IntrospectionUnavailable
+from django_introspection.services import exchange_token, service_token
+from tests import factories, jose
+from tests.peers.processes import NODE, served
+from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
+
+from .test_as_resource_server import CALLER, ENVIRONMENT, MACHINE, get_token
+
+NEXT = "https://api.example.com/billing"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CLIENT = {"client_id": CALLER[0], "client_secret": CALLER[1]}
+EXCHANGING = {**ENVIRONMENT, "NEXT_RESOURCE": NEXT, "NEXT_SCOPE": "bills:read"}
+
+
+def configure(settings: Any, services: dict[str, Any], **options: Any) -> None:
+    """Let the project call other APIs; with the options of a server it is the next API as well."""
+    remote = {
+        "BACKEND": "django_introspection.backends.RemoteBackend",
+        "OPTIONS": {**CLIENT, "audience": NEXT, **options},
+    }
+    backends = {"BACKENDS": {"default": remote}} if options else {}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, **backends, "SERVICES": services}
+
+
+@pytest.mark.parametrize("actor", [None, "self"])
+def test_a_token_of_oidc_provider_becomes_one_for_the_next_api(settings: Any, actor: str | None) -> None:
+    environment = {**EXCHANGING, **({"REQUIRE_ACTOR": "1"} if actor else {})}
+    with served(["node", "oidc_provider.js"], environment, cwd=NODE) as issuer, httpx2.Client(auth=MACHINE) as shop:
+        own = {**CLIENT, "issuer": issuer}
+        exchange = {**own, "grant_type": EXCHANGE, "audience": NEXT, "scope": "bills:read"}
+        billing = {**exchange, "actor": actor} if actor else exchange
+        configure(
+            settings, {"billing": billing, "nowhere": {**billing, "audience": "urn:x"}, "self": own}, issuer=issuer
+        )
+        token = get_token(shop, f"{issuer}/token", scope="orders:read")
+
+        assert introspect(token) is None, "it is for this API, and not for the next one"
+        exchanged = introspect(exchange_token("billing", token).value)
+        assert exchanged is not None
+        assert exchanged.audiences == (NEXT,)
+        assert exchanged.client_id == CALLER[0]
+
+        with pytest.raises(ExchangeRefused) as raised:
+            exchange_token("nowhere", token)
+        assert raised.value.error == "invalid_target"
+        assert shop.post(f"{issuer}/token/revocation", data={"token": token}).status_code == 200
+        with pytest.raises(ExchangeRefused) as raised:
+            exchange_token("billing", token)
+        assert raised.value.error == "invalid_request"
+
+    with pytest.raises(IntrospectionUnavailable):
+        exchange_token("billing", token)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "private_key_jwt"])
+def test_oidc_provider_issues_a_token_for_this_project(settings: Any, method: str) -> None:
+    keys = json.dumps({"keys": [jose.public("ES256", kid="ours", alg="ES256", use="sig")]})
+    environment = {**EXCHANGING, **({"CALLER_JWKS": keys} if method == "private_key_jwt" else {})}
+    with served(["node", "oidc_provider.js"], environment, cwd=NODE) as issuer:
+        own: dict[str, Any] = {"issuer": issuer, "client_id": CALLER[0], "auth_method": method, "scope": "orders:read"}
+        if method == "private_key_jwt":
+            credentials: dict[str, Any] = {"private_key": {"KEY": jose.private("ES256", kid="ours")}}
+        else:
+            credentials = {"client_secret": CALLER[1]}
+        settings.TOKEN_INTROSPECTION = {"SERVICES": {"orders": {**own, **credentials, "resource": AUDIENCE}}}
+
+        token = service_token("orders")
+
+    assert token.scope == "orders:read"
+    assert token.expires_at is not None
+    assert service_token("orders") == token, "it serves while the server is away"
+
+
+def test_django_oauth_toolkit_issues_a_token_for_this_project(settings: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.peers.oauth_toolkit"]
+    environment = {**ENVIRONMENT, "DATABASE_FILE": str(tmp_path / "server.sqlite3"), "PORT": "0"}
+    with served(command, environment) as issuer:
+        entry = {"token_url": f"{issuer}/token/", "client_id": MACHINE[0], "client_secret": MACHINE[1], "timeout": 30}
+        wrong = {**entry, "client_secret": "wrong"}
+        settings.TOKEN_INTROSPECTION = {"SERVICES": {"orders": {**entry, "scope": "orders:read"}, "wrong": wrong}}
+
+        assert service_token("orders").scope == "orders:read"
+        with pytest.raises(IntrospectionUnavailable, match="401 invalid_client"):
+            service_token("wrong")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_our_own_server_issues_a_token_that_our_views_accept(issuer: str, settings: Any) -> None:
+    client, secret = factories.RegistrationFactory(grant_types=["client_credentials"])
+    entry = {"issuer": issuer, "client_id": client.client_id, "client_secret": secret, "resource": AUDIENCE}
+    configure(settings, {"orders": {**entry, "scope": "orders:read"}, "wrong": {**entry, "scope": "no:such"}})
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": issuer}
+
+    token = service_token("orders")
+
+    answer = httpx2.get(f"{issuer}/whoami", headers=token.headers)
+    assert answer.status_code == 200
+    with pytest.raises(IntrospectionUnavailable, match="400 invalid_scope"):
+        service_token("wrong")
