@@ -24,10 +24,13 @@ from ..protocol.errors import (
 )
 from ..protocol.form import Form, parse_form
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, encode_base64url, signing_input
+from ..protocol.obtained_token import ACCESS_TOKEN
 from . import claims as usual
 from .http import Listener
 
 AUDIENCE = "https://api.example.com"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPES = ["client_credentials", TOKEN_EXCHANGE]
 PATHS = {"introspection": "/introspect", "token": "/token", "revocation": "/revoke"}
 METADATA_PATH, JWKS_PATH = "/.well-known/oauth-authorization-server", "/jwks"
 PATIENCE = 30
@@ -47,10 +50,10 @@ class ReceivedRequest:
 class FakeAuthorizationServer:
     """Answer as an authorization server would, on a loopback port, while a `with` statement lasts.
 
-    It has an introspection endpoint (RFC 7662), a token endpoint for `client_credentials` (RFC 6749 §4.4), a revocation
-    endpoint (RFC 7009), a metadata document (RFC 8414) and, if joserfc is installed, a key set. Every call to an
-    endpoint needs the credentials of one of `clients`, by Basic or in the form. `requests` are those received, in
-    order. `audience` is what tokens are for unless their claims say otherwise.
+    It has an introspection endpoint (RFC 7662), a token endpoint for `client_credentials` (RFC 6749 §4.4) and token
+    exchange (RFC 8693), a revocation endpoint (RFC 7009), a metadata document (RFC 8414) and, if joserfc is installed,
+    a key set. Every call to an endpoint needs the credentials of one of `clients`, by Basic or in the form. `requests`
+    are those received, in order. `audience` is what tokens are for unless their claims say otherwise.
     """
 
     def __init__(self, *, audience: str = AUDIENCE) -> None:
@@ -84,6 +87,10 @@ class FakeAuthorizationServer:
         }
         backend = {"BACKEND": "django_introspection.backends.RemoteBackend", "OPTIONS": {**own, **options}}
         return {"BACKENDS": {"default": backend}}
+
+    def service(self, **options: Any) -> dict[str, Any]:
+        """Return an entry of SERVICES for tokens of this server; further `options` are those of the entry."""
+        return {"issuer": self.issuer, "client_id": self.client_id, "client_secret": self.client_secret, **options}
 
     def issue(self, *, scope: str | Iterable[str] = "", jwt: bool = False, **claims: Any) -> str:
         """Return a new access token with these claims, completed as by `token`; with `jwt` one of RFC 9068.
@@ -137,7 +144,7 @@ class FakeAuthorizationServer:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Any, dict[str, str]]:
         try:
-            form = parse_form(headers.get("content-type", ""), body, repeatable=["resource"])
+            form = parse_form(headers.get("content-type", ""), body, repeatable=["resource", "audience"])
             self.requests.append(ReceivedRequest(method, path, headers, _plain(form, body)))
             self._fail_in_an_outage()
             return 200, self._answer(method, path, headers, form), {"Cache-Control": "no-store"}
@@ -186,12 +193,35 @@ class FakeAuthorizationServer:
         return {"active": True, **members}
 
     def _grant(self, caller: str, form: Form) -> dict[str, Any]:
-        if form.require("grant_type") != "client_credentials":
+        grants = {"client_credentials": self._own_token, TOKEN_EXCHANGE: self._exchanged}
+        grant_type = form.require("grant_type")
+        if grant_type not in grants:
             raise UnsupportedGrantType
-        resources = form.all("resource") or [self.audience]
-        scope = form.get("scope") or ""
+        return grants[grant_type](caller, form)
+
+    def _own_token(self, caller: str, form: Form) -> dict[str, Any]:
+        return self._issued(form, form.get("scope") or "", client_id=caller)
+
+    def _exchanged(self, caller: str, form: Form) -> dict[str, Any]:
+        """Issue a token of the same subject, as a delegation if the request names an actor (RFC 8693 §4.1)."""
+        subject = self._active(form, "subject_token")
+        actor = {"act": {"sub": self._active(form, "actor_token")["sub"]}} if form.get("actor_token") else {}
+        scope = form.get("scope") or subject.get("scope", "")
+        lasting = {name: subject[name] for name in ("sub", "username") if name in subject}
+        answer = self._issued(form, scope, client_id=caller, **lasting, **actor)
+        return {**answer, "issued_token_type": ACCESS_TOKEN}
+
+    def _active(self, form: Form, name: str) -> dict[str, Any]:
+        """Return the members of an active access token in a form (RFC 8693 §2.1)."""
+        members = self._introspect("", Form({"token": [form.require(name)]}))
+        if form.require(f"{name}_type") != ACCESS_TOKEN or not members["active"]:
+            raise InvalidRequest(f"The {name} is not an active access token.")
+        return members
+
+    def _issued(self, form: Form, scope: str, **claims: Any) -> dict[str, Any]:
+        resources = [*form.all("resource"), *form.all("audience")] or [self.audience]
         try:
-            value = self.issue(scope=scope, client_id=caller, aud=resources)
+            value = self.issue(scope=scope, aud=resources, **claims)
         except ValueError:
             raise InvalidScope from None
         return {"access_token": value, "token_type": "Bearer", "expires_in": usual.LIFETIME, "scope": scope}
@@ -208,7 +238,7 @@ class FakeAuthorizationServer:
 
     def _metadata(self) -> dict[str, Any]:
         methods = ["client_secret_basic", "client_secret_post"]
-        document: dict[str, Any] = {"issuer": self.issuer, "grant_types_supported": ["client_credentials"]}
+        document: dict[str, Any] = {"issuer": self.issuer, "grant_types_supported": GRANT_TYPES}
         for name, path in PATHS.items():
             document[f"{name}_endpoint"] = self.issuer + path
             document[f"{name}_endpoint_auth_methods_supported"] = methods

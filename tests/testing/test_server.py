@@ -9,8 +9,12 @@ import pytest
 from django.test import Client
 
 from django_introspection import introspect, testing
-from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.exceptions import ExchangeRefused, IntrospectionUnavailable
+from django_introspection.services import exchange_token, service_token
 from tests.endpoints import basic
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+TYPE = "urn:ietf:params:oauth:token-type:access_token"
 
 
 @pytest.fixture
@@ -124,12 +128,42 @@ def test_a_token_of_another_client_is_not_revoked(authorization_server: Any) -> 
     assert introspect(token) is not None
 
 
+def test_it_issues_and_exchanges_tokens_for_the_next_api(authorization_server: Any, settings: Any) -> None:
+    billing = "https://api.example.com/billing"
+    settings.TOKEN_INTROSPECTION = {
+        **authorization_server.settings(audience=billing),
+        "SERVICES": {
+            "own": authorization_server.service(resource=billing),
+            "exchange": authorization_server.service(grant_type=EXCHANGE, audience=billing, actor="own"),
+        },
+    }
+    token = authorization_server.issue(sub="alice", scope="orders:read", client_id="web")
+
+    exchanged = exchange_token("exchange", token, scope="bills:read")
+
+    info = introspect(exchanged.value)
+    assert info is not None
+    assert (info.sub, info.client_id, info.audiences) == ("alice", "test-client", (billing,))
+    assert info.scopes == {"bills:read"}
+    assert exchanged.scope == "bills:read"
+    assert exchange_token("exchange", token).scope == "orders:read"
+    own = introspect(service_token("own").value)
+    assert own is not None
+    assert own.sub == "test-client"
+    authorization_server.revoke(token)
+    with pytest.raises(ExchangeRefused, match="invalid_request"):
+        exchange_token("exchange", token)
+
+
 @pytest.mark.parametrize(
     ("path", "form", "status", "error"),
     [
         ("/token", {"grant_type": "password"}, 400, "unsupported_grant_type"),
         ("/token", {"grant_type": "client_credentials", "scope": 'a"b'}, 400, "invalid_scope"),
         ("/token", {}, 400, "invalid_request"),
+        ("/token", {"grant_type": EXCHANGE}, 400, "invalid_request"),
+        ("/token", {"grant_type": EXCHANGE, "subject_token": "a"}, 400, "invalid_request"),
+        ("/token", {"grant_type": EXCHANGE, "subject_token": "a", "subject_token_type": TYPE}, 400, "invalid_request"),
         ("/introspect", {}, 400, "invalid_request"),
         ("/introspect", {"token": ["a", "b"]}, 400, "invalid_request"),
         ("/nowhere", {"token": "a"}, 404, "invalid_request"),
