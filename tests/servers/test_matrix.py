@@ -81,9 +81,8 @@ def test_a_view_reads_what_the_token_holds(setup: Setup, fake: FakeServer, setti
 
     for token in tokens_of(setup):
         if token.expect[setup.name] == 200:
-            expected = must_read(token, setup)
-            found = reads(issue(fake, token), expected["roles"])
-            misread += [(token.name, key, found[key], expected[key]) for key in expected if found[key] != expected[key]]
+            expected, found = must_read(token, setup), reads(issue(fake, token))
+            misread += [(token.name, key, found[key], expected[key]) for key in found if found[key] != expected[key]]
 
     assert misread == []
 
