@@ -159,17 +159,25 @@ class RemoteBackend(TokenBackend):
             return answer
 
     def _ask_and_keep(self, cache: AnswerCache, keys: CacheKeys, token: Presented, found: CacheRead) -> Steps[Answer]:
-        """Ask together with other callers; the one that asked for them keeps the answer when they have it."""
-        asked_at: list[float] = []
+        """Ask together with other callers; the one that asked for them keeps the answer when they have it.
 
-        def ask() -> Steps[Answer]:
-            asked_at.append(time.time())
-            return (yield from self._ask(token))
+        An answer that is under way is shared like one that is kept: if it is fresh, and if neither a purge nor a
+        tombstone came before this caller has read the cache.
+        """
+        own: list[Kept] = []
 
-        answer = yield from self._flights.call_once(keys.token_digest, ask)
-        if asked_at:
-            yield from cache.write(keys, Kept(answer, keys.token_digest, asked_at[-1]), found)
-        return answer
+        def ask() -> Steps[Kept]:
+            asked_at = time.time()
+            own.append(Kept((yield from self._ask(token)), keys.token_digest, asked_at))
+            return own[-1]
+
+        flight = (keys.token_digest, found.generation, found.epoch)
+        kept = yield from self._flights.call_once(flight, ask, may_be_older=found.generation is not None)
+        if not own and not cache.is_fresh(kept):
+            kept = yield from self._flights.call_once(flight, ask)
+        if own:
+            yield from cache.write(keys, kept, found)
+        return kept.answer
 
     def _stand_in(self, cache: AnswerCache, keys: CacheKeys, token: Presented) -> Steps[Answer | None]:
         """Return the kept answer, unless it was purged or the token revoked while the server was waited for."""

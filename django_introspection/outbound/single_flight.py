@@ -48,8 +48,8 @@ class _Flights(dict[Any, _Flight]):
 class SingleFlight:
     """The flights of one backend: threads share theirs, and so do the tasks of one event loop.
 
-    A caller never shares a flight that was under way when it came: the outcome may be older than a revocation which
-    this caller's request follows. It waits for the landing, and shares the next one.
+    By default, a caller does not share a flight that was under way when it came: the outcome may be older than a
+    revocation which this caller's request follows. It waits for the landing, and shares the next one.
     """
 
     def __init__(self) -> None:
@@ -57,13 +57,14 @@ class SingleFlight:
         self._of_threads = _Flights()
         self._of_loops: LoopLocal[_Flights] = LoopLocal()
 
-    def call_once(self, key: Any, steps: Callable[[], Steps[T]]) -> Step[T]:
+    def call_once(self, key: Any, steps: Callable[[], Steps[T]], *, may_be_older: bool = False) -> Step[T]:
         """Return the step that does `steps()`, or waits until another caller has done it for the same key.
 
-        A caller waits until its own deadline. A leader that is cancelled or runs out of time hands over; if it fails,
-        each caller that shares the flight gets a fresh IntrospectionUnavailable.
+        With `may_be_older`, the caller also shares a flight that is under way. A caller waits until its own deadline. A
+        leader that is cancelled or runs out of time hands over; if it fails, each caller that shares the flight gets a
+        fresh IntrospectionUnavailable.
         """
-        return _Once(self, key, steps)
+        return _Once(self, key, steps, may_be_older)
 
     def board(self, flights: _Flights, key: Any, seen: _Flight | None, landed: Event | asyncio.Event) -> _Flight:
         """Return the flight to wait for, or a new one with this `landed` if the caller must lead it.
@@ -98,8 +99,8 @@ class SingleFlight:
 
 
 class _Once(Step[T]):
-    def __init__(self, flights: SingleFlight, key: Any, steps: Callable[[], Steps[T]]) -> None:
-        self._flights, self._key, self._steps = flights, key, steps
+    def __init__(self, flights: SingleFlight, key: Any, steps: Callable[[], Steps[T]], may_be_older: bool) -> None:
+        self._flights, self._key, self._steps, self._may_be_older = flights, key, steps, may_be_older
 
     def run(self) -> T:
         seen: _Flight | None = None
@@ -110,7 +111,7 @@ class _Once(Step[T]):
                 return self._lead(flights)
             if not flight.landed.wait(seconds_left()):
                 raise DeadlinePassed("the deadline has passed: Timeout")
-            if seen is not None and flight.outcome is not None:
+            if (seen is not None or self._may_be_older) and flight.outcome is not None:
                 result: T = flight.outcome.result()
                 return result
             seen = flight
@@ -127,7 +128,7 @@ class _Once(Step[T]):
                     await flight.landed.wait()
             except TimeoutError:
                 raise DeadlinePassed("the deadline has passed: Timeout") from None
-            if seen is not None and flight.outcome is not None:
+            if (seen is not None or self._may_be_older) and flight.outcome is not None:
                 result: T = flight.outcome.result()
                 return result
             seen = flight

@@ -327,7 +327,7 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
     [
         ({"client_id": None}, "['client_id'] is required"),
         ({"client_secret": None}, "['client_secret'] is required"),
-        ({"auth_method": "none"}, "['auth_method'] must be one of"),
+        ({"auth_method": "client_secret"}, "['auth_method'] must be one of"),
         ({"auth_method": "bearer"}, "['bearer_token'] is required"),
         (
             {"auth_method": "bearer", "client_secret": None, "bearer_token": "a b"},
