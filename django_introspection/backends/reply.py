@@ -34,7 +34,7 @@ def read_reply(reply: Reply, sent: Sent) -> Answer:
         raise _refusal(reply)
     if reply.status != 200:
         raise IntrospectionUnavailable(f"the authorization server answers {reply.status}")
-    if reply.headers.get("content-encoding", "identity") != "identity":
+    if reply.is_packed:
         raise InvalidResponse("the response is encoded although identity was asked")
     return parse_response(reply.headers.get("content-type", ""), reply.body)
 

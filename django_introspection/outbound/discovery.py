@@ -91,7 +91,7 @@ def read_metadata(reply: Reply, issuer: str) -> Mapping[str, Any]:
     """Read the document of an issuer, which must name exactly this one (RFC 8414 §3.3); raises InvalidResponse."""
     if reply.status != 200:
         raise InvalidResponse(f"status {reply.status}")
-    if reply.headers.get("content-encoding", "identity") != "identity":
+    if reply.is_packed:
         raise InvalidResponse("the document is encoded although identity was asked")
     try:
         metadata = parse_json_object(reply.body)

@@ -14,9 +14,9 @@ import httpx2
 from asgiref.sync import sync_to_async
 
 from ..protocol.error_reports import conceal_locals
-from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
-from ..protocol.introspection import MAX_RESPONSE
+from ..protocol.errors import IntrospectionUnavailable
 from .async_transport import open_async_pool
+from .bodies import append, unpack
 from .deadline import seconds_left
 from .loop_local import LoopLocal
 from .steps import Pause, Step, Steps, is_short_lived
@@ -69,6 +69,11 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body has an encoding that cannot be read here."""
+        return self.headers.get("content-encoding", "identity").lower() != "identity"
 
 
 class Unconnected(IntrospectionUnavailable):
@@ -142,10 +147,10 @@ class Transport:
         body = bytearray()
         try:
             for chunk in response.iter_stream():
-                _append(body, chunk)
+                append(body, chunk)
         finally:
             response.close()
-        return Reply(response.status, httpx2.Headers(response.headers), bytes(body))
+        return _read(response, body)
 
     async def send_on_loop(self, request: httpcore2.Request) -> Reply:
         """Send a request on the running event loop."""
@@ -154,10 +159,10 @@ class Transport:
         body = bytearray()
         try:
             async for chunk in response.aiter_stream():
-                _append(body, chunk)
+                append(body, chunk)
         finally:
             await response.aclose()
-        return Reply(response.status, httpx2.Headers(response.headers), bytes(body))
+        return _read(response, body)
 
     async def _pool_of_loop(self) -> httpcore2.AsyncConnectionPool:
         kept = self._pools_of_loops.get()
@@ -239,10 +244,14 @@ def _proxy(url: str) -> httpcore2.Proxy:
     return httpcore2.Proxy(bare, auth=auth)
 
 
-def _append(body: bytearray, chunk: bytes) -> None:
-    if len(body) + len(chunk) > MAX_RESPONSE:
-        raise InvalidResponse("the response is too large")
-    body += chunk
+def _read(response: httpcore2.Response, body: bytearray) -> Reply:
+    """Return a reply, unpacked if it is gzip: then it has no `Content-Encoding` any more."""
+    headers = httpx2.Headers(response.headers)
+    unpacked = unpack(headers.get("content-encoding", ""), body)
+    if unpacked is None:
+        return Reply(response.status, headers, bytes(body))
+    del headers["content-encoding"]
+    return Reply(response.status, headers, unpacked)
 
 
 def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLContext:

@@ -251,9 +251,37 @@ def not_http(exchange: Exchange) -> None:
     exchange.close = True
 
 
-@behaviour("gzip that nobody asked for", BROKEN)
-def gzip_body(exchange: Exchange) -> None:
-    exchange.respond(gzip.compress(GOOD), "Content-Type: application/json", "Content-Encoding: gzip")
+@behaviour("gzip")
+def gzip_body(
+    exchange: Exchange, content: bytes = GOOD, encoding: str = "gzip", status: str = "200 OK", headers: Any = ()
+) -> None:
+    packed = (f"Content-Encoding: {encoding}", "Content-Type: application/json", *headers)
+    exchange.respond(gzip.compress(content), *packed, status=status)
+
+
+@behaviour("gzip of a body over the limit", BROKEN)
+def gzip_bomb(exchange: Exchange) -> None:
+    gzip_body(exchange, GOOD + b" " * MEBIBYTE)
+
+
+@behaviour("gzip cut off", BROKEN)
+def gzip_cut_off(exchange: Exchange) -> None:
+    exchange.respond(gzip.compress(GOOD)[:-1], "Content-Type: application/json", "Content-Encoding: gzip")
+
+
+@behaviour("gzip with something behind it", BROKEN)
+def gzip_and_more(exchange: Exchange) -> None:
+    exchange.respond(gzip.compress(GOOD) + b"{}", "Content-Type: application/json", "Content-Encoding: gzip")
+
+
+@behaviour("two packings", BROKEN)
+def packed_twice(exchange: Exchange) -> None:
+    gzip_body(exchange, gzip.compress(GOOD), encoding="gzip, gzip")
+
+
+@behaviour("plain body that claims to be gzip", BROKEN)
+def claims_to_be_gzip(exchange: Exchange) -> None:
+    exchange.respond(GOOD, "Content-Type: application/json", "Content-Encoding: gzip")
 
 
 @behaviour("plain body that claims to be packed", BROKEN)

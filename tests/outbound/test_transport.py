@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import asyncio
 import gc
+import ssl
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -81,7 +83,7 @@ def test_an_answer_however_bad_is_not_asked_for_twice(behaviour: str, authorizat
     assert len(authorization_server.requests) == 1
 
 
-@pytest.mark.parametrize("behaviour", ["status 500", "body over the limit", "gzip that nobody asked for", "HTML"])
+@pytest.mark.parametrize("behaviour", ["status 500", "body over the limit", "gzip cut off", "HTML"])
 def test_after_a_bad_answer_the_next_call_gets_its_own_answer(
     behaviour: str, authorization_server: MisbehavingServer
 ) -> None:
@@ -266,6 +268,39 @@ def test_a_project_may_name_its_own_authority_or_none(call: Any, verify: Any, se
         settings.TOKEN_INTROSPECTION = server.settings(verify=verify)
 
         assert call(TOKEN) is not None
+
+
+@pytest.fixture
+def new_context() -> Iterator[None]:
+    """Let the context that transports share be made anew, and once more after the test."""
+    transport._default_context.cache_clear()
+    yield
+    transport._default_context.cache_clear()
+
+
+@pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
+def test_authorities_of_the_environment_are_not_trusted(
+    call: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, new_context: None
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", CERTIFICATE)
+    assert ssl.create_default_context().cert_store_stats()["x509"] == 1, "Python itself reads it"
+    monkeypatch.setenv("SSL_CERT_DIR", str(Path(CERTIFICATE).parent))
+    with MisbehavingServer(tls=True) as server:
+        settings.TOKEN_INTROSPECTION = server.settings()
+
+        with pytest.raises(IntrospectionUnavailable, match="ConnectError"):
+            call(TOKEN)
+
+        assert server.requests == []
+        assert transport.Transport(verify=True).ssl_context.cert_store_stats()["x509"] > 1, "those of the machine are"
+
+
+def test_an_authority_of_the_settings_is_the_only_one(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    with MisbehavingServer(tls=True) as server:
+        settings.TOKEN_INTROSPECTION = server.settings(verify=CERTIFICATE)
+
+        assert introspect(TOKEN) is not None
 
 
 @pytest.mark.requirement("7662-4-j")
