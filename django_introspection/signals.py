@@ -11,7 +11,8 @@ Every receiver gets keyword arguments only:
 - `token_scanning_suspected`: `caller` (a client), `count` (its inactive answers in one period)
 - `token_answered`: `backend` (an alias), `answer`, `source` ("server", "cache", "local" for the memory of the process,
   "stale" for a kept answer that stands in for a server that cannot be asked)
-- `circuit_changed`: `backend`, `is_open` (whether nobody asks the server for now)
+- `circuit_changed`: `backend`, `service` (the alias of one of them, None for the other), `is_open` (whether the server
+  is not asked for now)
 - `credentials_refused`: `backend`, `service` (the alias of one of them, None for the other), `detail`; once a minute
   while a server refuses the credentials of this project
 - `client_authentication_failed`: `client_id` (as claimed, may be anything; a placeholder for what

@@ -35,9 +35,10 @@ class TokenEndpoint(NamedTuple):
     def ask(self, grant: Parameters) -> Steps[Reply]:
         """Send the parameters of a grant; raise IntrospectionUnavailable."""
         url = yield from self.url()
-        return (yield from self.transport.exchange(partial(self._request, url, grant)))
+        return (yield from self.transport.exchange(partial(self.request, url, grant)))
 
-    def _request(self, url: str, grant: Parameters) -> Request:
+    def request(self, url: str, grant: Parameters) -> Request:
+        """Return a request with the parameters of a grant, for this one time: an assertion is valid once."""
         credentials = self.authentication.credentials()
         return Request.post(url, {**grant, **credentials.form}, credentials.headers)
 

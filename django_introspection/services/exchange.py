@@ -6,12 +6,13 @@ import time
 from functools import partial
 
 from ..backends.diagnosis import Finding, random_token
+from ..backends.guarded_server import GuardedServer
 from ..backends.options import Options
 from ..outbound.deadline import deadline
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
 from ..outbound.token_response import Issued, read_exchanged
-from ..outbound.transport import Parameters
+from ..outbound.transport import Request
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import CredentialsRefused, ExchangeRefused, IntrospectionUnavailable
 from ..protocol.identifiers import split_uri
@@ -32,6 +33,7 @@ class ExchangeService(Service):
     def configure(self, options: Options) -> None:
         """Take the types of the tokens, the actor, and how long a token is kept."""
         self._flights = SingleFlight()
+        self._server = GuardedServer(self._connection.transport, timeout=self.timeout, service=self.alias)
         self._kept = KeptTokens(options.seconds("max_age", 0, may_be_zero=True))
         self._subject_type: str | None = None
         self._requested_type: str | None = None
@@ -96,12 +98,14 @@ class ExchangeService(Service):
         return (yield from self._alarming(self._answer(token, scope, actor)))
 
     def _answer(self, token: Presented, scope: str | None, actor: ObtainedToken | None) -> Steps[Issued]:
+        url = yield from self._endpoint.url()
+        yield from self._server.admit(partial(self._request, url, Presented(random_token()), scope, actor))
         asked_at = time.time()
-        reply = yield from self._endpoint.ask(self._form(token, scope, actor))
+        reply = yield from self._server.send(partial(self._request, url, token, scope, actor))
         return read_exchanged(reply, asked_at=asked_at, scope=scope, requested_type=self._requested_type)
 
-    def _form(self, token: Presented, scope: str | None, actor: ObtainedToken | None) -> Parameters:
-        """Return the parameters of RFC 8693 §2.1, or those of RFC 7523 §2.1."""
+    def _request(self, url: str, token: Presented, scope: str | None, actor: ObtainedToken | None) -> Request:
+        """Return a request with the parameters of RFC 8693 §2.1, or those of RFC 7523 §2.1."""
         form = {
             "grant_type": self.grant_type,
             "assertion" if self.grant_type == JWT_BEARER else "subject_token": token.value,
@@ -111,7 +115,8 @@ class ExchangeService(Service):
             "actor_token_type": ACCESS_TOKEN if actor else None,
             "scope": scope,
         }
-        return {**{name: value for name, value in form.items() if value}, **self._parameters}
+        named = {name: value for name, value in form.items() if value}
+        return self._endpoint.request(url, {**named, **self._parameters})
 
     @conceal_locals
     def _try(self) -> Finding:

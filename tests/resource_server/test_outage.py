@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from django_introspection import aintrospect, introspect, token_backends
-from django_introspection.backends import breaker, endpoint
+from django_introspection.backends import breaker, guarded_server
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.outbound.deadline import DeadlinePassed, seconds_left
 from tests.misbehaving.server import MisbehavingServer
@@ -28,7 +28,7 @@ PATIENT = 10
 def wait_for_the_server(seconds: float) -> None:
     """Change the timeout of the backend, whose circuit stays as it is."""
     backend: Any = token_backends["default"]
-    backend.timeout = backend._endpoint._timeout = seconds
+    backend.timeout = backend._endpoint._server.timeout = seconds
 
 
 @pytest.fixture
@@ -90,15 +90,15 @@ def test_a_probe_may_use_the_whole_time_of_its_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server that always needs most of the timeout must not stay locked out."""
-    asking = token_backends["default"]._endpoint  # type: ignore[attr-defined] # RemoteBackend's own
-    asking._breaker.probe_failed()
+    asking = token_backends["default"]._endpoint._server  # type: ignore[attr-defined] # RemoteBackend's own
+    asking.breaker.probe_failed()
     clock[0] += breaker.OPEN
     exchange, left = asking._transport.exchange, list[float]()
 
     def slowly(request: Any) -> Any:
         left.append(seconds_left())
         reply = yield from exchange(request)
-        asking._timeout = 1000  # so little of it is left then
+        asking.timeout = 1000  # so little of it is left then
         return reply
 
     monkeypatch.setattr(asking._transport, "exchange", slowly)
@@ -107,7 +107,7 @@ def test_a_probe_may_use_the_whole_time_of_its_request(
 
     assert left[0] > 4, "of five seconds"
     assert circuit_changes == [("default", True), ("default", False)]
-    asking._timeout = 5
+    asking.timeout = 5
     assert introspect("token")
 
 
@@ -140,7 +140,7 @@ def test_one_passing_fault_is_nobody_s_business(code: int, authorization_server:
 @pytest.fixture
 def _callers_may_be_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a caller that began half a timeout after the first one still have too little time for its own question."""
-    monkeypatch.setattr(endpoint, "LEAST_SHARE", 0.5)
+    monkeypatch.setattr(guarded_server, "LEAST_SHARE", 0.5)
 
 
 @pytest.mark.usefixtures("_callers_may_be_late")
