@@ -52,7 +52,8 @@ class IntrospectionEndpoint:
                 reply = reply if other is None else (yield from self._send(url, other, token))
             return self.read(reply)
         except QuestionRefused:
-            yield from self._compare(url, authentication)
+            if reply.status == 403:
+                yield from self._compare(url, authentication)
             raise
         except CredentialsRefused as failure:
             self._alarm.ring(failure)
@@ -71,18 +72,19 @@ class IntrospectionEndpoint:
     def _compare(self, url: str, authentication: ClientAuthentication) -> Steps[None]:
         """Raise the alarm if a random token is refused like the one of a caller: then it was not the token.
 
-        django-oauth-toolkit answers 403 without a word to wrong credentials, as a firewall does to one token.
+        django-oauth-toolkit answers 403 without a word to wrong credentials, as a firewall does to one token. 400 is
+        not compared: Gluu Server 4 answers so about every token that it does not know.
         """
         if monotonic() < self._compared_at + COMPARE_EVERY or not self._server.has_time():
             return
         self._compared_at = monotonic()
         request = partial(_request_of_our_own, url, authentication)
         try:
-            self.read((yield from self._transport.exchange(request)))
-        except (CredentialsRefused, QuestionRefused):
-            self._alarm.ring(CredentialsRefused("the authorization server refuses a random token as well"))
+            reply = yield from self._transport.exchange(request)
         except IntrospectionUnavailable:
             return
+        if reply.status == 403:
+            self._alarm.ring(CredentialsRefused("the authorization server refuses a random token as well"))
 
     def _send(self, url: str, authentication: ClientAuthentication, token: Presented) -> Steps[Reply]:
         return (yield from self._server.send(partial(_request, url, token, authentication)))

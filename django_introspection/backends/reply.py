@@ -26,7 +26,7 @@ def read_reply(reply: Reply, sent: Sent) -> Answer:
     Raise IntrospectionUnavailable if there is no answer.
     """
     refuse_if_busy(reply)
-    if reply.status == 401 and _is_about_the_token(reply, sent):
+    if reply.status in (400, 401) and _is_about_the_token(reply, sent):
         return Inactive(Reason.INACTIVE)
     if reply.status == 400 and _error_code(reply) == _UNSUPPORTED:
         return Inactive(Reason.UNSUPPORTED_TYPE)
@@ -40,14 +40,16 @@ def read_reply(reply: Reply, sent: Sent) -> Answer:
 
 
 def _is_about_the_token(reply: Reply, sent: Sent) -> bool:
-    """Return whether 401 is an answer about the token, as Authlib and Kanidm write it.
+    """Return whether a refusal is an answer about the token, as Authlib and Kanidm write it.
 
     A client that cannot be authenticated gets `invalid_client` (RFC 6749 §5.2); `invalid_token` can only mean a token
-    (RFC 6750 §3.1), which is ours if we sent one. A server that asks for no credentials cannot refuse any.
+    (RFC 6750 §3.1), which is ours if we sent one. A server that neither gets nor asks for credentials can refuse
+    nothing but the token.
     """
+    code = _error_code(reply)
     if sent is Sent.CLIENT:
-        return _error_code(reply) == "invalid_token"
-    return sent is Sent.NOTHING and "www-authenticate" not in reply.headers and _error_code(reply) is None
+        return reply.status == 401 and code == "invalid_token"
+    return sent is Sent.NOTHING and "www-authenticate" not in reply.headers and code not in _CLIENT_ERRORS
 
 
 def _refusal(reply: Reply) -> IntrospectionUnavailable:

@@ -162,6 +162,9 @@ def test_wrong_credentials_raise_the_alarm(
     finally:
         credentials_refused.disconnect(alarm)
 
+    if issuer["introspection"]["wrong_credentials"]["status"] == 200:  # the server hides the refusal, as authentik does
+        assert (found, alarms) == (401, [])
+        return
     assert found == 503
     assert alarms == ["default"]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
