@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from ..backends.base import TokenBackend
-from ..backends.database import answer_for_token
+from ..backends.database import LookedUp, answer_for_token
 from ..backends.registry import token_backends
 from ..backends.route import ask_route
 from ..conf import introspection_settings
@@ -30,21 +30,22 @@ class CallerAnswer(NamedTuple):
     sent: Answer
 
 
-def answer_for_caller(token: str, caller: Client) -> CallerAnswer:
+def answer_for_caller(token: str, caller: Client, looked_up: LookedUp | None = None) -> CallerAnswer:
     """Return the answer of the endpoint about a token to an authenticated caller.
 
-    Raises UnauthorizedClient if the caller may not introspect, and IntrospectionUnavailable.
+    `looked_up` is what the statement that authenticated the caller has found of the token. Raises UnauthorizedClient if
+    the caller may not introspect, and IntrospectionUnavailable.
     """
     if caller.introspection_policy == IntrospectionPolicy.NONE:
         raise UnauthorizedClient("This client may not introspect tokens.", status=403)
-    full = visible_answer(_answer_of_source(token), caller)
+    full = visible_answer(_answer_of_source(token, looked_up), caller)
     return CallerAnswer(full, filter_members(full, caller))
 
 
-def _answer_of_source(token: str) -> Answer:
+def _answer_of_source(token: str, looked_up: LookedUp | None) -> Answer:
     alias = introspection_settings.INTROSPECTION_BACKEND
     if alias is None:
-        return answer_for_token(token)
+        return answer_for_token(token, looked_up)
     return run(ask_route(token_backends[alias].route(token), Presented(token), _valid_now))
 
 

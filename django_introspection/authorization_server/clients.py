@@ -11,11 +11,11 @@ from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.http import HttpRequest
 
-from ..backends.database import describe_token, find
+from ..backends.database import LookedUp, describe_token, find
 from ..conf import introspection_settings
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
-from ..models.lookups import secrets_by_client
+from ..models.lookups import callers_with_answers, secrets_by_client
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.challenge import challenge
 from ..protocol.credentials import (
@@ -50,6 +50,7 @@ from .client_sources import (
     first_known,
 )
 from .deferred_work import defer_until_sent
+from .read_along import offered
 from .throttles import after_failure
 
 logger = logging.getLogger("django_introspection")
@@ -187,8 +188,11 @@ class DatabaseClients(ClientSource):
     """The clients of this app."""
 
     def by_secret(self, request: HttpRequest, credentials: SecretCredentials) -> ClientResult:
-        """Look for both readings of the secret with one statement, which costs the same for an unknown client."""
-        found = secrets_by_client().get(credentials.client_id, *map(digest, credentials.secrets))
+        """Look for both readings of the secret with one statement, which costs the same for an unknown client.
+
+        The statement also finds the token that the caller asks about, but only if it finds the secret.
+        """
+        found = _secret(request, credentials)
         if found is None:
             return UNKNOWN_CLIENT
         if rejection := _rejection(found, credentials):
@@ -218,6 +222,17 @@ class DatabaseClients(ClientSource):
         if reason := found.inactive_reason(now()):
             return found.client, Inactive(reason)
         return found.client, Active(describe_token(found), found.user)
+
+
+def _secret(request: HttpRequest, credentials: SecretCredentials) -> ClientSecret | None:
+    wanted = credentials.client_id, *map(digest, credentials.secrets)
+    along = offered(request)
+    if along is None:
+        return secrets_by_client().get(*wanted)
+    found, token = callers_with_answers().get(wanted, [along.digest])
+    if found is not None:
+        along.found = LookedUp(along.digest, token)
+    return found
 
 
 def _rejection(found: ClientSecret, credentials: SecretCredentials) -> Rejection | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import Error as DatabaseError
 
@@ -10,13 +11,13 @@ from ..conf import introspection_settings
 from ..keys import signed_here
 from ..models import Token, TokenKind
 from ..models.fields import now
-from ..models.lookups import tokens_by_digest
+from ..models.lookups import KeptLookup, answers_by_digest, tokens_by_digest
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.dialects import REFRESH_MARK
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
-from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt
-from ..protocol.opaque import digest, may_be_token
+from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt, token_identity
+from ..protocol.opaque import may_be_token
 from ..protocol.token_info import TokenInfo
 from .base import TokenBackend
 from .subjects import client_subject, user_name, user_subject
@@ -38,12 +39,25 @@ class DatabaseBackend(TokenBackend):
         return answer_for_token(token)
 
 
-def answer_for_token(token: str) -> Answer:
-    """Return what a value means as a token of either kind; raises IntrospectionUnavailable."""
+class LookedUp(NamedTuple):
+    """What another statement has found under a digest: the row of a token, None if there is none."""
+
+    digest: bytes
+    row: Token | None
+
+
+def answer_for_token(token: str, looked_up: LookedUp | None = None) -> Answer:
+    """Return what a value means as a token of either kind; raises IntrospectionUnavailable.
+
+    It makes no statement if the digest of the value has been looked up already.
+    """
     token_digest = stored_digest(token)
     if token_digest is None:
         return Inactive(Reason.MALFORMED)
-    found = _with_digest(token_digest)
+    if looked_up is not None and looked_up.digest == token_digest:
+        found = looked_up.row
+    else:
+        found = _with_digest(answers_by_digest(), token_digest)
     if found is None:
         return Inactive(Reason.UNKNOWN)
     if reason := found.inactive_reason(now()):
@@ -54,31 +68,40 @@ def answer_for_token(token: str) -> Answer:
 def find(token: str) -> Token | None:
     """Return the row of a value, None if there is none; raises IntrospectionUnavailable."""
     token_digest = stored_digest(token)
-    return None if token_digest is None else _with_digest(token_digest)
+    return None if token_digest is None else _with_digest(tokens_by_digest(), token_digest)
 
 
 def stored_digest(token: str) -> bytes | None:
     """Return the digest under which a value would be stored, None if it cannot be a token of this server.
 
-    For a JWT that is the digest of its signing input: an altered signature can stay valid, and would make another token
-    that was never revoked. Only access tokens that this server signed are read (RFC 9068 §4, RFC 8725 §3.12).
+    Of the JWTs, only access tokens that this server signed can be (RFC 9068 §4, RFC 8725 §3.12).
     """
-    if not may_be_token(token):
+    token_digest = claimed_digest(token)
+    if token_digest is None or (looks_like_jwt(token) and not _is_signed_access_token(token)):
         return None
-    if not looks_like_jwt(token):
-        return digest(token)
+    return token_digest
+
+
+def claimed_digest(token: str) -> bytes | None:
+    """Return the same digest without looking at the signature that a JWT claims to have.
+
+    For a JWT that is the digest of its signing input: an altered signature can stay valid, and would make another token
+    that was never revoked.
+    """
+    return token_identity(token) if may_be_token(token) else None
+
+
+def _is_signed_access_token(token: str) -> bool:
     try:
         jwt = parse_jwt(token)
     except MalformedJWT:
-        return None
-    if jwt.media_type != ACCESS_TOKEN_TYPE or not signed_here(jwt):
-        return None
-    return digest(jwt.signing_input)
+        return False
+    return jwt.media_type == ACCESS_TOKEN_TYPE and signed_here(jwt)
 
 
-def _with_digest(token_digest: bytes) -> Token | None:
+def _with_digest(lookup: KeptLookup[Token], token_digest: bytes) -> Token | None:
     try:
-        return tokens_by_digest().get(token_digest)
+        return lookup.get(token_digest)
     except DatabaseError as error:
         raise IntrospectionUnavailable("the database does not answer") from error
 

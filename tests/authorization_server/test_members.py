@@ -185,7 +185,7 @@ def test_the_hook_adds_members_and_is_told_who_asks(
     hook(by_caller)
     endpoints.introspect("unknown", auth=resource_server)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         members = members_of(token, resource_server)
 
     ((info, asked_user, caller),) = asked

@@ -294,7 +294,7 @@ def test_what_is_no_token_of_ours_is_inactive_and_costs_no_statement_of_its_own(
     altered = alter(token)
     endpoints.introspect("x", auth=resource_server)
 
-    with django_assert_max_num_queries(2 if altered.count(".") != 2 else 1):
+    with django_assert_max_num_queries(1):
         response = endpoints.introspect(altered, auth=resource_server)
 
     assert_inactive(response)
@@ -346,16 +346,16 @@ def test_a_token_that_we_signed_and_never_stored_is_inactive(shop: Any, resource
     assert_inactive(endpoints.introspect(forged(get_token(shop), claims={"scope": "all"}), auth=resource_server))
 
 
-def test_a_good_token_costs_two_statements_and_a_bad_signature_one_less(
+def test_a_good_token_and_a_bad_signature_cost_one_statement(
     shop: Any, user: Any, resource_server: Any, django_assert_num_queries: Any
 ) -> None:
     token = factories.TokenFactory(client=shop.client, user=user).access_token
     endpoints.introspect("x", auth=resource_server)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert endpoints.introspect(token, auth=resource_server).json()["active"] is True
     with django_assert_num_queries(1):
-        endpoints.introspect(forged(token, name="two"), auth=resource_server)
+        assert_inactive(endpoints.introspect(forged(token, name="two"), auth=resource_server))
 
 
 @pytest.mark.requirement("7517-4.5-a", "7517-5-a", "8414-2-h")

@@ -90,7 +90,7 @@ def test_a_change_is_seen_at_once(machine: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_no_connection_of_a_thread_is_kept_when_the_thread_has_ended(machine: Any) -> None:
     _, digest = issue(machine)
-    lookup = KeptLookup(Token, {"digest": b"\0" * 32}, ("client", "user"))
+    lookup = KeptLookup(Token, {"digest": b"\0" * 32}, {"client": None, "user": None})
     kept = []
 
     def find() -> None:

@@ -9,7 +9,7 @@ from ...models import Token
 from ...protocol.challenge import BASIC, BEARER
 from ...protocol.introspection import render_response
 from ...signals import token_introspected
-from .. import throttles
+from .. import read_along, throttles
 from ..answering import answer_for_caller
 from ..clients import authenticate_caller
 from .base import ProtocolView, json_response
@@ -23,8 +23,9 @@ class IntrospectView(ProtocolView):
     def post(self, request: Request) -> HttpResponse:
         """Answer 200 whatever the token is: an inactive one is no error (RFC 7662 §2.2)."""
         form = self.form()
+        read_along.offer(self.http_request, form.get("token"))
         caller = authenticate_caller(self.http_request, form)
-        answer = answer_for_caller(form.require("token"), caller)
+        answer = answer_for_caller(form.require("token"), caller, read_along.looked_up(self.http_request))
         token_introspected.send_robust(Token, answer=answer.full, caller=caller)
         if not answer.full:
             throttles.count_inactive(caller)

@@ -1,0 +1,44 @@
+"""The token that a caller asks about, found by the statement that finds the secret of the caller.
+
+Authentication and the source of the answer stay apart: a source of clients may note what else its statement has found,
+and the answer is made of it as if it had been looked up afterwards.
+"""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from ..backends.database import LookedUp, claimed_digest
+from ..conf import introspection_settings
+
+_NAME = "_introspection_read_along"
+
+
+class ReadAlong:
+    """The digest of the token that a request asks about, and what was found under it, None if nobody has looked."""
+
+    __slots__ = ("digest", "found")
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+        self.found: LookedUp | None = None
+
+
+def offer(request: HttpRequest, token: str | None) -> None:
+    """Let a token be looked up in the tables of this app by the statement that authenticates the caller of a request.
+
+    The signature of a JWT is not verified yet: strangers must not make this server work.
+    """
+    if token and introspection_settings.INTROSPECTION_BACKEND is None and (digest := claimed_digest(token)):
+        vars(request)[_NAME] = ReadAlong(digest)
+
+
+def offered(request: HttpRequest) -> ReadAlong | None:
+    """Return what a request offers to read along, None if it is nothing."""
+    return vars(request).get(_NAME)
+
+
+def looked_up(request: HttpRequest) -> LookedUp | None:
+    """Return the token that was read along, None if it has to be looked up."""
+    read_along = offered(request)
+    return None if read_along is None else read_along.found
