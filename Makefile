@@ -15,7 +15,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_do
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix servers
-.PHONY: benchmark package clean
+.PHONY: benchmark growth package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
 
@@ -89,6 +89,9 @@ matrix: $(VENV)/.installed-matrix
 
 benchmark: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks $(ARGS)
+
+growth: $(VENV)/.installed-test $(VENV)/.installed-services
+	DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m benchmarks.growth
 
 package: $(VENV)/.installed-package
 	$(BIN)/python tests/check_package.py

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 CLIENTS = 2000
 USERS = 50_000
@@ -51,18 +51,18 @@ FROM (
 """  # noqa: S608 - numbers of our own
 
 
-def fill(rows: int) -> None:
+def fill(rows: int, using: str = DEFAULT_DB_ALIAS) -> None:
     """Make clients, users and so many tokens."""
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(_CLIENTS, {})
         cursor.execute(_USERS, {})
         cursor.execute(_TOKENS, {"rows": rows})
 
 
 @contextmanager
-def without_indexes(table: str = "introspection_token") -> Iterator[None]:
+def without_indexes(table: str = "introspection_token", using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Take the indexes and constraints of a table away while it is filled, and make the same ones again."""
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} SET UNLOGGED")
         cursor.execute("SET maintenance_work_mem = '512MB'")
         constraints = _all(
