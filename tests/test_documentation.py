@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,13 +20,14 @@ from django.core import checks
 from django.core.management import call_command
 
 import django_introspection
-from django_introspection import backends, exceptions, models, signals
+from django_introspection import backends, exceptions, models, signals, token_backends
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import SETTING_NAMES, introspection_settings
 from django_introspection.outbound.client_authentication import BEARER_METHODS, METHODS, NO_METHOD
 from django_introspection.permissions import requires_claim
 from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import factories
+from tests.settings import AUDIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(django_introspection.__file__).parent
@@ -284,6 +286,44 @@ def test_the_settings_of_a_page_are_good(page: str, settings: Any) -> None:
     settings.MIDDLEWARE = names.get("MIDDLEWARE", settings.MIDDLEWARE)
 
     assert checks.run_checks(tags=[TAG]) == []
+
+
+TENANT = "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"
+LOOK_UPS = {
+    "issuers.py": ("https://id.example.com/realms/shop", "realm", "shop"),
+    "entra.py": (TENANT, "tenant_id", "72f988bf-86f1-41af-91ab-2d7cd011db47"),
+}
+
+
+@pytest.mark.parametrize("file", LOOK_UPS)
+def test_the_look_ups_of_the_page_trust_customers_alone(file: str, settings: Any) -> None:
+    issuer, field, name = LOOK_UPS[file]
+    customers: list[dict[str, Any]] = []
+
+    class Customer:
+        """The table of a project."""
+
+        class objects:  # noqa: N801 - the name is Django's
+            @staticmethod
+            def filter(**wanted: Any) -> Any:
+                return SimpleNamespace(exists=lambda: wanted in customers)
+
+    names: dict[str, Any] = {"Customer": Customer}
+    (block,) = (block for block in blocks("docs/many-issuers.rst") if block.file == file)
+    exec(block.code, names)  # noqa: S102
+    find = names["find"]
+    assert find(issuer) is None
+    customers.append({field: name, "is_active": True})
+    entry = find(issuer)
+    options = {"issuers": find, "audience": AUDIENCE}
+    routing = {"BACKEND": "django_introspection.backends.RoutingBackend", "OPTIONS": options}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": routing}}
+    made = token_backends["default"].looked_up.make(issuer, entry)  # type: ignore[attr-defined]
+    assert made.issuer == issuer
+    made.close()
+    for other in (f"{issuer}/", f"{issuer}\n", f" {issuer}", f"{issuer}@evil.example", issuer.replace(".", "x", 1)):
+        assert find(other) is None
+    assert find(f"https://evil.example/?{issuer}") is None
 
 
 def test_the_backend_of_the_settings_page_is_one() -> None:

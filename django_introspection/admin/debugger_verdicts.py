@@ -112,7 +112,7 @@ def _resource_server_advice(value: str, answer: Inactive, trace: Trace) -> Advic
     if not trace:  # no backend was asked
         return NOT_ROUTED
     alias = trace[-1].alias
-    is_own = alias is not None and isinstance(token_backends[alias], DatabaseBackend)
+    is_own = alias in tuple(token_backends) and isinstance(token_backends[str(alias)], DatabaseBackend)
     return _advice(value, answer) if is_own else advice(answer.reason)
 
 

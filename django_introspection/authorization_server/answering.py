@@ -46,7 +46,7 @@ def _answer_of_source(token: str, looked_up: LookedUp | None) -> Answer:
     alias = introspection_settings.INTROSPECTION_BACKEND
     if alias is None:
         return answer_for_token(token, looked_up)
-    return run(ask_route(token_backends[alias].route(token), Presented(token), _valid_now))
+    return run(ask_route(token_backends[alias], Presented(token), _valid_now))
 
 
 def _valid_now(answer: Answer, backend: TokenBackend) -> Answer:

@@ -39,8 +39,14 @@ class TokenBackend(ABC):
     """Whether this kind of backend shows tokens to another server."""
     then_ask: str | None = None
     """The alias of a backend that is asked about each token that this one accepts, and must accept it too."""
+    is_router = False
+    """Whether this kind of backend only chooses the backend that answers."""
     choices: tuple[str, ...] = ()
     """The aliases that this backend chooses from; empty for one that answers itself."""
+    looks_up_issuers = False
+    """Whether this backend also chooses from issuers that no alias names."""
+    is_looked_up = False
+    """Whether this backend is that of an issuer which a routing backend looked up; no alias of BACKENDS names it."""
 
     def __init__(self, alias: str, options: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
@@ -71,8 +77,22 @@ class TokenBackend(ABC):
         return self.issuer or f"alias:{self.alias}"
 
     def route(self, token: str) -> Sequence[TokenBackend]:
-        """Return the backends that judge a token, in order: this one, unless this one only chooses."""
+        """Return the backends that judge a token, in order: this one, unless this one only chooses.
+
+        Raises IntrospectionUnavailable if they cannot be found out now.
+        """
         return (self,)
+
+    async def aroute(self, token: str) -> Sequence[TokenBackend]:
+        """Return like `route`, without blocking the event loop."""
+        return self.route(token)
+
+    def known_route(self, token: str) -> Sequence[TokenBackend]:
+        """Return like `route` without waiting; empty if only a look-up could tell."""
+        return self.route(token)
+
+    def forget_issuer(self, issuer: str | None = None) -> None:
+        """Look up one issuer, or all of them, at the next token; here none is looked up."""
 
     @abstractmethod
     def introspect(self, token: str) -> Answer:

@@ -29,6 +29,7 @@ from .options import Options
 from .registry import token_backends
 from .remote_diagnosis import diagnose_keys
 from .remote_options import require_discovery, take_audience_claim, take_connection
+from .shared_keys import SharedKeys, share_keys
 
 RETRY = 5
 """Seconds between two tries to fetch the first key set."""
@@ -64,7 +65,8 @@ class JWTBackend(TokenBackend):
         self._take_algorithms(options)
         self._take_next(options)
         self._discovery = self._connection.discovery(self.issuer)
-        self._keys = KeySet(self._fetch_keys, retry=RETRY)
+        self._own_keys = KeySet(self._fetch_keys, retry=RETRY)
+        self._shared: SharedKeys | None = None
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
@@ -100,8 +102,9 @@ class JWTBackend(TokenBackend):
         return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport, self.timeout)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+        """Close the connections, unless another backend needs them for the same keys."""
+        if self._shared is None or self._shared.leave(self):
+            self._transport.close()
 
     def _judge(self, token: Presented) -> Steps[Answer]:
         """Check the issuer first, so that the token of another issuer costs no signature, and the claims last."""
@@ -134,7 +137,7 @@ class JWTBackend(TokenBackend):
         if jwt.alg not in self._algorithms:
             accepted = f"alg {quoted(sorted(self._algorithms), most=len(SIGNING_ALGORITHMS))} (option algorithms)"
             return Inactive(Reason.ALGORITHM, accepted, f"alg {quoted([jwt.alg])}")
-        keys = jose.candidates((yield from self._keys.keys(jwt.kid)), jwt)
+        keys = jose.candidates((yield from self._keys().keys(jwt.kid)), jwt)
         if not keys:
             return Inactive(
                 Reason.UNKNOWN_KEY, f"a key of the issuer for alg {quoted([jwt.alg])}", f"kid {quoted([jwt.kid])}"
@@ -143,6 +146,15 @@ class JWTBackend(TokenBackend):
             found = f"kid {quoted([jwt.kid])}, alg {quoted([jwt.alg])}"
             return Inactive(Reason.BAD_SIGNATURE, "a signature by a key of the issuer", found)
         return None
+
+    def _keys(self) -> KeySet:
+        """Return the keys of the issuer, which tenants of one server have in common."""
+        if self.jwks_uri is None:
+            return self._own_keys
+        if self._shared is None:
+            shared = share_keys(self, self._connection, self.jwks_uri, retry=RETRY)
+            self._transport, self._shared = shared.transport, shared
+        return self._shared.keys
 
     def _fetch_keys(self) -> Steps[VerificationKeys]:
         return read_keys((yield from self._exchange()))

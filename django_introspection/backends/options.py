@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from ..exceptions import InvalidBackend, InvalidSetting
 from ..protocol.identifiers import endpoint_problem
@@ -71,6 +72,28 @@ class Options:
         if not isinstance(values, Mapping) or not all(map(_is_text, [*values, *values.values()])):
             raise self.invalid(name, "must be a dictionary of strings by strings")
         return dict(values)
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """Take a function or its dotted path, None if neither is there."""
+        value = self._values.get(name)
+        if isinstance(value, str):
+            try:
+                value = import_string(value)
+            except Exception as error:  # whatever a module raises on import, it is this setting that is wrong
+                raise self.invalid(name, f"cannot be imported ({type(error).__name__})") from error
+        if value is None or isinstance(value, (Mapping, list, tuple, set)):
+            return None
+        if not callable(value):
+            raise self.invalid(name, "must be a function, its dotted path, or a dictionary")
+        self._take(name)
+        return value  # type: ignore[no-any-return]  # what it returns is checked when it is called
+
+    def whole_number(self, name: str, default: int) -> int:
+        """Take a whole number, 1 or more."""
+        value = self._take(name, default)
+        if not is_whole_number(value, least=1):
+            raise self.invalid(name, "must be a whole number, 1 or more")
+        return int(value)
 
     def paths(self, name: str) -> tuple[str, ...]:
         """Take one path, or one of a certificate and one of its key."""

@@ -31,22 +31,43 @@ class TokenBackends(MadeOnce[TokenBackend]):
     @conceal_locals
     def create(self, alias: str) -> TokenBackend:
         """Make a backend from its settings; raises InvalidBackend that names the place."""
-        backend_class, entry = self.kind(alias), introspection_settings.BACKENDS[alias]
-        backend = backend_class(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
+        return self.make(alias, _entry(alias))
+
+    @conceal_locals
+    def make(self, alias: str, entry: Any) -> TokenBackend:
+        """Make a backend from an entry like those of BACKENDS; raises InvalidBackend that names the place."""
+        backend = kind_of(alias, entry)(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
         backend.user_resolver = entry.get("USER")
         return backend
 
     def kind(self, alias: str) -> type[TokenBackend]:
         """Return the class of a backend, without making one; raises InvalidBackend that names the place."""
-        place = f"{NAME}['BACKENDS'][{alias!r}]"
-        if alias not in introspection_settings.BACKENDS:
-            raise UnknownBackend(f"{place} does not exist{did_you_mean(alias, introspection_settings.BACKENDS)}.")
-        entry = introspection_settings.BACKENDS[alias]
-        if not isinstance(entry, dict) or "BACKEND" not in entry:
-            raise InvalidBackend(f"{place} must be a dictionary with 'BACKEND'.")
-        if unknown := entry.keys() - set(ALIAS_KEYS):
-            raise InvalidBackend(f"{place} {unknown_keys(unknown, ALIAS_KEYS)}.")
-        return _backend_class(place, entry["BACKEND"])
+        return kind_of(alias, _entry(alias))
+
+    def forget_issuer(self, issuer: str | None = None) -> None:
+        """Let routing backends look up one issuer, or all of them, at the next token.
+
+        Call it after a change, for the process that makes it; every other process looks up again within seconds.
+        """
+        for backend in list(self._made.values()):
+            backend.forget_issuer(issuer)
+
+
+def _entry(alias: str) -> Any:
+    if alias not in introspection_settings.BACKENDS:
+        close = did_you_mean(alias, introspection_settings.BACKENDS)
+        raise UnknownBackend(f"{NAME}['BACKENDS'][{alias!r}] does not exist{close}.")
+    return introspection_settings.BACKENDS[alias]
+
+
+def kind_of(alias: str, entry: Any) -> type[TokenBackend]:
+    """Return the class that an entry like those of BACKENDS names; raises InvalidBackend that names the place."""
+    place = f"{NAME}['BACKENDS'][{alias!r}]"
+    if not isinstance(entry, dict) or "BACKEND" not in entry:
+        raise InvalidBackend(f"{place} must be a dictionary with 'BACKEND'.")
+    if unknown := entry.keys() - set(ALIAS_KEYS):
+        raise InvalidBackend(f"{place} {unknown_keys(unknown, ALIAS_KEYS)}.")
+    return _backend_class(place, entry["BACKEND"])
 
 
 def _backend_class(place: str, path: Any) -> type[TokenBackend]:

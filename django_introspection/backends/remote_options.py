@@ -43,6 +43,7 @@ class ServerConnection(NamedTuple):
     transport: Transport
     verify: bool | str
     insecure_http: bool
+    proxy: str | None
     caller: tuple[str, ...]
     """Features by which the server may recognize this client, beside its credentials: its certificate, its headers."""
 
@@ -76,7 +77,7 @@ def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> S
         wrong = "client_certificate" if certificate and verify in (True, False) else "verify"
         raise options.invalid(wrong, "must be the path of a file of certificates that can be read") from error
     caller = (*shown, *(f"{name}: {value}" for name, value in sorted(headers.items())))
-    return ServerConnection(transport, verify, insecure_http, caller)
+    return ServerConnection(transport, verify, insecure_http, proxy, caller)
 
 
 def _take_proxy(options: Options) -> str | None:

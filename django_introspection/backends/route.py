@@ -18,15 +18,15 @@ _NOT_ITS_OWN = frozenset({Reason.MALFORMED, Reason.UNKNOWN, Reason.WRONG_ISSUER}
 Judge = Callable[[Answer, TokenBackend], Answer]
 
 
-def ask_route(route: Sequence[TokenBackend], token: Presented, judge: Judge) -> Steps[Answer]:
-    """Ask the backends of a route until one knows the token, and the backend that must confirm it.
+def ask_route(asked: TokenBackend, token: Presented, judge: Judge) -> Steps[Answer]:
+    """Ask the backends to which `asked` leads until one knows the token, and the backend that must confirm it.
 
     `judge` takes each answer with its backend, and returns the answer that counts. An active answer names its
     principal, and as its `source` the backend of the route: it vouches for the token also if another one confirms it.
     Raises IntrospectionUnavailable.
     """
     answer: Answer = Inactive(Reason.UNKNOWN)
-    for backend in route:
+    for backend in (yield from Route(asked, token)):
         answer = judge((yield from Introspect(backend, token)), backend)
         if answer and backend.then_ask is not None:
             return _vouched(backend, token, (yield from _ask_then(backend.then_ask, token, judge)))
@@ -38,12 +38,28 @@ def ask_route(route: Sequence[TokenBackend], token: Presented, judge: Judge) -> 
 def _vouched(backend: TokenBackend, token: Presented, answer: Answer) -> Answer:
     if not answer:
         return answer
-    return replace(answer, source=backend.alias, principal=principal_of(answer.info, token.value))
+    return replace(answer, source=backend, principal=principal_of(answer.info, token.value))
 
 
 def _ask_then(alias: str, token: Presented, judge: Judge) -> Steps[Answer]:
     backend = token_backends[alias]
     return judge((yield from Introspect(backend, token)), backend)
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Step[Sequence[TokenBackend]]):
+    """Find the backends of a token."""
+
+    asked: TokenBackend
+    token: Presented
+
+    def run(self) -> Sequence[TokenBackend]:
+        """Find them in this thread."""
+        return self.asked.route(self.token.value)
+
+    async def arun(self) -> Sequence[TokenBackend]:
+        """Find them on the running event loop."""
+        return await self.asked.aroute(self.token.value)
 
 
 @dataclass(frozen=True, slots=True)

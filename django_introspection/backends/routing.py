@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
 from ..conf import introspection_settings
@@ -15,23 +16,37 @@ from ..protocol.presented import Presented
 from ..setting_values import did_you_mean
 from .base import TokenBackend
 from .diagnosis import Finding
+from .issuers import Issuers
 from .options import Options
 from .registry import token_backends
 from .route import ask_route
+
+MAX_ISSUERS = 500
+"""Issuers whose backends are kept at a time, each with its connections and keys."""
 
 
 class RoutingBackend(TokenBackend):
     """Choose the backend of a token: by the issuer that a JWT claims, by how an opaque token begins, or `default`.
 
     What a JWT claims chooses alone, and proves nothing. A JWT of an issuer that is not listed is shown to no server.
+    If `issuers` is a function, it says which issuers are listed now.
     """
 
     is_remote = False  # it asks nobody itself
+    is_router = True
 
     def configure(self, options: Options) -> None:
         """Take the aliases to choose from; raises InvalidBackend for those that cannot be chosen."""
-        if self.audience:
+        find = options.function("issuers")
+        self.looks_up_issuers = find is not None
+        if self.audience and find is None:
             raise options.invalid("audience", "must be set on the backends that are chosen from, not here")
+        self._looked_up: Issuers | None = None
+        if find is not None:
+            if problem := getattr(find, "problem", lambda: None)():
+                raise options.invalid("issuers", problem)
+            most = options.whole_number("max_issuers", MAX_ISSUERS)
+            self._looked_up = Issuers(self.alias, find, audience=self.audience, most=most)
         self._issuers = options.aliases("issuers")
         prefixes = options.aliases("prefixes")
         self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
@@ -49,33 +64,63 @@ class RoutingBackend(TokenBackend):
             alias for alias, is_remote in zip(self._default, remote, strict=True) if not is_remote
         )
         self.choices = tuple(dict.fromkeys([*self._issuers.values(), *prefixes.values(), *self._default]))
-        if not self.choices:
+        if not self.choices and find is None:
             raise options.invalid("default", "is required, unless 'issuers' or 'prefixes' name backends")
 
+    @property
+    def looked_up(self) -> Issuers | None:
+        """The issuers that a function finds, None if the settings name every issuer."""
+        return self._looked_up
+
+    @conceal_locals
     def route(self, token: str) -> Sequence[TokenBackend]:
         """Return the backends that a token may be shown to, in order; none for a JWT of another issuer."""
+        if self._looked_up is not None and has_jose_header(token):
+            backend = self._looked_up.backend_of(claimed_issuer(token) or "")
+            if backend is not None:
+                return (backend,)
         return tuple(token_backends[alias] for alias in self._choose(token))
+
+    @conceal_locals
+    async def aroute(self, token: str) -> Sequence[TokenBackend]:
+        """Return like `route`, with a look-up off the event loop."""
+        return self.route(token) if self._is_known_now(token) else await sync_to_async(self.route)(token)
+
+    @conceal_locals
+    def known_route(self, token: str) -> Sequence[TokenBackend]:
+        """Return like `route`; empty if the issuer would be looked up."""
+        return self.route(token) if self._is_known_now(token) else ()
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the backend of a token; raises IntrospectionUnavailable."""
-        return run(ask_route(self.route(token), Presented(token), _unchanged))
+        return run(ask_route(self, Presented(token), _unchanged))
 
     @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, without blocking the event loop."""
-        return await arun(ask_route(self.route(token), Presented(token), _unchanged))
+        return await arun(ask_route(self, Presented(token), _unchanged))
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
         """Forget what the backend of a token was answered, or what all of them were."""
-        for backend in self._purged(token):
+        for backend in self._all() if token is None else self.route(token):
             backend.purge(token)
+
+    def forget_issuer(self, issuer: str | None = None) -> None:
+        """Look up one issuer, or all of them, at the next token."""
+        if self._looked_up is not None:
+            self._looked_up.forget(issuer)
+
+    def close(self) -> None:
+        """Close the backends of issuers that were looked up; those of aliases are closed on their own."""
+        if self._looked_up is not None:
+            self._looked_up.close()
 
     @conceal_locals
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""
-        for backend in self._purged(token):
+        for backend in self._all() if token is None else await self.aroute(token):
             await backend.apurge(token)
 
     def check(self) -> list[CheckMessage]:
@@ -84,7 +129,10 @@ class RoutingBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Say what is chosen from: each of these is tried by itself."""
-        return [Finding.ok(f"it chooses from {', '.join(self.choices)}")]
+        if self.choices:
+            yield Finding.ok(f"it chooses from {', '.join(self.choices)}")
+        if self._looked_up is not None:
+            yield self._looked_up.diagnose()
 
     def _choose(self, token: str) -> Iterable[str]:
         if has_jose_header(token):
@@ -95,15 +143,21 @@ class RoutingBackend(TokenBackend):
                 return (alias,)
         return self._default
 
-    def _purged(self, token: str | None) -> Sequence[TokenBackend]:
-        return [token_backends[alias] for alias in self.choices] if token is None else self.route(token)
+    def _is_known_now(self, token: str) -> bool:
+        if self._looked_up is None or not has_jose_header(token):
+            return True
+        return self._looked_up.is_known_now(claimed_issuer(token) or "")
+
+    def _all(self) -> Sequence[TokenBackend]:
+        looked_up = [] if self._looked_up is None else self._looked_up.made()
+        return [*(token_backends[alias] for alias in self.choices), *looked_up]
 
     def _check_aliases(self, options: Options, name: str, aliases: Iterable[str]) -> None:
         for alias in aliases:
             if alias not in introspection_settings.BACKENDS:
                 close = did_you_mean(alias, introspection_settings.BACKENDS)
                 raise options.invalid(name, f"must name aliases of BACKENDS; {alias!r} is none{close}")
-            if issubclass(token_backends.kind(alias), RoutingBackend):
+            if token_backends.kind(alias).is_router:
                 raise options.invalid(name, f"must not name {alias!r}, which is a routing backend itself")
 
 

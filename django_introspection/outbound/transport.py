@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from threading import Lock
 from urllib.parse import urlencode
 
 import httpcore2
@@ -104,6 +106,9 @@ class Transport:
         self._headers = dict(headers or {})
         self._pool = open_pool(self.ssl_context, allows, self._proxy)
         self._pools_of_loops: LoopLocal[_LoopPool] = LoopLocal()
+        self._lock = Lock()
+        self._under_way = 0
+        self._is_closed = False
 
     @property
     def proxy_url(self) -> str | None:
@@ -134,8 +139,15 @@ class Transport:
         return (yield from self.send(request()))
 
     def close(self) -> None:
-        """Close the connections of threads; those of an event loop are closed with it."""
-        self._pool.close()
+        """Close the connections. Requests that are under way or begin later end as usual, and the last one closes."""
+        with self._lock:
+            self._is_closed = True
+            is_idle = not self._under_way
+        if is_idle:
+            self._pool.close()
+        for loop in self._pools_of_loops.loops():
+            with suppress(RuntimeError):  # the loop is closed, and its connections with it
+                loop.call_soon_threadsafe(self._close_on_loop)
 
     def headers_for(self, host: str) -> dict[str, str]:
         """Return the headers that go with every request to a host."""
@@ -143,33 +155,55 @@ class Transport:
 
     def send_now(self, request: httpcore2.Request) -> Reply:
         """Send a request in this thread."""
-        response = self._pool.handle_request(request)
-        body = bytearray()
+        with self._lock:
+            self._under_way += 1
         try:
-            for chunk in response.iter_stream():
-                append(body, chunk)
+            response = self._pool.handle_request(request)
+            body = bytearray()
+            try:
+                for chunk in response.iter_stream():
+                    append(body, chunk)
+            finally:
+                response.close()
+            return _read(response, body)
         finally:
-            response.close()
-        return _read(response, body)
+            with self._lock:
+                self._under_way -= 1
+                is_last = self._is_closed and not self._under_way
+            if is_last:
+                self._pool.close()
 
     async def send_on_loop(self, request: httpcore2.Request) -> Reply:
         """Send a request on the running event loop."""
-        pool = await self._pool_of_loop()
-        response = await pool.handle_async_request(request)
-        body = bytearray()
+        kept = await self._pool_of_loop()
+        kept.under_way += 1
         try:
-            async for chunk in response.aiter_stream():
-                append(body, chunk)
+            response = await kept.pool.handle_async_request(request)
+            body = bytearray()
+            try:
+                async for chunk in response.aiter_stream():
+                    append(body, chunk)
+            finally:
+                await response.aclose()
+            return _read(response, body)
         finally:
-            await response.aclose()
-        return _read(response, body)
+            kept.under_way -= 1
+            if self._is_closed:
+                self._close_on_loop()
 
-    async def _pool_of_loop(self) -> httpcore2.AsyncConnectionPool:
+    async def _pool_of_loop(self) -> _LoopPool:
         kept = self._pools_of_loops.get()
         if kept is None:
             kept = self._pools_of_loops.set(_LoopPool(open_async_pool(self.ssl_context, self._proxy)))
             await kept.until_loop_closes()
-        return kept.pool
+        return kept
+
+    def _close_on_loop(self) -> None:
+        """Close the connections of the running event loop, unless a request is under way there."""
+        kept = self._pools_of_loops.get()
+        if kept is not None and not kept.under_way:
+            self._pools_of_loops.drop()
+            kept.close_soon()
 
 
 class _Send(Step[Reply]):
@@ -215,16 +249,27 @@ class _LoopPool:
 
     def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
         self.pool = pool
+        self.under_way = 0
         self._closer = self._close_at_end()
 
     async def until_loop_closes(self) -> None:
         await anext(self._closer)
+
+    def close_soon(self) -> None:
+        """Close the connections in a task of the running event loop."""
+        task = asyncio.ensure_future(self._closer.aclose())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
 
     async def _close_at_end(self) -> AsyncGenerator[None]:
         try:
             yield
         finally:
             await self.pool.aclose()
+
+
+_closing: set[asyncio.Future[None]] = set()
+"""Tasks that close connections: an event loop alone would not keep them."""
 
 
 @lru_cache(maxsize=128)

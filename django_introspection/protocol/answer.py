@@ -42,12 +42,12 @@ class Reason(StrEnum):
 class Active:
     """The token is active; `user` is the local user if the source knows one.
 
-    `source` is the alias of the backend that answered, and `principal` the user or client that it names.
+    `source` is the backend that answered, and `principal` the user or client that it names.
     """
 
     info: TokenInfo
     user: Any = field(default=None, repr=False)
-    source: str | None = field(default=None, compare=False)
+    source: Any = field(default=None, repr=False, compare=False)
     principal: Principal | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> Literal[True]:

@@ -90,12 +90,12 @@ def validate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | N
     `jkt` is the thumbprint of the key that its sender proved to hold, None for a bearer token. The user is not asked
     for.
     """
-    return run(ask_route(token_backends[alias].route(token), Presented(token), _judge(jkt, trace)))
+    return run(ask_route(token_backends[alias], Presented(token), _judge(jkt, trace)))
 
 
 async def avalidate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
     """Return like `validate`, without blocking the event loop."""
-    return await arun(ask_route(token_backends[alias].route(token), Presented(token), _judge(jkt, trace)))
+    return await arun(ask_route(token_backends[alias], Presented(token), _judge(jkt, trace)))
 
 
 def _judge(jkt: str | None, trace: Trace | None) -> Judge:

@@ -75,7 +75,7 @@ def check_audience(**_: Any) -> Iterator[CheckMessage]:
         return
     protecting = {place.backend for place in protected_places()}
     for backend in token_backends.made():
-        if backend.audience or backend.choices or backend.accepts_any_audience:
+        if backend.audience or backend.is_router or backend.accepts_any_audience:
             continue
         if backend.alias != introspection_settings.INTROSPECTION_BACKEND or backend.alias in protecting:
             place = f"{NAME}['BACKENDS'][{backend.alias!r}]['OPTIONS']['audience']"

@@ -13,7 +13,7 @@ from ..backends.registry import token_backends
 from ..check_messages import Messages, error, of_valid_settings
 from ..exceptions import InvalidSetting
 from ..setting_values import NAME
-from .local_users import IDENTITY, LocalUser
+from .local_users import LocalUser
 from .users import Resolver, resolver_of, resolver_place
 
 ADDRESSES = ("introspection_url", "jwks_uri")
@@ -55,7 +55,8 @@ def _sources(backends: Iterable[TokenBackend]) -> Iterator[Source]:
     """Yield each backend that answers with the resolver that its users get, its own or that of a router."""
     by_alias = {backend.alias: backend for backend in backends}
     for asked in by_alias.values():
-        for backend in [by_alias[alias] for alias in asked.choices if alias in by_alias] or [asked]:
+        chosen = [by_alias[alias] for alias in asked.choices if alias in by_alias]
+        for backend in [*chosen, *([asked] if asked.looks_up_issuers or not chosen else [])]:
             named = backend if resolver_of(backend) else asked
             yield Source(backend, resolver_of(named), resolver_place(named))
 
@@ -101,9 +102,9 @@ def _mixed_claims(sources: Iterable[Source]) -> Messages:
             by_field[source.resolver.field].append((source, source.resolver))
     messages: Messages = []
     for field, mapped in by_field.items():
-        by_claim = next((source for source, resolver in mapped if resolver.claim != IDENTITY), None)
+        by_claim = next((source for source, resolver in mapped if resolver.names_by_claim), None)
         issuers = {source.backend.identity_issuer: source.backend.alias for source, _ in mapped}
-        if by_claim and len(issuers) > 1:
+        if by_claim and (len(issuers) > 1 or any(source.backend.looks_up_issuers for source, _ in mapped)):
             aliases = ", ".join(map(repr, sorted(issuers.values())))
             messages.append(error("E034", f"{by_claim.place} maps a claim to {field!r}, which is filled by {aliases}."))
     return messages

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -12,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import connections, router, transaction
 from django.http import HttpRequest
 
-from ..conf import introspection_settings
+from ..backends.registry import token_backends
 from ..protocol.answer import Inactive, Reason
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
@@ -54,8 +53,7 @@ def _request() -> HttpRequest:
 @contextmanager
 def _undone() -> Iterator[None]:
     """Undo changes to the database of the users, if there are resolvers that could make some."""
-    entries: Iterable[Any] = introspection_settings.BACKENDS.values()
-    has_resolvers = any(isinstance(entry, Mapping) and entry.get("USER") for entry in entries)
+    has_resolvers = any(backend.user_resolver or backend.looks_up_issuers for backend in token_backends.made())
     using = _database_of_users() if has_resolvers else None
     if using is None:
         yield

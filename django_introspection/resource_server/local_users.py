@@ -41,6 +41,11 @@ class LocalUser:
             raise ValueError("'allow_staff' must be True or False")
         self.claim, self.field, self.create, self.allow_staff = claim, field, create, allow_staff
 
+    @property
+    def names_by_claim(self) -> bool:
+        """Whether a claim names the user, which an issuer can fill as it likes."""
+        return bool(self.claim != IDENTITY)
+
     def __call__(self, token_user: TokenUser, request: HttpRequest) -> Any:
         """Return the user; None or an Inactive if the token opens nothing here."""
         name = self._name(token_user)

@@ -15,6 +15,7 @@ from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..conf import DATABASE_BACKEND, introspection_settings
 from ..exceptions import InvalidSetting
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import endpoint_problem
 from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.metadata import resource_metadata
@@ -32,9 +33,9 @@ def metadata_url(alias: str, token: Presented | None = None) -> str | None:
     """
     try:
         backend = token_backends[alias]
-        route = backend.route(token.value) if token and backend.choices else ()
+        route = backend.known_route(token.value) if token and backend.is_router else ()
         resource = resource_of(route[0] if route else backend)
-    except InvalidSetting:  # a challenge can do without; the request itself meets the error when it has a token
+    except (InvalidSetting, IntrospectionUnavailable):  # a challenge can do without; the request itself meets the error
         return None
     if resource is None or not is_served():
         return None
@@ -61,7 +62,8 @@ def resource_of(backend: TokenBackend) -> str | None:
     """Return the resource identifier of a backend: the first audience that is a URL.
 
     A routing backend has that of the backends to choose from: the first that all of them share, so that its document
-    names every authorization server; else the first of the first.
+    names every authorization server; else the first of the first. Issuers that are looked up have the audience of the
+    routing backend, and the document does not name them (RFC 9728 §2: they cannot be enumerated).
     """
     each = [_own_resources(source) for source in _sources(backend)]
     shared = (resource for resource in each[0] if all(resource in other for other in each))
@@ -103,7 +105,8 @@ def resources_of(backend: TokenBackend) -> Iterator[str]:
 
 
 def _sources(backend: TokenBackend) -> list[TokenBackend]:
-    return [token_backends[alias] for alias in backend.choices] or [backend]
+    chosen = [token_backends[alias] for alias in backend.choices]
+    return [*chosen, backend] if backend.audience or not chosen else chosen
 
 
 def _own_resources(backend: TokenBackend) -> list[str]:

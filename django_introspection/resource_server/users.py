@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -16,14 +17,16 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from ..backends.base import TokenBackend
-from ..backends.registry import token_backends
 from ..exceptions import InvalidBackend
 from ..hooks import call_hook
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.principal import Principal, is_client, principal_of
 from ..protocol.token_info import TokenInfo
 from ..setting_values import NAME, unknown_keys
 from .user_interface import UserInterface
+
+logger = logging.getLogger("django_introspection")
 
 
 class TokenUser(UserInterface):
@@ -79,7 +82,7 @@ def user_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
         return _let_in(answer.user)
     source = source_of(answer, backend)
     user = TokenUser(answer.info, issuer=source.identity_issuer, principal=answer.principal)
-    named = source if resolver_of(source) else backend
+    named = source if _usable_resolver_of(source) else backend
     resolve = resolver_of(named)
     if resolve is None:
         return user
@@ -95,7 +98,21 @@ async def auser_of(answer: Answer, backend: TokenBackend, request: HttpRequest) 
 
 def source_of(answer: Active, backend: TokenBackend) -> TokenBackend:
     """Return the backend that answered: `backend`, or the one that it chose."""
-    return backend if answer.source is None else token_backends[answer.source]
+    return answer.source or backend
+
+
+def _usable_resolver_of(source: TokenBackend) -> Resolver | None:
+    """Return the resolver of a source; one of an issuer that was looked up concerns this issuer alone if it is wrong.
+
+    No check has seen it: raises IntrospectionUnavailable.
+    """
+    try:
+        return resolver_of(source)
+    except InvalidBackend as problem:
+        if not source.is_looked_up:
+            raise
+        logger.error("issuer cannot be used backend=%s: %s", source.alias, problem)
+        raise IntrospectionUnavailable("the issuer of this token has a configuration that cannot be used") from None
 
 
 def resolver_of(backend: TokenBackend) -> Resolver | None:
@@ -103,7 +120,12 @@ def resolver_of(backend: TokenBackend) -> Resolver | None:
     if backend.user_resolver is None:
         return None
     if backend not in _resolvers:
-        _resolvers[backend] = _resolver(resolver_place(backend), backend.user_resolver)
+        resolver = _resolver(resolver_place(backend), backend.user_resolver)
+        if backend.is_looked_up and getattr(resolver, "names_by_claim", False):
+            raise InvalidBackend(
+                f"{resolver_place(backend)} must map by 'identity': a claim of one issuer can name a user of another."
+            )
+        _resolvers[backend] = resolver
     return _resolvers[backend]
 
 
