@@ -3,50 +3,44 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
+from typing import Any
 
-import django
-from django.conf import settings
-from django.core.management import call_command
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
+from django.urls import include, path
+
+from tests.peers.django_server import private_key, serve
 
 
 def main() -> None:
-    settings.configure(
-        SECRET_KEY="for tests alone",
-        ALLOWED_HOSTS=["127.0.0.1"],
-        ROOT_URLCONF="oauth2_provider.urls",
-        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["DATABASE_FILE"]}},
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        OAUTH2_PROVIDER={"SCOPES": {"orders:read": "Read orders", "introspection": "Introspect"}},
+    scopes = {"openid": "Log in", "orders:read": "Read orders", "introspection": "Introspect"}
+    serve(
+        lambda: [path("o/", include("oauth2_provider.urls"))],
+        register,
+        apps=("oauth2_provider",),
+        OAUTH2_PROVIDER={"SCOPES": scopes, "OIDC_ENABLED": True, "OIDC_RSA_PRIVATE_KEY": private_key()},
     )
-    django.setup()
-    call_command("migrate", verbosity=0)
-    _register("CLIENT", "client-credentials")
-    _register("CALLER", "client-credentials")
-    server = ThreadedWSGIServer(("127.0.0.1", int(os.environ.get("PORT", "0"))), WSGIRequestHandler)
-    server.daemon_threads = True
-    server.set_app(get_wsgi_application())
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
-    server.serve_forever()
 
 
-def _register(prefix: str, grant_type: str) -> None:
+def register() -> None:
+    _register("CLIENT", authorization_grant_type="client-credentials")
+    _register("CALLER", authorization_grant_type="client-credentials")
+    if "WEB_ID" in os.environ:
+        _register(
+            "WEB",
+            authorization_grant_type="authorization-code",
+            redirect_uris=os.environ["REDIRECT"],
+            skip_authorization=True,
+            algorithm="RS256",
+        )
+
+
+def _register(prefix: str, **fields: Any) -> None:
     from oauth2_provider.models import Application
 
     client_id = os.environ[f"{prefix}_ID"]
     if Application.objects.filter(client_id=client_id).exists():  # it has been up before
         return
-    Application.objects.create(
-        client_id=client_id,
-        client_secret=os.environ[f"{prefix}_SECRET"],
-        client_type="confidential",
-        authorization_grant_type=grant_type,
-    )
+    secret = os.environ[f"{prefix}_SECRET"]
+    Application.objects.create(client_id=client_id, client_secret=secret, client_type="confidential", **fields)
 
 
 if __name__ == "__main__":

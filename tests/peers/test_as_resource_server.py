@@ -124,9 +124,9 @@ def test_tokens_of_django_oauth_toolkit_through_outage_and_recovery(
         # It names neither the type of a token nor, without RFC 8707, its audience; and it hashes secrets slowly.
         options = {"auth_method": auth_method, "timeout": 30}
         if auth_method == "client_credentials":
-            options |= {"token_url": f"{issuer}/token/", "scope": "introspection"}
-        trust(settings, introspection_url=f"{issuer}/introspect/", **options)
-        token = get_token(shop, f"{issuer}/token/", scope="orders:read")
+            options |= {"token_url": f"{issuer}/o/token/", "scope": "introspection"}
+        trust(settings, introspection_url=f"{issuer}/o/introspect/", **options)
+        token = get_token(shop, f"{issuer}/o/token/", scope="orders:read")
 
         assert whoami(token).status_code == 200
         assert whoami("unknown").status_code == 401
@@ -134,5 +134,5 @@ def test_tokens_of_django_oauth_toolkit_through_outage_and_recovery(
     assert whoami(token).status_code == 503
     with serve(), httpx2.Client(auth=MACHINE, timeout=30) as shop:
         assert whoami(token).status_code == 200
-        assert shop.post(f"{issuer}/revoke_token/", data={"token": token}).status_code == 200
+        assert shop.post(f"{issuer}/o/revoke_token/", data={"token": token}).status_code == 200
         assert whoami(token).status_code == 401

@@ -88,7 +88,7 @@ def test_django_oauth_toolkit_issues_a_token_for_this_project(settings: Any, tmp
     command = [sys.executable, "-m", "tests.peers.oauth_toolkit"]
     environment = {**ENVIRONMENT, "DATABASE_FILE": str(tmp_path / "server.sqlite3"), "PORT": "0"}
     with served(command, environment) as issuer:
-        entry = {"token_url": f"{issuer}/token/", "client_id": MACHINE[0], "client_secret": MACHINE[1], "timeout": 30}
+        entry = {"token_url": f"{issuer}/o/token/", "client_id": MACHINE[0], "client_secret": MACHINE[1], "timeout": 30}
         wrong = {**entry, "client_secret": "wrong"}
         settings.TOKEN_INTROSPECTION = {"SERVICES": {"orders": {**entry, "scope": "orders:read"}, "wrong": wrong}}
 

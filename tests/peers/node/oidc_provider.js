@@ -1,13 +1,13 @@
-// An authorization server of another make, on PORT or a free one of loopback: oidc-provider with two confidential
-// clients. Its access tokens have the FORMAT, and its caller authenticates by CALLER_JWKS where that is given.
-// With NEXT_RESOURCE the caller may exchange tokens for that API. Prints its issuer once it listens, and ends with its
-// standard input.
+// An authorization server of another make, on PORT or a free one of loopback: oidc-provider with confidential clients,
+// one of them a web application with WEB_ID, if that is given, whose users are all alice. Its access tokens have the
+// FORMAT, and its caller authenticates by CALLER_JWKS where that is given. With NEXT_RESOURCE the caller may exchange
+// tokens for that API. Prints its issuer once it listens, and ends with its standard input.
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 import { addTokenExchange, EXCHANGE_GRANTS } from './token_exchange.js'
 
 const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, CALLER_JWKS, SCOPE, RESOURCE } = process.env
-const { PORT = '0', FORMAT = 'opaque' } = process.env
+const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT } = process.env
 const server = createServer()
 await new Promise((resolve) => server.listen(Number(PORT), '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${server.address().port}`
@@ -23,11 +23,27 @@ if (CALLER_JWKS) {
   delete caller.client_secret
 }
 
+const clients = [confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials']), caller]
+if (WEB_ID) {
+  const web = confidential(WEB_ID, WEB_SECRET, ['authorization_code', 'refresh_token'])
+  clients.push({ ...web, redirect_uris: [REDIRECT], response_types: ['code'] })
+}
+
 const provider = new Provider(issuer, {
-  clients: [
-    confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials']),
-    caller,
-  ],
+  clients,
+  findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+  interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+  issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
+  loadExistingGrant: async (ctx) => {
+    const grant = new ctx.oidc.provider.Grant({
+      accountId: ctx.oidc.session.accountId,
+      clientId: ctx.oidc.client.clientId,
+    })
+    grant.addOIDCScope('openid')
+    grant.addResourceScope(RESOURCE, SCOPE)
+    await grant.save()
+    return grant
+  },
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
@@ -42,6 +58,11 @@ const provider = new Provider(issuer, {
   },
 })
 if (EXCHANGE_GRANTS.length) addTokenExchange(provider)
-server.on('request', provider.callback())
+const callback = provider.callback()
+server.on('request', (request, response) =>
+  request.url.startsWith('/interaction/')
+    ? provider.interactionFinished(request, response, { login: { accountId: 'alice' } })
+    : callback(request, response),
+)
 process.stdin.on('end', () => process.exit(0)).resume()
 console.log(issuer)
