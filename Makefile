@@ -11,7 +11,7 @@ REDIS_URL ?= redis://127.0.0.1:6379/15
 export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 # What no database and no cache has a part in is not run again with servers.
-WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties test_documentation.py test_example_project.py)
+WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix servers

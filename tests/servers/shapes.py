@@ -48,6 +48,10 @@ class Setup:
         return self.name.startswith("jwt")
 
     @property
+    def has_secret(self) -> bool:
+        return "client_secret" in self.options
+
+    @property
     def strict(self) -> dict[str, Any]:
         """The same options, and the one that asks for more evidence of an access token."""
         if not self.is_jwt:
@@ -128,6 +132,7 @@ def problems(document: Any) -> list[str]:
         *_source_problems(document),
         *(problem for issuer in document["issuers"] for problem in _issuer_problems(issuer)),
         *_setup_problems(document),
+        *_coverage_problems(document),
         *(problem for token in document["tokens"] for problem in _token_problems(document, token)),
     ]
 
@@ -167,6 +172,19 @@ def _setup_problems(document: Any) -> Iterator[str]:
             yield f"setup {name} does not begin with remote or jwt"
         if options is None and not document["notes"]:
             yield f"setup {name} is null, and no notes say why"
+
+
+def _coverage_problems(document: Any) -> Iterator[str]:
+    """Yield what a file must have, so that no test of it passes for want of a token."""
+    for name, options in document["setups"].items():
+        if options is not None and not any(token["expect"].get(name) == 200 for token in document["tokens"]):
+            yield f"setup {name} is open to no token"
+    if all(token["kind"] == "access" for token in document["tokens"]):
+        yield "there is no token of another kind"
+    for issuer in document["issuers"]:
+        introspection = issuer.get("introspection")
+        if introspection and (introspection["wrong_credentials"] is None) != ("none" in introspection["auth_methods"]):
+            yield f"introspection of {issuer['name']}: wrong_credentials is null if, and only if, none are asked for"
 
 
 def _token_problems(document: Any, token: Any) -> Iterator[str]:

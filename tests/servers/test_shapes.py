@@ -45,9 +45,26 @@ def misspelt_reading(document: Any) -> None:
     document["tokens"][0]["reads"]["scope"] = []
 
 
+def closed_setup(document: Any) -> None:
+    for token in document["tokens"]:
+        token["expect"]["remote"] = 401
+
+
+def access_tokens_alone(document: Any) -> None:
+    document["tokens"] = [token for token in document["tokens"] if token["kind"] == "access"]
+    document["sources"].pop("refresh")  # which nothing cites then
+
+
+def credentials_that_nothing_refuses(document: Any) -> None:
+    document["issuers"][0]["introspection"]["wrong_credentials"] = None
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        closed_setup,
+        access_tokens_alone,
+        credentials_that_nothing_refuses,
         uncited,
         unknown_source,
         unconfirmed_without_notes,
