@@ -15,6 +15,7 @@ from django_introspection.models import Client, Token
 from django_introspection.protocol.answer import Reason
 from tests import factories, jose
 from tests.admin.traces import left_behind
+from tests.backends.issuers import access_token, jwt_settings
 from tests.misbehaving.server import MisbehavingServer, remote_settings
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
@@ -237,6 +238,17 @@ def test_a_remote_server_that_refuses_is_asked_and_named(settings: Any, browser:
     with MisbehavingServer("inactive") as server:
         settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, **remote_settings(server.url)}
         assert debug(browser, issued.access_token).context["here"].reason == str(Reason.INACTIVE)
+
+
+def test_an_algorithm_that_is_not_accepted_is_named_with_its_option(settings: Any, browser: Browser) -> None:
+    aliases = {"default": jwt_settings("https://id.example.com", algorithms=["ES384"])}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "BACKENDS": aliases}
+
+    text = text_of(debug(browser, access_token("https://id.example.com")))
+
+    assert "Found: alg 'ES256'" in text
+    assert "Expected: alg 'ES384' (option algorithms)" in text
+    assert "Add it to the option algorithms of the backend" in text
 
 
 def test_a_remote_server_that_cannot_be_reached_is_no_verdict_on_the_token(

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 from django_introspection.models import Token
 from tests import endpoints, factories
 from tests.authorization_server.helpers import without_table
+from tests.backends.issuers import access_token, jwt_settings
 from tests.misbehaving.server import MisbehavingServer
 from tests.settings import AUDIENCE
 
@@ -201,6 +202,22 @@ def test_a_rejection_names_what_was_expected_and_what_was_found(machine: Any, in
             "expected": f"aud '{AUDIENCE}'",
             "found": "aud 'urn:elsewhere'",
             "asked": ["backend default: wrong audience"],
+        },
+        4,
+    )
+
+
+def test_an_algorithm_that_is_not_accepted_is_named_with_its_option(settings: Any, inspect: Any) -> None:
+    aliases = {"default": jwt_settings("https://id.example.com", algorithms=["ES384"])}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "BACKENDS": aliases}
+
+    assert inspect(access_token("https://id.example.com")) == (
+        {
+            "active": False,
+            "reason": "algorithm not accepted",
+            "expected": "alg 'ES384' (option algorithms)",
+            "found": "alg 'ES256'",
+            "asked": ["backend default: algorithm not accepted"],
         },
         4,
     )

@@ -52,6 +52,15 @@ def test_metadata_and_keys_are_read_packed(settings: Any) -> None:
         assert [request.path for request in server.requests] == [OAUTH, JWKS]
 
 
+def test_the_own_token_of_this_api_is_read_packed(authorization_server: MisbehavingServer, settings: Any) -> None:
+    token_url = f"{authorization_server.origin}/token"
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(auth_method="client_credentials", token_url=token_url)
+    answer = {"access_token": "own", "token_type": "Bearer", "expires_in": 600}
+    authorization_server.behave("gzip", at="/token", content=json.dumps(answer).encode())
+
+    assert introspect(TOKEN) is not None
+
+
 def test_a_packed_refusal_of_our_credentials_is_one(authorization_server: MisbehavingServer) -> None:
     refusal = json.dumps({"error": "invalid_client"}).encode()
     authorization_server.behave("gzip", content=refusal, status="400 Bad Request")
