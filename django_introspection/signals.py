@@ -24,7 +24,7 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 token_issued = Signal()
-token_introspected = Signal()
+token_introspected = Signal(use_caching=True)
 token_revoked = Signal()
 token_debugged = Signal()
 client_authentication_failed = Signal()

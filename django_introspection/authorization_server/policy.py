@@ -60,7 +60,7 @@ def filter_members(answer: Answer, caller: Client) -> Answer:
     """
     if not answer:
         return answer
-    members = _with_plain_scope({**answer.info, **_further(answer, caller)})
+    members = _with_plain_scope(dict(answer.info.items()) | _further(answer, caller))
     if not _is_own(answer.info, caller):
         members = _filtered(members, caller)
     return Active(TokenInfo(members), answer.user)

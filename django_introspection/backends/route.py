@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..outbound.steps import Step, Steps
-from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.presented import Presented
 from ..protocol.principal import principal_of
 from .base import TokenBackend
@@ -38,7 +38,8 @@ def ask_route(asked: TokenBackend, token: Presented, judge: Judge) -> Steps[Answ
 def _vouched(backend: TokenBackend, token: Presented, answer: Answer) -> Answer:
     if not answer:
         return answer
-    return replace(answer, source=backend, principal=principal_of(answer.info, token.value))
+    principal = principal_of(answer.info, token.value) if answer.user is None else None
+    return Active(answer.info, answer.user, backend, principal)
 
 
 def _ask_then(alias: str, token: Presented, judge: Judge) -> Steps[Answer]:

@@ -38,7 +38,7 @@ class _Statement:
         """Return the first row for some values, None if there is none; raises django.db.Error."""
         parameters = list(self.parameters)
         for place, value in zip(self.places, values, strict=True):
-            parameters[place] = connection.Database.Binary(value) if isinstance(value, bytes) else value
+            parameters[place] = value
         with connection.cursor() as cursor:
             cursor.execute(self.sql, parameters)
             row = cursor.fetchone()
@@ -71,11 +71,13 @@ class _Part:
     model: type[models.Model]
     names: tuple[str, ...]
     start: int
+    key: int
+    """Index of the primary key among the columns."""
 
     def build(self, using: str, row: Sequence[Any]) -> models.Model | None:
         """Return the instance, None if the foreign key is null."""
         values = row[self.start : self.start + len(self.names)]
-        if values[self.names.index(self.model._meta.pk.attname)] is None:
+        if values[self.key] is None:
             return None
         if self.model not in _OURS:
             return self.model.from_db(using, self.names, values)
@@ -196,7 +198,7 @@ def _parts(model: type[models.Model], columns: Mapping[str, Sequence[str] | None
         relation: Any = model._meta.get_field(name) if name else None
         of = relation.related_model if relation else model
         names = tuple(chosen or (field.attname for field in of._meta.concrete_fields))
-        yield _Part(relation, of, names, start)
+        yield _Part(relation, of, names, start, names.index(of._meta.pk.attname))
         start += len(names)
 
 

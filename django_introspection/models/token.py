@@ -111,6 +111,7 @@ class Token(models.Model):
             return Reason.NOT_YET_VALID
         if not self.client.is_active:
             return Reason.CLIENT_INACTIVE
-        if self.user is not None and not self.user.is_active:
+        user = self.user
+        if user is not None and not user.is_active:
             return Reason.USER_INACTIVE
         return None

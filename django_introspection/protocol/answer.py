@@ -42,7 +42,7 @@ class Reason(StrEnum):
 class Active:
     """The token is active; `user` is the local user if the source knows one.
 
-    `source` is the backend that answered, and `principal` the user or client that it names.
+    `source` is the backend that answered, and `principal` the user or client that it names if no local user is known.
     """
 
     info: TokenInfo

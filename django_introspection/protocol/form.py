@@ -23,8 +23,10 @@ class Form:
 
     def get(self, name: str) -> str | None:
         """Return the value of a parameter, None if it is absent or empty."""
-        values = self.all(name)
-        return values[0] if values else None
+        for value in self._values.get(name, ()):
+            if value:
+                return value
+        return None
 
     def all(self, name: str) -> list[str]:
         """Return every value of a parameter that may be repeated."""

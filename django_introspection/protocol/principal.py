@@ -58,9 +58,10 @@ def is_marked_as_client(info: TokenInfo) -> bool:
     Keycloak has the host and the address of a client only in the tokens of its service account, whose `sub` is that of
     a user.
     """
-    if any(info.get(name) == value for name, value in _CLIENT_MARKS):
-        return True
-    return all(isinstance(info.get(name), str) for name in ("clientHost", "clientAddress"))
+    for name, value in _CLIENT_MARKS:
+        if info.get(name) == value:
+            return True
+    return isinstance(info.get("clientHost"), str) and isinstance(info.get("clientAddress"), str)
 
 
 def principal_of(info: TokenInfo, token: str) -> Principal:

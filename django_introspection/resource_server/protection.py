@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from .acceptance import Identity, aauthenticate_token, authenticate_token
 from .denial import (
     DEFAULT_REALM,
     Announcement,
+    Denial,
     InsufficientScope,
     InvalidDPoPProof,
     InvalidResourceRequest,
@@ -69,21 +69,29 @@ class Protection:
 
         A request asks once, also if it passes a middleware and an authentication class.
         """
-        if known := self._known(request, token):
+        identities, name = _identities(request), self._name(token)
+        if known := identities.get(name):
             return known
-        with self._denials(request):
+        try:
             proof = self._proof(request, token)
             found = authenticate_token(token.value, self.backend, request, proof=proof)
-            return self._remember(request, token, found)
+        except (NonceNeeded, InvalidProof, IntrospectionUnavailable) as failure:
+            raise self._denial(request, failure) from None
+        identities[name] = identity = self._accepted(request, token, found)
+        return identity
 
     async def aidentify(self, request: HttpRequest, token: SentToken) -> Identity:
         """Return like `identify`, without blocking the event loop."""
-        if known := self._known(request, token):
+        identities, name = _identities(request), self._name(token)
+        if known := identities.get(name):
             return known
-        with self._denials(request):
+        try:
             proof = self._proof(request, token)
             found = await aauthenticate_token(token.value, self.backend, request, proof=proof)
-            return self._remember(request, token, found)
+        except (NonceNeeded, InvalidProof, IntrospectionUnavailable) as failure:
+            raise self._denial(request, failure) from None
+        identities[name] = identity = self._accepted(request, token, found)
+        return identity
 
     @conceal_locals
     def admit(self, request: HttpRequest, scopes: tuple[str, ...], claim: RequiredClaim | None = None) -> None:
@@ -122,17 +130,13 @@ class Protection:
     def _proof(self, request: HttpRequest, token: SentToken) -> Proof | None:
         return verify(request, token.value, self.backend) if token.scheme == DPOP else None
 
-    def _known(self, request: HttpRequest, token: SentToken) -> Identity | None:
-        return _identities(request).get(self._name(token))
-
     def _name(self, token: SentToken) -> tuple[str, str, bytes]:
         return self.backend, token.scheme, digest(token.value)
 
-    def _remember(self, request: HttpRequest, token: SentToken, found: Identity | Inactive) -> Identity:
+    def _accepted(self, request: HttpRequest, token: SentToken, found: Identity | Inactive) -> Identity:
         if isinstance(found, Inactive):
             log_refusal("access token refused backend=%s: %s", self.backend, found)
             raise InvalidToken(announcement=self._announcement_of(request, token, found))
-        _identities(request)[self._name(token)] = found
         return found
 
     def _announcement_of(self, request: HttpRequest, token: SentToken, rejected: Inactive) -> Announcement:
@@ -142,20 +146,19 @@ class Protection:
             return announcement._replace(schemes=(DPOP,))
         return announcement.answering(request)
 
-    @contextmanager
-    def _denials(self, request: HttpRequest) -> Iterator[None]:
-        """Turn failures into refusals."""
-        try:
-            yield
-        except NonceNeeded:
-            raise UseDPoPNonce(fresh_nonce(), announcement=self.announcement.answering(request)) from None
-        except InvalidProof as invalid:
-            log_refusal("DPoP proof refused backend=%s: %s", self.backend, invalid)
-            reason = f"The DPoP proof is invalid: {invalid}."
-            raise InvalidDPoPProof(reason, announcement=self.announcement.answering(request)) from None
-        except IntrospectionUnavailable as unavailable:
-            logger.warning("access token not checked backend=%s: %s", self.backend, unavailable)
-            raise Unavailable(retry_after=unavailable.retry_after) from None
+    def _denial(
+        self, request: HttpRequest, failure: NonceNeeded | InvalidProof | IntrospectionUnavailable
+    ) -> Denial | Unavailable:
+        """Return the refusal for a failure."""
+        match failure:
+            case NonceNeeded():
+                return UseDPoPNonce(fresh_nonce(), announcement=self.announcement.answering(request))
+            case InvalidProof():
+                log_refusal("DPoP proof refused backend=%s: %s", self.backend, failure)
+                reason = f"The DPoP proof is invalid: {failure}."
+                return InvalidDPoPProof(reason, announcement=self.announcement.answering(request))
+        logger.warning("access token not checked backend=%s: %s", self.backend, failure)
+        return Unavailable(retry_after=failure.retry_after)
 
 
 def issuer_of(request: HttpRequest, info: TokenInfo) -> str:

@@ -14,7 +14,6 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ...protocol.challenge import BASIC
@@ -77,14 +76,14 @@ class ProtocolView(APIView):
         finally:
             _forget_body(request)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Keep Django's own request: DRF's would parse and authenticate on access."""
+        self.http_request = request
+        return request
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Skip the steps of DRF."""
         defer_until_sent(self.http_request, restore_if_needed)
-
-    @property
-    def http_request(self) -> HttpRequest:
-        """Django's own request: DRF's would parse and authenticate on access."""
-        return self.request._request
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -136,7 +135,7 @@ class ProtocolView(APIView):
                 return self.refuse(TemporarilyUnavailable("The server cannot answer at the moment."))
         raise exc
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Leave the answer as it is, and start deferred work when it has been sent."""
         run_deferred_work(self.http_request, response)
         return response
@@ -155,14 +154,17 @@ class ProtocolView(APIView):
 
 def _forget_body(request: HttpRequest) -> None:
     """Leave no body in a request: error trackers send it along, also with a line of the log."""
-    vars(request).update(_body=b"", _post=QueryDict(), _files=MultiValueDict())
+    vars(request).update(_body=b"", _post=_NO_PARAMETERS, _files=MultiValueDict())
+
+
+_NO_PARAMETERS = QueryDict(encoding="utf-8")
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def json_response(members: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Return a JSON answer that no cache keeps (RFC 6749 §5.1)."""
-    body = json.dumps(members, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+    return HttpResponse(_to_json(members), status=status, content_type="application/json", headers=headers)
 
 
 def public_response(members: Mapping[str, Any], *, max_age: int) -> HttpResponse:

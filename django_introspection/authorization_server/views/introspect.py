@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
-from rest_framework.request import Request
+from django.http import HttpRequest, HttpResponse
 
 from ...models import Token
 from ...protocol.challenge import BASIC, BEARER
@@ -20,7 +19,7 @@ class IntrospectView(ProtocolView):
 
     challenges = (BASIC, BEARER)
 
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Answer 200 whatever the token is: an inactive one is no error (RFC 7662 §2.2)."""
         form = self.form()
         read_along.offer(self.http_request, form.get("token"))

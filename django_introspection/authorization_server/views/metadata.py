@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
-from rest_framework.request import Request
 
 from ...conf import introspection_settings
 from ...keys import signing_keys
@@ -23,7 +22,7 @@ MAX_AGE = 3600
 class MetadataView(ProtocolView):
     """Describe this authorization server, from its configured issuer and never from the Host of a request."""
 
-    def get(self, request: Request, issuer_path: str = "") -> HttpResponse:
+    def get(self, request: HttpRequest, issuer_path: str = "") -> HttpResponse:
         """Answer if the path is the issuer's (RFC 8414 §3.1)."""
         issuer = introspection_settings.ISSUER
         if issuer is None or issuer_path.strip("/") != path_of(issuer):

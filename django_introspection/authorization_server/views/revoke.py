@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
-from rest_framework.request import Request
+from django.http import HttpRequest, HttpResponse
 
 from ...backends.database import find
 from ...protocol.errors import InvalidGrant
@@ -15,7 +14,7 @@ from .base import ProtocolView
 class RevokeView(ProtocolView):
     """Revoke a token of the client that asks."""
 
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Answer 200 if the token is revoked now, and also if it was already inactive or unknown (RFC 7009 §2.2)."""
         form = self.form()
         client = authenticate_client(self.http_request, form)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.db import router, transaction
-from django.http import HttpResponse
-from rest_framework.request import Request
+from django.http import HttpRequest, HttpResponse
 
 from ...backends.database import token_type
 from ...models import Token
@@ -22,7 +21,7 @@ class TokenView(ProtocolView):
 
     repeatable = ("resource",)
 
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Answer a token request."""
         form = self.form()
         client = authenticate_client(self.http_request, form)
