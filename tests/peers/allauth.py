@@ -16,10 +16,12 @@ def main() -> None:
         apps=("allauth", "allauth.account", "allauth.idp", "allauth.idp.oidc"),
         middleware=("allauth.account.middleware.AccountMiddleware",),
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        IDP_OIDC_ADAPTER="tests.peers.allauth_adapter.Roles",
         IDP_OIDC_PRIVATE_KEY=private_key(),
         IDP_OIDC_ACCESS_TOKEN_FORMAT=os.environ.get("FORMAT", "opaque"),
         IDP_OIDC_INTROSPECTION_ENABLED=True,
         IDP_OIDC_INTROSPECTION_CROSS_CLIENT_ALLOWED=True,
+        IDP_OIDC_RATE_LIMITS={"introspect_ip": "6000/m/ip", "introspect_client": "6000/m/key"},
     )
 
 
@@ -32,7 +34,7 @@ def register() -> None:
             id=os.environ[f"{prefix}_ID"],
             name=prefix,
             grant_types=grant_types,
-            scopes="openid\norders:read",
+            scopes="openid\norders:read\norders:sell",
             redirect_uris=os.environ["REDIRECT"],
             skip_consent=True,
         )

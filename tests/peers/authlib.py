@@ -53,7 +53,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # without types
         return self.client_id
 
     def get_allowed_scope(self, scope: str) -> str:
-        return " ".join(name for name in (scope or "").split() if name in ("openid", "orders:read"))
+        return " ".join(name for name in (scope or "").split() if name in ("openid", "orders:read", "orders:sell"))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri == ENV["REDIRECT"]
@@ -190,6 +190,9 @@ class JWTs(JWTBearerTokenGenerator):  # type: ignore[misc]
 
     def get_audiences(self, client: Client, user: User | None, scope: str) -> list[str]:
         return [ENV["RESOURCE"]]
+
+    def get_extra_claims(self, client: Client, grant_type: str, user: User | None, scope: str) -> dict[str, Any]:
+        return {"roles": ["seller"]} if user and "orders:sell" in scope.split() else {}
 
 
 class JWTIntrospection(JWTIntrospectionEndpoint):  # type: ignore[misc]

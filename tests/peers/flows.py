@@ -15,6 +15,8 @@ from tests.settings import AUDIENCE
 
 REDIRECT = "https://shop.example.com/back"
 SCOPE = "orders:read"
+SELLING = f"{SCOPE} orders:sell"
+"""A person who asks for this gets a token with the role `seller`, if the server can write roles."""
 MACHINE, WEB, CALLER = ((name, secrets.token_urlsafe(32)) for name in ("shop", "web", "orders-api"))
 ENVIRONMENT = {
     "CLIENT_ID": MACHINE[0],
@@ -24,7 +26,7 @@ ENVIRONMENT = {
     "REDIRECT": REDIRECT,
     "CALLER_ID": CALLER[0],
     "CALLER_SECRET": CALLER[1],
-    "SCOPE": SCOPE,
+    "SCOPE": SELLING,
     "RESOURCE": AUDIENCE,
 }
 """What every peer is told of its clients."""
@@ -55,7 +57,8 @@ class AuthorizationServer:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         target = _given(resource=asked.get("resource"))
-        code = self._code(code_challenge=challenge, code_challenge_method="S256", **target)
+        scope = f"openid {asked.get('scope') or SCOPE}"
+        code = self._code(scope=scope, code_challenge=challenge, code_challenge_method="S256", **target)
         form = {"code": code, "redirect_uri": REDIRECT, "code_verifier": verifier, **target}
         with httpx2.Client(auth=WEB, timeout=30) as web:
             return self._token(web, grant_type="authorization_code", **form)
@@ -72,7 +75,6 @@ class AuthorizationServer:
             "response_type": "code",
             "client_id": WEB[0],
             "redirect_uri": REDIRECT,
-            "scope": f"openid {SCOPE}",
             "state": "s",
             **more,
         }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.peers.flows import ENVIRONMENT, AuthorizationServer
+from tests.peers.flows import ENVIRONMENT, SELLING, AuthorizationServer
 from tests.peers.processes import NODE, served
 
 
@@ -22,7 +22,7 @@ class Peer(NamedTuple):
     command: list[str]
     metadata: str
     formats: tuple[str, ...] = ("opaque", "jwt")
-    requests: tuple[dict[str, None], ...] = ({}, {"resource": None})
+    requests: tuple[dict[str, str | None], ...] = ({}, {"resource": None}, {"scope": SELLING})
     cwd: Path | None = None
 
 
@@ -33,9 +33,11 @@ def _python(name: str) -> list[str]:
 OPENID, OAUTH = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
 PEERS = {
     "oidc_provider": Peer(["node", "oidc_provider.js"], OPENID, cwd=NODE),
-    "oauth_toolkit": Peer(_python("oauth_toolkit"), f"/o{OAUTH}", formats=("opaque",)),
+    "oauth_toolkit": Peer(
+        _python("oauth_toolkit"), f"/o{OAUTH}", formats=("opaque",), requests=({}, {"resource": None})
+    ),
     "allauth": Peer(_python("allauth"), OPENID),
-    "authlib": Peer(_python("authlib"), OAUTH, requests=({}, {"scope": None})),
+    "authlib": Peer(_python("authlib"), OAUTH, requests=({}, {"scope": None}, {"scope": SELLING})),
 }
 
 

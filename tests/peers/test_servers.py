@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from django_introspection.permissions import requires_claim
 from tests.peers.flows import CALLER, AuthorizationServer
 from tests.peers.servers import PEERS, running
+from tests.resource_server.protected import ask, protect
 from tests.servers import playing, shapes
 
 KINDS = {
@@ -167,6 +169,26 @@ def test_the_tokens_of_people_and_machines_open_a_view_and_no_other_token_does(s
                 assert read in [present(playing.must_read(each, setup)) for each in described], (setup.name, token.kind)
 
     assert opened == {("access", "person"), ("access", "machine")}
+
+
+def test_a_role_of_the_server_opens_a_view_and_another_one_does_not(server: Running, settings: Any) -> None:
+    seen = set()
+    for setup in server.file.setups:
+        trust(settings, server, setup)
+        for token in server.tokens:
+            for described in (each for each in server.described(token) if each.expect[setup.name] == 200):
+                roles = {value for role in playing.must_read(described, setup)["roles"] for value in role["values"]}
+                for name in ("seller", "another"):
+                    view = protect(permission_classes=[requires_claim("roles", name)])
+                    expected = 200 if name in roles else 403
+                    assert ask(view, token.value).status_code == expected, (setup.name, described.name, name)
+                seen.add("seller" in roles)
+
+    alike = [each for each in server.file.tokens if (each.kind, each.format) == ("access", server.tokens[0].format)]
+    assert (True in seen) is any(
+        playing.must_read(each, setup)["roles"] for setup in server.file.setups for each in alike
+    )
+    assert False in seen
 
 
 def test_the_answers_about_unknown_tokens_and_to_strangers_are_those_of_the_file(server: Running) -> None:

@@ -33,6 +33,8 @@ const provider = new Provider(issuer, {
   clients,
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+  extraTokenClaims: (ctx, token) =>
+    token.accountId && token.scope?.includes('orders:sell') ? { roles: ['seller'] } : undefined,
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
   loadExistingGrant: async (ctx) => {
     const grant = new ctx.oidc.provider.Grant({
