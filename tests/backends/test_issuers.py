@@ -475,7 +475,7 @@ def test_a_configuration_that_is_wrong_is_an_outage_of_its_issuer_alone(
     assert call(access_token(wrong)) is None
 
 
-@pytest.mark.parametrize("result", [7, ["default"], True, object()], ids=str)
+@pytest.mark.parametrize("result", [7, ["default"], True, object()], ids=["number", "list", "true", "object"])
 def test_a_look_up_that_returns_something_else_is_an_outage(result: Any, project: Project, alpha: Any) -> None:
     project.entries = {STRANGER: result, alpha.origin: {"BACKEND": JWT}}
 
