@@ -38,6 +38,7 @@ HINTS = {
     "E031": "Let the database router keep these tables in one database: one statement reads both.",
     "E032": "Give both the address of the one server that speaks for this issuer; any other has another issuer.",
     "E033": "Set 'issuer': it makes the users of this server different from those of every other one.",
+    "E060": "Correct the row in the admin, or make it inactive. See the page Many issuers (docs/many-issuers.rst).",
     "E034": "Map by 'identity', which holds the issuer, or give each server a field of its own.",
     "E040": f"Set TOKEN_INTROSPECTION['BACKENDS']. {_SETTINGS}, section Backends.",
     "E041": f"Correct the alias, or add it to TOKEN_INTROSPECTION['BACKENDS']. {_SETTINGS}, section Backends.",
@@ -66,6 +67,7 @@ HINTS = {
     "W054": f"Correct its spelling, or remove it. {_SCOPES}.",
     "W055": f"Correct its spelling, or add it to the SCOPES of a resource. {_SETTINGS}, section Resources.",
     "W056": f"Set maxmemory-policy noeviction on a Redis server, then silence this warning. {_CACHES}.",
+    "W060": "Set the option 'issuers' of a RoutingBackend to 'django_introspection.contrib.issuers.find'.",
     "W057": f"Set 'socket_timeout' in its OPTIONS. {_CACHES}.",
     "W040": f"Use a cache that every process shares, such as Redis, or the overview counts one process. {_CACHES}.",
 }

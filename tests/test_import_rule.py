@@ -45,6 +45,7 @@ ROOMS = {
     "throttling": "faces",
     "types": "faces",
     "contrib": "contrib",
+    "contrib.issuers": "issuers",
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
     "contrib.hashing_turns": "bridges",
@@ -97,6 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "resource server": FOUNDATION | {"jose", "outbound", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
+    "issuers": FOUNDATION | {"backends"},  # a table of its own, also on a resource server without ours
     "testing": FOUNDATION | {"jose", "backends"},
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
     "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},

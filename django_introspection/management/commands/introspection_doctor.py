@@ -16,11 +16,12 @@ from django.db.migrations.executor import MigrationExecutor
 from ...backends.base import TokenBackend
 from ...backends.diagnosis import Finding, Severity
 from ...backends.registry import token_backends
+from ...backends.routing import RoutingBackend
 from ...cache_checks import cache_uses
 from ...cache_properties import use_problem
 from ...check_messages import TAG
 from ...conf import introspection_settings, setting_problem
-from ...exceptions import InvalidSetting
+from ...exceptions import IntrospectionUnavailable, InvalidSetting
 from ...services.registry import services
 from ...setting_values import NAME
 from ..base import CommandOptions, CommandResult, ScriptCommand, shown
@@ -46,16 +47,27 @@ class Command(ScriptCommand):
         "every entry of SERVICES, or try to exchange a random one."
     )
     requires_system_checks = ()
-    examples = ("manage.py introspection_doctor", "manage.py introspection_doctor --json")
+    examples = (
+        "manage.py introspection_doctor",
+        "manage.py introspection_doctor --json",
+        "manage.py introspection_doctor --issuer https://id.example.com/realms/shop",
+    )
     exit_codes = "0 nothing is wrong, warnings aside; 1 something is; 2 wrong usage"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take nothing of its own."""
+        """Take the issuers to try."""
+        parser.add_argument(
+            "--issuer",
+            action="append",
+            default=[],
+            metavar="URL",
+            help="try this issuer as well, with the backend that looks it up; may be given several times",
+        )
         self.performed_by(parser, _diagnose)
 
 
 def _diagnose(options: CommandOptions) -> CommandResult:
-    found = list(everything())
+    found = list(everything(options["issuer"]))
     errors = sum(each.finding.severity == Severity.ERROR for each in found)
     members = {
         "worst": _worst(found),
@@ -73,8 +85,8 @@ def _diagnose(options: CommandOptions) -> CommandResult:
     return CommandResult(members, "\n".join(_lines(found)), failure=failure)
 
 
-def everything() -> Iterator[LocatedFinding]:
-    """Find what can be found, the settings first."""
+def everything(issuers: Iterable[str] = ()) -> Iterator[LocatedFinding]:
+    """Find what can be found, the settings first; also about issuers that a backend looks up."""
     yield from _about("settings", _settings())
     if apps.is_installed("django_introspection"):
         yield from _about("database", _database())
@@ -88,9 +100,30 @@ def everything() -> Iterator[LocatedFinding]:
     for alias in _aliases(services):
         with suppress(InvalidSetting):  # the settings have said so
             yield from _about(f"service {alias}", services[alias].diagnose())
+    for issuer in issuers:
+        yield from _about(f"issuer {issuer}", _issuer(issuer, made))
     yield from _about("caches", _caches(made))
     if not setting_problem("REVOCATIONS") and introspection_settings.REVOCATIONS is not None:
         yield from _about("revocations", diagnose_memory())
+
+
+def _issuer(issuer: str, backends: Iterable[TokenBackend]) -> Iterator[Finding]:
+    """Try an issuer that a routing backend looks up."""
+    is_known = False
+    for backend in backends:
+        if not isinstance(backend, RoutingBackend) or backend.looked_up is None:
+            continue
+        try:
+            found = backend.looked_up.backend_of(issuer)
+        except IntrospectionUnavailable as problem:
+            is_known = True
+            yield Finding.error(f"the backend {backend.alias!r}: {problem}", "Look into the log for the reason.")
+        else:
+            if found is not None:
+                is_known = True
+                yield from found.diagnose()
+    if not is_known:
+        yield Finding.error("no backend knows it", "Compare it with the iss of a token, letter by letter.")
 
 
 def _about(place: str, findings: Iterable[Finding]) -> Iterator[LocatedFinding]:
