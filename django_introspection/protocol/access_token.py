@@ -26,6 +26,9 @@ _OWN_CLAIMS = frozenset(
 So is `client_id` (RFC 9068 §2.2), unless `azp` is beside it: ID tokens of ZITADEL have both.
 """
 
+_SCOPES_OF_A_CLIENT = frozenset({"scp", "azp"})
+"""What an access token of Azure AD B2C has beside the nonce of the request, and an ID token of it has not."""
+
 
 def read_access_token(jwt: UnverifiedJWT, *, strict: bool) -> Answer:
     """Return the claims of a JWT whose signature was verified.
@@ -48,8 +51,11 @@ def _looks_like_access_token(media_type: str | None, claims: dialects.Members) -
     kind = dialects.is_access_token(claims)
     if kind is not None:
         return kind
-    # Only servers that name the kind, such as Keycloak before version 25, repeat the nonce in access tokens.
-    return "nonce" not in claims and (not _OWN_CLAIMS.isdisjoint(claims) or _names_its_client_once(claims))
+    # A nonce is that of an ID token, unless the server names the kind, as Keycloak before version 25 does, or the
+    # scopes of the client, as Azure AD B2C does.
+    if "nonce" in claims and not claims.keys() >= _SCOPES_OF_A_CLIENT:
+        return False
+    return not _OWN_CLAIMS.isdisjoint(claims) or _names_its_client_once(claims)
 
 
 def _names_its_client_once(claims: dialects.Members) -> bool:

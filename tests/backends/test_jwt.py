@@ -400,6 +400,7 @@ MARKS: dict[str, dict[str, Any]] = {
     "Cognito": {"token_use": "access"},
     "Okta": {"scp": ["orders:read"], "cid": "app"},
     "Entra ID, a person": {"scp": "orders:read", "azp": "app"},
+    "Azure AD B2C, which repeats the nonce": {"scp": "orders:read", "azp": "app", "nonce": "n"},
     "Entra ID, a machine": {"azp": "app", "azpacr": "1", "roles": ["orders.read"]},
     "Entra ID 1, a machine": {"appid": "app", "appidacr": "1"},
     "Auth0": {"permissions": ["orders:read"], "azp": "app"},
@@ -428,6 +429,7 @@ def test_an_access_token_is_recognised_by_the_claims_of_its_server(
 
 OTHER_KINDS: dict[str, dict[str, Any]] = {
     "ID token with nonce": {"nonce": "n"},
+    "ID token with nonce and client": {"nonce": "n", "azp": "app"},
     "ID token with at_hash": {"at_hash": "x"},
     "ID token without any mark": {"scope": None, "client_id": None, "azp": "app"},
     "ZITADEL ID token without nonce and access token": {"scope": None, "client_id": "app", "azp": "app"},
