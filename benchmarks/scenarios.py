@@ -123,7 +123,7 @@ KEPT: dict[str, Any] = {"limit": 500, "warm_up": 500}
 
 
 def endpoint(*settings: Settings) -> Scenario:
-    return Scenario(ENDPOINT, "form", apps=tuple(BOTH_SIDES), settings=(issuer, *settings), counts=Counts(statements=2))
+    return Scenario(ENDPOINT, "form", apps=tuple(BOTH_SIDES), settings=(issuer, *settings), counts=Counts(statements=1))
 
 
 def local(*settings: Settings) -> Scenario:

@@ -65,7 +65,11 @@ class IntrospectionAuthentication(BaseAuthentication):
 
     @property
     def _protection(self) -> Protection:
-        return Protection(self.backend, self.realm, tuple(self.bearer_methods), tuple(self.schemes))
+        return _protection(self.backend, self.realm, tuple(self.bearer_methods), tuple(self.schemes))
+
+
+_protection = cache(Protection)
+"""Make a protection once; there are as many as there are kinds of view."""
 
 
 def presented_token(request: HttpRequest | Request) -> str:

@@ -15,6 +15,8 @@ from .registry import token_backends
 _NOT_ITS_OWN = frozenset({Reason.MALFORMED, Reason.UNKNOWN, Reason.WRONG_ISSUER})
 """Reasons of a backend that does not know a token. If it knows the token and rejects it, no other backend is asked."""
 
+_NOBODY_KNOWS = Inactive(Reason.UNKNOWN)
+
 Judge = Callable[[Answer, TokenBackend], Answer]
 
 
@@ -25,7 +27,7 @@ def ask_route(asked: TokenBackend, token: Presented, judge: Judge) -> Steps[Answ
     principal, and as its `source` the backend of the route: it vouches for the token also if another one confirms it.
     Raises IntrospectionUnavailable.
     """
-    answer: Answer = Inactive(Reason.UNKNOWN)
+    answer: Answer = _NOBODY_KNOWS
     for backend in (yield from Route(asked, token)):
         answer = judge((yield from Introspect(backend, token)), backend)
         if answer and backend.then_ask is not None:

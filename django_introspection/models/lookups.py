@@ -31,8 +31,8 @@ class _Statement:
     parameters: tuple[Any, ...]
     places: tuple[int, ...]
     """The index of the parameter where each value belongs."""
-    converters: tuple[tuple[int, tuple[Converter, ...], Any], ...]
-    """Index of a column, the converters of its value, and the expression of the column."""
+    converters: tuple[tuple[int, Converter, Any], ...]
+    """Index of a column, a converter of its value, and the expression of the column; the next one may follow."""
 
     def fetch(self, connection: Any, values: Sequence[Any]) -> list[Any] | None:
         """Return the first row for some values, None if there is none; raises django.db.Error."""
@@ -45,9 +45,8 @@ class _Statement:
         if row is None:
             return None
         converted = list(row)
-        for index, converters, expression in self.converters:
-            for converter in converters:
-                converted[index] = converter(converted[index], expression, connection)
+        for index, converter, expression in self.converters:
+            converted[index] = converter(converted[index], expression, connection)
         return converted
 
     def followed_by(self, other: _Statement, width: int) -> _Statement:
@@ -160,8 +159,9 @@ class KeptLookup(Generic[M]):
             tuple(parameters),
             tuple(_index_of(value, parameters) for value in stand_ins),
             tuple(
-                (index, tuple(_for_any_connection(each, connections[using]) for each in converters), expression)
+                (index, _for_any_connection(converter, connections[using]), expression)
                 for index, (converters, expression) in compiler.get_converters(columns).items()
+                for converter in converters
             ),
         )
 

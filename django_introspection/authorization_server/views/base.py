@@ -131,7 +131,8 @@ class ProtocolView(APIView):
             case SuspiciousOperation():
                 return self.refuse(InvalidRequest("The request is malformed."))
             case DatabaseError() | InterfaceError() | IntrospectionUnavailable():
-                logger.error("%s cannot answer: %s", type(self).__name__, type(exc.__cause__ or exc).__name__)
+                cause = exc.__cause__ if isinstance(exc, IntrospectionUnavailable) else None
+                logger.error("%s cannot answer: %s", type(self).__name__, type(cause or exc).__name__)
                 return self.refuse(TemporarilyUnavailable("The server cannot answer at the moment."))
         raise exc
 
