@@ -102,7 +102,7 @@ SPEAKING = {
 ELSEWHERE = {
     *("W031", "E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
     *("E040", "E041", "E042", "E043", "W050", "W051", "W052", "W053", "W054", "W055"),
-    *("E044", "E045", "E046", "W056", "W057", "E060", "W060"),
+    *("E044", "E045", "E046", "E047", "W056", "W057", "E060", "W060"),
 }
 """Need more than settings: a project with or without other packages, a database that may be asked, views."""
 

@@ -85,8 +85,10 @@ def _of_authenticators(view: RoutedView) -> Iterator[CheckMessage]:
 
 
 def _of_permissions(view: RoutedView) -> Iterator[CheckMessage]:
-    """Look at declared scopes (E013, E042, W054) and at permissions that do not fit the authentication (E043, W053)."""
+    """Look at declared scopes (E013, E042, W054), at permissions that are none (E047) or do not fit (E043, W053)."""
     name, permissions = dotted_name(view.view_class), _made_permissions(view)
+    for maker in _uncalled(view):
+        yield error("E047", f"Its permission_classes have the function {maker} itself, which makes a permission.", name)
     try:
         _scopes_of(view)
     except ImproperlyConfigured as problem:
@@ -148,6 +150,14 @@ def _made_permissions(view: RoutedView) -> list[Any]:
     with suppress(Exception):  # whatever a class of the project raises outside of a request
         return [permission() for permission in view.declared("permission_classes") or ()]
     return []
+
+
+def _uncalled(view: RoutedView) -> list[str]:
+    """Return the functions of ours among the permission classes, which this module does not import."""
+    declared = view.declared("permission_classes")
+    entries = declared if isinstance(declared, (list, tuple)) else ()
+    named = [getattr(each, "__name__", "") for each in entries if not isinstance(each, type)]
+    return [name for name in named if name in ("requires_scope", "requires_claim")]
 
 
 def _needs_challenge(view: RoutedView) -> bool:

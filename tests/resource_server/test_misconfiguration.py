@@ -25,7 +25,7 @@ from django_introspection.decorators import token_required
 from django_introspection.permissions import HasScope, requires_claim, requires_scope
 from tests.settings import TOKEN_INTROSPECTION
 
-from .protected import protect
+from .protected import ask, protect
 
 READ = requires_scope("orders:read")
 SELLER = requires_claim("roles", "seller")
@@ -127,6 +127,20 @@ def test_a_permission_that_reads_tokens_without_our_authentication_is_found(
 
     assert (message.id, message.level) == (f"{TAG}.W053", checks.WARNING)
     assert message.obj == f"{view.__module__}.Orders"
+
+
+@pytest.mark.parametrize("maker", [requires_claim, requires_scope])
+def test_a_function_that_makes_a_permission_is_no_permission(maker: Any) -> None:
+    view = protect(permission_classes=[IsAuthenticated, maker])
+    with pytest.raises((TypeError, ValueError)):
+        ask(view)
+    (message,) = found(*routed(view))
+
+    assert (message.id, message.level) == (f"{TAG}.E047", checks.ERROR)
+    assert message.msg == f"Its permission_classes have the function {maker.__name__} itself, which makes a permission."
+    chosen = property(lambda self: [SELLER])
+    for permissions in ([IsAuthenticated, READ, SELLER, READ | IsAdminUser], (SELLER,), chosen, None):
+        assert found(*routed(protect(permission_classes=permissions))) == []
 
 
 def test_authenticators_that_the_view_chooses_itself_are_its_own_business() -> None:
