@@ -354,12 +354,15 @@ def test_the_form_shows_why_an_issuer_is_refused_and_what_is_risky(browser: Brow
     add = reverse("admin:introspection_issuers_trustedissuer_add")
     form = {"issuer": SHOP, "backend": "jwt", "is_active": "on", "description": "", "cache": ""}
 
+    assert browser.get(add).context["adminform"].form["cache"].value() == ""
     refused = browser.post(add, {**form, "options": json.dumps({"client_secret": "hidden-value"})})
     assert "must be a reference such as" in refused.content.decode()
     assert not TrustedIssuer.objects.exists()
 
     risky = browser.post(add, {**form, "options": json.dumps({"verify": False})}, follow=True)
-    assert any("any machine on the way can answer" in text for text in texts(risky))
+    assert f"Issuer {SHOP}: OPTIONS['verify'] is False: any machine on the way can answer for the server." in texts(
+        risky
+    )
     assert "hidden-value" not in str(LogEntry.objects.values())
 
 
@@ -377,11 +380,11 @@ def test_actions_stop_and_start_trust_at_once_and_try_an_issuer(browser: Browser
     assert introspect(token) is None
     refused = act("activate", row, broken)
     assert introspect(token)
-    assert any(text.startswith(f"{SHOP}: ") and "unknown keys" in text for text in texts(refused))
+    assert any(text.startswith(f"Issuer {SHOP}: ") and "unknown keys" in text for text in texts(refused))
     assert not TrustedIssuer.objects.get(issuer=SHOP).is_active
     tried = texts(act("try_out", row, broken))
-    assert any(f"{alpha.origin}: keys that can verify its tokens: 1." in text for text in tried)
-    assert any(text.startswith(f"{SHOP}: ") for text in tried)
+    assert any(f"Issuer {alpha.origin}: keys that can verify its tokens: 1." in text for text in tried)
+    assert any(text.startswith(f"Issuer {SHOP}: ") for text in tried)
     assert LogEntry.objects.filter(object_id=str(row.pk)).count() == 2
 
 

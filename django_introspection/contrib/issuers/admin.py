@@ -20,7 +20,7 @@ from .using import routers_or_stand_in
 LEVELS = {Severity.OK: messages.SUCCESS, Severity.WARNING: messages.WARNING, Severity.ERROR: messages.ERROR}
 MOST_TRIED = 5
 """Issuers that one request tries: each may take some seconds."""
-ONE_LINE = {"class": "vTextField", "dir": "ltr"}
+ONE_LINE = {"class": "vLargeTextField", "dir": "ltr"}
 JSON = {"rows": 8, "class": "vLargeTextField", "dir": "ltr", "spellcheck": "false"}
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -29,6 +29,14 @@ if TYPE_CHECKING:  # generic for the type checker alone
 else:
     _ModelAdmin = admin.ModelAdmin
     _ModelForm = forms.ModelForm
+
+
+class EmptyIfNone(forms.JSONField):
+    """A JSON value; an empty text, and not `null`, stands for none."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text of a value, empty for none."""
+        return "" if value is None else super().prepare_value(value)
 
 
 class TrustedIssuerForm(_ModelForm):
@@ -42,6 +50,7 @@ class TrustedIssuerForm(_ModelForm):
             "options": forms.Textarea(attrs=JSON),
             "cache": forms.Textarea(attrs={**JSON, "rows": 3}),
         }
+        field_classes = {"cache": EmptyIfNone}
 
     def clean_options(self) -> Any:
         """Return the options, an empty object for an empty text."""
@@ -65,7 +74,7 @@ class TrustedIssuerAdmin(_ModelAdmin):
             for issuers in routers_or_stand_in():
                 backend = issuers.make(obj.issuer, entry_of(obj.backend, obj.options, obj.cache))
                 for message in backend.check():
-                    self.message_user(request, message.msg, messages.WARNING)
+                    self._say(request, obj, message.msg.replace(backend.place, "OPTIONS"), messages.WARNING)
                 backend.close()
 
     @admin.action(description=_("Trust the selected issuers"), permissions=["change"])
@@ -76,7 +85,7 @@ class TrustedIssuerAdmin(_ModelAdmin):
             try:
                 row.full_clean()
             except forms.ValidationError as problem:
-                self.message_user(request, f"{row.issuer}: {' '.join(problem.messages)}", messages.ERROR)
+                self._say(request, row, " ".join(problem.messages), messages.ERROR)
                 continue
             row.save(update_fields=["is_active"])
             self.log_change(request, row, [{"changed": {"fields": ["active"]}}])
@@ -97,12 +106,16 @@ class TrustedIssuerAdmin(_ModelAdmin):
             try:
                 backend = routers_or_stand_in()[0].make(row.issuer, entry_of(row.backend, row.options, row.cache))
             except InvalidSetting as problem:
-                self.message_user(request, f"{row.issuer}: {problem}", messages.ERROR)
+                self._say(request, row, str(problem), messages.ERROR)
                 continue
             for finding in backend.diagnose():
-                text = " ".join(filter(None, (f"{row.issuer}: {finding.what}.", finding.mend)))
-                self.message_user(request, text, LEVELS[finding.severity])
+                text = " ".join(filter(None, (f"{finding.what}.", finding.mend)))
+                self._say(request, row, text, LEVELS[finding.severity])
             backend.close()
+
+    def _say(self, request: HttpRequest, row: TrustedIssuer, text: str, level: int) -> None:
+        """Add a message about an issuer; one that began with the issuer would show it with a capital letter."""
+        self.message_user(request, _("Issuer %(issuer)s: %(text)s") % {"issuer": row.issuer, "text": text}, level)
 
 
 admin.site.register(TrustedIssuer, TrustedIssuerAdmin)
