@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers test_documentation.py test_example_project.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers matrix servers
+.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers
 .PHONY: benchmark growth package clean
 
 # For everyone: Python 3.11 or later is all that these two need.
@@ -83,6 +83,9 @@ scale: $(VENV)/.installed-test $(VENV)/.installed-services
 
 web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers
 	WEB_SERVERS=1 $(BIN)/python -m pytest tests/web_servers $(ARGS)
+
+machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers
+	MACHINES=1 $(BIN)/python -m pytest -p no:randomly tests/machines $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)

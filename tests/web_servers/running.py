@@ -66,7 +66,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 class PostgreSQL:
-    """A PostgreSQL of this test alone, which may be restarted."""
+    """A PostgreSQL of this test alone, which may be restarted, copied to a replica, and promoted."""
 
     def __init__(self, directory: Path) -> None:
         self._data, self.port = directory / "data", free_port()
@@ -77,17 +77,32 @@ class PostgreSQL:
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
+    @property
+    def is_running(self) -> bool:
+        return (self._data / "postmaster.pid").exists()
+
     def start(self) -> None:
         if not self._data.exists():
-            self._data.mkdir()
-            if not os.getuid():  # PostgreSQL does not run as root
-                shutil.chown(self._data, "postgres")
+            self._make_directory()
             self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync")
         options = f"-p {self.port} -k {self._data} -c listen_addresses=127.0.0.1 -c fsync=off"
         self._run("pg_ctl", "--wait", "--log", str(self._data / "log"), "--options", options, "start")
 
+    def start_as_replica_of(self, primary: PostgreSQL) -> None:
+        self._make_directory()
+        self._run("pg_basebackup", f"--dbname={primary.url}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        self.start()
+
+    def promote(self) -> None:
+        self._run("pg_ctl", "--wait", "promote")
+
     def stop(self) -> None:
         self._run("pg_ctl", "--wait", "--mode=immediate", "stop")
+
+    def _make_directory(self) -> None:
+        self._data.mkdir(mode=0o700)
+        if not os.getuid():  # PostgreSQL does not run as root
+            shutil.chown(self._data, "postgres")
 
     def _run(self, tool: str, *arguments: str) -> None:
         as_user = [] if os.getuid() else ["runuser", "-u", "postgres", "--"]
