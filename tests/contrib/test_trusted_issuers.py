@@ -18,7 +18,7 @@ from django.contrib.admin.models import LogEntry
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -312,6 +312,25 @@ def test_threads_share_one_query_and_a_commit_counts_at_once(database_url: str, 
     assert len([sql for sql in queries if "TrustedIssuer".lower() in sql.lower()]) == 1
     TrustedIssuer.objects.get().delete()
     assert introspect(token) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_counts_at_once_although_another_thread_has_read_before(
+    database_url: str, alpha: MisbehavingServer
+) -> None:
+    token = access_token(alpha.origin)
+
+    def ask() -> Any:
+        try:
+            return introspect(token)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as thread:
+        with transaction.atomic():
+            TrustedIssuer.objects.create(issuer=alpha.origin)
+            assert thread.submit(ask).result(timeout=20) is None
+        assert introspect(token)
 
 
 def test_a_process_that_was_forked_reads_the_table_itself(monkeypatch: pytest.MonkeyPatch) -> None:
