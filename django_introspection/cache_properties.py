@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -36,6 +37,8 @@ def forgetting_problem(alias: str) -> str | None:
         return "is not shared with other processes"
     if issubclass(cache_class, FileBasedCache):
         return "can add an entry twice, because its add() is not atomic"
+    if _reads_from_replicas(alias):
+        return "reads from replicas, which may not have the last entries"
     largest = _max_entries(alias, 300 if issubclass(cache_class, DatabaseCache) else ENOUGH_ENTRIES)
     return f"deletes entries when it has {largest} (MAX_ENTRIES)" if largest < ENOUGH_ENTRIES else None
 
@@ -64,8 +67,7 @@ def use_problem(alias: str) -> str | None:
 
 def may_hang(alias: str) -> bool:
     """Return whether a Redis or Valkey cache waits for its server without an end."""
-    name = f"{_class_of(alias).__module__}.{_class_of(alias).__qualname__}".lower()
-    if "redis" not in name and "valkey" not in name:
+    if not _is_redis(alias):
         return False
     if any("socket_timeout" in parse_qs(urlsplit(str(url)).query) for url in _locations(alias)):
         return False
@@ -73,6 +75,26 @@ def may_hang(alias: str) -> bool:
     named = {**options, **options.get("CONNECTION_POOL_KWARGS", {})}
     given = {str(key).lower(): value for key, value in named.items()}
     return given.get("socket_timeout", _default_timeout()) is None
+
+
+def _is_redis(alias: str) -> bool:
+    """Return whether the class of a cache names Redis or Valkey."""
+    name = f"{_class_of(alias).__module__}.{_class_of(alias).__qualname__}".lower()
+    return "redis" in name or "valkey" in name
+
+
+def _reads_from_replicas(alias: str) -> bool:
+    """Return whether a Redis or Valkey cache writes to its first server and reads from the others.
+
+    Django's cache and the packages like it do so with more than one LOCATION. Some have a client class for shards, of
+    which each has its own entries, and one for Sentinel that looks for the replicas itself.
+    """
+    if not _is_redis(alias):
+        return False
+    client = str(settings.CACHES[alias].get("OPTIONS", {}).get("CLIENT_CLASS", ""))
+    if client.endswith("SentinelClient"):
+        return True
+    return len(_locations(alias)) > 1 and not client.endswith("ShardClient")
 
 
 def _default_timeout() -> Any:
@@ -87,7 +109,7 @@ def _default_timeout() -> Any:
 
 def _locations(alias: str) -> list[Any]:
     location = settings.CACHES[alias].get("LOCATION", "")
-    return list(location) if isinstance(location, (list, tuple)) else [location]
+    return list(location) if isinstance(location, (list, tuple, set)) else re.split("[;,]", str(location))
 
 
 def _max_entries(alias: str, default: int) -> int:

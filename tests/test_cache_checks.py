@@ -65,6 +65,13 @@ FORGETFUL: dict[str, Any] = {
     "memory": LOCAL,
     "own memory": {"BACKEND": f"{__name__}.OwnLocalCache"},
     "dummy": {"BACKEND": f"{DJANGO}dummy.DummyCache"},
+    "replicas": {**REDIS, "LOCATION": ["redis://primary.example.com", "redis://replica.example.com"]},
+    "replicas in one string": {**REDIS, "LOCATION": "redis://primary.example.com,redis://replica.example.com"},
+    "replicas that Sentinel names": {
+        **REDIS,
+        "LOCATION": "redis://service/0",
+        "OPTIONS": {"CLIENT_CLASS": "django_redis.client.SentinelClient", "socket_timeout": 1},
+    },
     "small": {**REDIS, "OPTIONS": {"MAX_ENTRIES": 1000, "socket_timeout": 1}},
 }
 
@@ -85,7 +92,11 @@ def test_a_memory_of_revocations_in_a_cache_that_forgets_is_an_error(cache: Any)
 def test_a_cache_that_keeps_entries_until_they_expire_is_accepted() -> None:
     large = {"BACKEND": f"{DJANGO}db.DatabaseCache", "LOCATION": "t", "OPTIONS": {"MAX_ENTRIES": 100_000}}
 
-    for cache in (REDIS, large):
+    servers = ["redis://one.example.com", "redis://two.example.com"]
+    options = {"CLIENT_CLASS": "django_redis.client.ShardClient", "socket_timeout": 1}
+    shards = {**REDIS, "LOCATION": servers, "OPTIONS": options}
+
+    for cache in (REDIS, large, shards):
         assert found({"REVOCATIONS": {}, "REPLAY_CACHE": "default"}, default=cache) == []
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,40 +18,13 @@ from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.protocol.errors import RevocationsLost
 from tests import endpoints, factories
+from tests.redis_server import RedisServer
 
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="the program redis-server is not installed"),
     pytest.mark.django_db(transaction=True),
 ]
-
-
-class RedisServer:
-    """A server without persistence, on a port of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.start()
-
-    def start(self, *options: str) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen([*command, "--dir", str(self._directory), *options], stdout=subprocess.DEVNULL)
-        self.client = redis.Redis(port=self.port)
-        for _ in range(1500):
-            try:
-                self.client.ping()
-            except redis.ConnectionError:
-                time.sleep(0.02)
-            else:
-                return
-        pytest.fail("the Redis server does not start")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from tests.test_documentation import blocks
 PAGE = "docs/machines.rst"
 
 
-def write(directory: Path, *files: str) -> None:
-    """Write the blocks of the page with these captions as modules of a package `shop`."""
+def write(directory: Path, captions: dict[str, str]) -> None:
+    """Write blocks of the page as modules of a package `shop`: the name of each file, and the caption of its block."""
     package = directory / "shop"
     package.mkdir()
     (package / "__init__.py").touch()
-    for file in files:
-        code = "\n".join(block.code for block in blocks(PAGE) if block.file == file)
-        assert code, file
-        (package / file).write_text(code, encoding="utf-8")
+    for name, caption in captions.items():
+        (block,) = (block for block in blocks(PAGE) if block.file == caption)
+        (package / name).write_text(block.code, encoding="utf-8")

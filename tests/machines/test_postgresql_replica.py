@@ -59,7 +59,7 @@ def pair(tmp_path_factory: Any) -> Iterator[Pair]:
         (directory / name).mkdir(mode=0o777)
         (directory / name).chmod(0o777)
     primary, replica = PostgreSQL(directory / "primary"), PostgreSQL(directory / "replica")
-    documented.write(directory, "settings.py", "routers.py")
+    documented.write(directory, {"settings.py": "settings.py", "routers.py": "routers.py"})
     primary.start()
     replica.start_as_replica_of(primary)
     try:
