@@ -38,7 +38,7 @@ Find = Callable[[str], Configuration | None]
 
 
 class Found(NamedTuple):
-    """What the project says of an issuer: nothing, a backend, or a configuration that cannot be used."""
+    """The result of a look-up: no configuration, a backend, or the problem of a configuration that cannot be used."""
 
     configuration: Configuration | None = None
     backend: TokenBackend | None = None
@@ -256,7 +256,7 @@ def _may_be_issuer(issuer: str) -> bool:
 
 
 def _copied(configuration: Any) -> Configuration | None:
-    """Return a copy of what was found, for comparing; raises TypeError."""
+    """Return a copy of a configuration, to compare the next one with it; raises TypeError."""
     if configuration is None or isinstance(configuration, str):
         return configuration
     if not isinstance(configuration, Mapping):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -447,6 +450,43 @@ def test_an_async_view_reads_the_table_in_a_thread(alpha: MisbehavingServer) -> 
         assert all(async_to_sync(many)())
     assert len(queries) == 1
     assert len(alpha.requests_at(JWKS)) >= 1
+
+
+ALONE = """
+import sys
+import django
+from django.conf import settings
+
+options = {"issuers": "django_introspection.contrib.issuers.find", "audience": "https://api.example.com/orders"}
+routing = {"BACKEND": "django_introspection.backends.RoutingBackend", "OPTIONS": options}
+settings.configure(
+    INSTALLED_APPS=["rest_framework", "django_introspection.resource_server", "django_introspection.contrib.issuers"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    REST_FRAMEWORK={"UNAUTHENTICATED_USER": None},
+    TOKEN_INTROSPECTION={"BACKENDS": {"default": routing}},
+)
+django.setup()
+from django.core.management import call_command
+from django_introspection.contrib.issuers import find
+from django_introspection.contrib.issuers.models import TrustedIssuer
+
+call_command("check", fail_level="WARNING")
+call_command("migrate", verbosity=0)
+row = TrustedIssuer(issuer="https://id.example/realms/shop")
+row.full_clean()
+row.save()
+assert list(find.issuers()) == [row.issuer]
+assert "django_introspection.models" not in sys.modules
+"""
+
+
+@pytest.mark.processes
+def test_a_resource_server_without_other_tables_has_the_table() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    command = [sys.executable, "-W", "error", "-c", ALONE]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_the_table_refers_to_no_other_table() -> None:

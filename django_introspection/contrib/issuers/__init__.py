@@ -3,4 +3,4 @@
 from .table import IssuerTable
 
 find = IssuerTable()
-"""What a RoutingBackend names as its option `issuers`."""
+"""The value of the option `issuers` of a RoutingBackend."""

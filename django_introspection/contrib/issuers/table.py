@@ -1,4 +1,4 @@
-"""Look issuers up in the table of trusted issuers: one query in five seconds, whatever tokens come."""
+"""Look issuers up in the table of trusted issuers: one query in five seconds for all tokens."""
 
 from __future__ import annotations
 
