@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -196,6 +197,7 @@ def _need_extra() -> None:
         raise KeyProblem(EXTRA_MISSING)
 
 
+@cache
 def _algorithm(alg: str) -> Any:
     from joserfc.jws import JWSRegistry
 

@@ -57,14 +57,14 @@ class KeySet:
         Keys without `kid` are returned only if they were fetched after the caller came. So an unknown key is either
         proven to be unknown, or it could not be found out.
         """
-        return (yield from self._keys.get(partial(_holds, kid)))
+        return self._keys.get(partial(_holds, kid))
 
     def _fetch_keys(self) -> Steps[Fetched[VerificationKeys]]:
         return Fetched((yield from self._fetch()), FRESH, USABLE_FOR)
 
 
 def _holds(kid: str | None, keys: VerificationKeys) -> bool:
-    return kid is None or any(key.kid == kid for key in keys)
+    return kid is None or kid in [key.kid for key in keys]
 
 
 def read_keys(reply: Reply) -> VerificationKeys:

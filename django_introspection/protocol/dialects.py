@@ -83,12 +83,22 @@ def is_access_token(members: Members) -> bool | None:
     If any member names another kind of token, or hashes a token that it came with, the result is False, whatever the
     other members say.
     """
-    values = [_plain(members[name]) for name in _NAMED_KINDS if members.get(name) is not None]
-    named = [value for value in values if value != _FORMAT]
-    possible = {_plain(members[name]) for name in _POSSIBLE_KINDS if name in members}
-    if not _ACCESS_KINDS.issuperset(named) or possible & _OTHER_KINDS or not _HASHES.isdisjoint(members):
+    is_named = False
+    for name in _NAMED_KINDS:
+        value = members.get(name)
+        if value is not None and (kind := _plain(value)) != _FORMAT:
+            if kind not in _ACCESS_KINDS:
+                return False
+            is_named = True
+    for name in _POSSIBLE_KINDS:
+        if name in members:
+            kind = _plain(members[name])
+            if kind in _OTHER_KINDS:
+                return False
+            is_named = is_named or kind in _ACCESS_KINDS
+    if not _HASHES.isdisjoint(members):
         return False
-    return True if named or possible & _ACCESS_KINDS else None
+    return True if is_named else None
 
 
 def _plain(value: Any) -> str:

@@ -53,7 +53,10 @@ def parse_response(content_type: str, body: bytes) -> Answer:
 
 def wrong_member(members: Mapping[str, Any]) -> str | None:
     """Return the name of a member of the wrong type, None if there is none (RFC 7662 §2.2, RFC 7519 §4.1)."""
-    return next((name for name, is_valid in _TYPES.items() if name in members and not is_valid(members[name])), None)
+    for name, is_valid in _TYPES.items():
+        if name in members and not is_valid(members[name]):
+            return name
+    return None
 
 
 def render_response(answer: Answer) -> Members:

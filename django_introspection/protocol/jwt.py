@@ -21,6 +21,8 @@ SIGNING_ALGORITHMS = (
 """The algorithms to sign and verify with, all asymmetric: a server that verifies cannot sign (RFC 8725 §3.2)."""
 ACCESS_TOKEN_TYPE = "at+jwt"
 _LOOKED_AT = 64
+_STANDARD = bytes.maketrans(b"-_+/=", b"+/   ")
+"""From the alphabet of base64url to that of `binascii`, and from characters of the latter to one that it rejects."""
 _JSON_SPACE, _BYTE_ORDER_MARK = b" \t\r\n", b"\xef\xbb\xbf"
 
 
@@ -76,12 +78,13 @@ def parse_jwt(value: str) -> UnverifiedJWT:
     if len(value) > MAX_JWT or not value.isascii() or not looks_like_jwt(value):
         raise MalformedJWT("it is no JWT in compact form")
     signing_input, _, signature = value.rpartition(".")
-    header, claims = (_json_part(part) for part in signing_input.split("."))
+    first, _, second = signing_input.partition(".")
+    header, claims = _json_part(first), _json_part(second)
     if not isinstance(header.get("alg"), str):
         raise MalformedJWT("the header has no alg")
     if "crit" in header:
         raise MalformedJWT("the header has crit")
-    if not all(isinstance(header.get(name, ""), str) for name in ("kid", "typ")):
+    if not isinstance(header.get("kid", ""), str) or not isinstance(header.get("typ", ""), str):
         raise MalformedJWT("a member of the header has the wrong type")
     return UnverifiedJWT(header, claims, signing_input, decode_base64url(signature))
 
@@ -127,10 +130,11 @@ def encode_base64url(data: bytes) -> str:
 def decode_base64url(text: str) -> bytes:
     """Decode the canonical spelling of some bytes; raises MalformedJWT for any other."""
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        padded = text.encode("ascii").translate(_STANDARD) + b"=" * (-len(text) % 4)
+        data = binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError:  # binascii.Error is one
         raise MalformedJWT("a part is not base64url") from None
-    if encode_base64url(data) != text:
+    if binascii.b2a_base64(data, newline=False) != padded:
         raise MalformedJWT("a part is not base64url in its one spelling")
     return data
 

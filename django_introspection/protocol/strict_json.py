@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 _MAX_DEPTH = 32
 """The deepest nesting of objects and lists; `cnf`, `act` and `authorization_details` need a handful of levels."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD]")
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
@@ -19,12 +20,15 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     text names the problem and quotes none of the data.
     """
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_refuse)
+        text = data.decode("utf-8")
+        value = _decoder.decode(text)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 - the data is wrong, not the call
-    if not _can_be_passed_on(value):
+    # Without these characters in the text, no value can be nested too deeply or hold half a character.
+    is_suspicious = text.count("{") + text.count("[") > _MAX_DEPTH or _ESCAPED_SURROGATE.search(text)
+    if is_suspicious and not _can_be_passed_on(value):
         raise ValueError("holds a value that cannot be passed on")
     return value
 
@@ -34,8 +38,6 @@ def _can_be_passed_on(value: Any, depth: int = _MAX_DEPTH) -> bool:
     match value:
         case str():
             return not _SURROGATE.search(value)
-        case float():
-            return math.isfinite(value)
         case dict():
             return depth > 0 and all(
                 _can_be_passed_on(name) and _can_be_passed_on(item, depth - 1) for name, item in value.items()
@@ -52,5 +54,15 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_float=_finite, parse_constant=_refuse)

@@ -24,7 +24,11 @@ class TokenInfo(Mapping[str, Any]):
     _members: Mapping[str, Any]
 
     def __init__(self, members: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_members", _freeze({"active": True} | {**members, "active": True}))
+        frozen = {"active": True}  # first, and whatever the members say
+        for name, value in members.items():
+            frozen[name] = value if type(value) in _PLAIN else _freeze(value)
+        frozen["active"] = True
+        object.__setattr__(self, "_members", MappingProxyType(frozen))
 
     @property
     def sub(self) -> str | None:
