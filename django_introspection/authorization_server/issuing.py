@@ -15,7 +15,7 @@ from ..backends.subjects import user_name, user_subject
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
-from ..protocol import opaque
+from ..protocol import dialects, opaque
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.scope import format_scope, parse_scope
@@ -130,9 +130,9 @@ def issue(
     `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter; `members`
     are further members of the answer. `token_id` is for those who may ask twice: the second time raises IntegrityError,
     and nothing is issued. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a
-    member that is computed here or malformed, a client or user that is not active, a user whom SUBJECT does not name or
-    names like the client, and a JWT that cannot be made: without ISSUER, SIGNING_KEYS or audience (RFC 9068 §2.2), or
-    too large.
+    member that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
+    user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: without ISSUER, SIGNING_KEYS
+    or audience (RFC 9068 §2.2), or too large.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -216,6 +216,8 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("A lifetime is one second or more.")
     if computed := COMPUTED_MEMBERS & members.keys():
         raise ValidationError(f"Computed here, not given: {', '.join(sorted(computed))}.")
+    if dialects.is_access_token(members) is False:
+        raise ValidationError("The members name another kind of token than an access token.")
     if not isinstance(members.get("cnf", {}), Mapping):
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
 

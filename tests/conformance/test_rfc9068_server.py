@@ -108,11 +108,18 @@ def test_a_token_of_a_person_has_sub_and_login_claims_but_no_name(shop: Any, use
 
 @pytest.mark.requirement("8725-3.12-a")
 def test_members_that_mark_other_kinds_of_jwt_stay_out_of_the_token(shop: Any, resource_server: Any) -> None:
-    members = {"nonce": "n", "at_hash": "h", "events": {}, "htm": "GET", "token_introspection": {"active": True}}
+    members = {"nonce": "n", "events": {}, "htm": "GET", "token_introspection": {"active": True}}
     issued = factories.TokenFactory(client=shop.client, members=members)
 
     assert not jose.read(issued.access_token)[1].keys() & members.keys()
     assert endpoints.introspect(issued.access_token, auth=resource_server).json()["nonce"] == "n"
+
+
+@pytest.mark.requirement("8725-3.12-a")
+@pytest.mark.parametrize("members", [{"at_hash": "h"}, {"typ": "Refresh"}, {"tokenType": "id_token"}])
+def test_members_that_name_another_kind_of_token_are_refused(shop: Any, members: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="another kind"):
+        factories.TokenFactory(client=shop.client, members=members)
 
 
 @pytest.mark.requirement("9068-3-a", "9068-5-a")
