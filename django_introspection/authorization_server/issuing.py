@@ -131,8 +131,8 @@ def issue(
     are further members of the answer. `token_id` is for those who may ask twice: the second time raises IntegrityError,
     and nothing is issued. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a
     member that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
-    user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: without ISSUER, SIGNING_KEYS
-    or audience (RFC 9068 §2.2), or too large.
+    user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: one without ISSUER,
+    SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
