@@ -85,7 +85,7 @@ web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.instal
 	WEB_SERVERS=1 $(BIN)/python -m pytest tests/web_servers $(ARGS)
 
 machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers
-	MACHINES=1 $(BIN)/python -m pytest -p no:randomly tests/machines $(ARGS)
+	MACHINES=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -n 2 --dist=loadfile -p no:randomly tests/machines $(ARGS)
 
 matrix: $(VENV)/.installed-matrix
 	$(BIN)/tox run $(ARGS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 
-from tests.test_documentation import blocks
+from tests.test_documentation import blocks, read
 
 PAGE = "docs/machines.rst"
 
@@ -17,3 +19,11 @@ def write(directory: Path, captions: dict[str, str]) -> None:
     for name, caption in captions.items():
         (block,) = (block for block in blocks(PAGE) if block.file == caption)
         (package / name).write_text(block.code, encoding="utf-8")
+
+
+def block(language: str, caption: str) -> str:
+    """Return a block of the page in another language than Python."""
+    pattern = rf"^\.\. code-block:: {language}\n   :caption: {re.escape(caption)}\n\n((?:(?:   .*)?\n)+)"
+    found = re.search(pattern, read(PAGE), re.MULTILINE)
+    assert found is not None, caption
+    return textwrap.dedent(found[1])

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -44,9 +45,11 @@ class Answer:
 class Site:
     port: int
     made: dict[str, Any]
+    address: str = "127.0.0.1"
+    """The address that the client has."""
 
     def call(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, 30, source_address=(self.address, 0))
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -54,12 +57,14 @@ class Site:
         finally:
             connection.close()
 
-    def post(self, endpoint: str, caller: str, **form: str) -> Answer:
+    def post(self, endpoint: str, caller: str, forwarded_for: str | None = None, **form: str) -> Answer:
         headers = {"Authorization": basic(*self.made[caller]), "Content-Type": FORM}
+        if forwarded_for is not None:
+            headers["X-Forwarded-For"] = forwarded_for
         return self.call("POST", f"/oauth/{endpoint}", urlencode(form), **headers)
 
-    def try_to_issue(self) -> Answer:
-        return self.post("token", "machine", grant_type="client_credentials")
+    def try_to_issue(self, forwarded_for: str | None = None) -> Answer:
+        return self.post("token", "machine", forwarded_for, grant_type="client_credentials")
 
     def issue(self) -> str:
         answer = self.try_to_issue()
@@ -91,11 +96,27 @@ class Site:
         return self.call("GET", f"/admin/introspection/{path}", Cookie=f"sessionid={self.made['session']}")
 
 
-@contextmanager
-def running_site(settings: str, command: tuple[str, ...] = GUNICORN, **environment: str) -> Iterator[Site]:
-    """Prepare a site with these settings, and run it until the end of the block."""
-    environment = {"DJANGO_SETTINGS_MODULE": settings, **environment}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), environment.get("PYTHONPATH", "")])
+def journey(site: Site) -> None:
+    """Let several clients at once get, show, refresh and revoke tokens."""
+    grants = site.refresh(site.made["refresh_token"])
+    assert grants.status == HTTPStatus.OK, grants
+
+    def one(_: int) -> None:
+        token = site.issue()
+        assert site.is_active(token)
+        assert site.revoke(token).status == HTTPStatus.OK
+        assert not site.is_active(token)
+
+    with ThreadPoolExecutor(4) as clients:
+        list(clients.map(one, range(20)))
+    assert site.is_active(grants.members["access_token"])
+    assert site.refresh(site.made["refresh_token"]).status == HTTPStatus.BAD_REQUEST, "it was used"
+    assert not site.is_active(grants.members["access_token"])
+    assert site.admin("token/").status == HTTPStatus.OK
+
+
+def prepare(**environment: str) -> dict[str, Any]:
+    """Make the tables and rows of a site, and return what a client needs."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.machines.prepare"],
         env={**os.environ, **environment},
@@ -105,5 +126,15 @@ def running_site(settings: str, command: tuple[str, ...] = GUNICORN, **environme
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
+    made: dict[str, Any] = json.loads(finished.stdout)
+    return made
+
+
+@contextmanager
+def running_site(settings: str, command: tuple[str, ...] = GUNICORN, **environment: str) -> Iterator[Site]:
+    """Prepare a site with these settings, and run it until the end of the block."""
+    environment = {"DJANGO_SETTINGS_MODULE": settings, **environment}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), environment.get("PYTHONPATH", "")])
+    made = prepare(**environment)
     with running(command, **environment) as port:
-        yield Site(port, json.loads(finished.stdout))
+        yield Site(port, made)
