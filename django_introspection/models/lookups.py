@@ -263,11 +263,22 @@ def callers_with_answers() -> KeptPair[ClientSecret, Token]:
     return KeptPair(KeptLookup(ClientSecret, _secret(), {"client": _OF_A_CALLER}, _OF_A_SECRET), answers_by_digest())
 
 
+@cache
+def whole_rows_by(model: type[models.Model], field: str, *relations: str) -> KeptLookup[Any] | None:
+    """Return the look-up of a row of another package by a field of text, with every column of it and of its relations.
+
+    Return None if a manager of the model is not Django's own: what such a manager finds may change with each request.
+    """
+    if {type(model._default_manager), type(model._base_manager)} != {models.Manager}:
+        return None
+    return KeptLookup(model, {field: _STAND_IN_ID}, dict.fromkeys(relations))
+
+
 def _secret() -> Mapping[str, Any]:
     return {"client__client_id": _STAND_IN_ID, "digest__in": [_STAND_IN_DIGEST, _OTHER_DIGEST]}
 
 
-_LOOKUPS = (tokens_by_digest, answers_by_digest, secrets_by_client, callers_with_answers)
+_LOOKUPS = (tokens_by_digest, answers_by_digest, secrets_by_client, callers_with_answers, whole_rows_by)
 
 
 def _settings_changed(*, setting: str, **_: Any) -> None:

@@ -16,6 +16,7 @@ from oauthlib.common import Request
 from ...backends.subjects import user_name, user_subject
 from ...conf import introspection_settings, user_pk
 from ...hooks import call_hook
+from ...models.lookups import whole_rows_by
 from ...protocol.answer import Active, Answer, Inactive, Reason
 from ...protocol.dialects import REFRESH_MARK
 from ...protocol.errors import IntrospectionUnavailable
@@ -32,12 +33,18 @@ def answer_for_oauth_toolkit_token(token: str) -> Answer:
     if not token or has_control_characters(token):
         return Inactive(Reason.MALFORMED)
     try:
-        if access_token := first(access_tokens(token)):
+        if access_token := _access_token(token):
             return describe_access_token(access_token)
         refresh_token = first(_refresh_tokens(token))
     except DatabaseError as error:
         raise IntrospectionUnavailable("the database does not answer") from error
     return describe_refresh_token(refresh_token) if refresh_token else Inactive(Reason.UNKNOWN)
+
+
+def _access_token(token: str) -> Any:
+    """Return the same row as `access_tokens`, by a statement that is compiled once, None if there is none."""
+    lookup = whole_rows_by(get_access_token_model(), "token_checksum", "application", "user")
+    return first(access_tokens(token)) if lookup is None else lookup.get(_checksum(token))
 
 
 def access_tokens(token: str) -> QuerySet[Any]:
@@ -52,9 +59,13 @@ def _refresh_tokens(token: str) -> QuerySet[Any]:
 
 
 def _rows(model: Any, token: str) -> QuerySet[Any]:
-    checksum = digest(token).hex()
-    rows: QuerySet[Any] = model._default_manager.using(router.db_for_write(model)).filter(token_checksum=checksum)
+    manager: Any = model._default_manager.using(router.db_for_write(model))
+    rows: QuerySet[Any] = manager.filter(token_checksum=_checksum(token))
     return rows
+
+
+def _checksum(token: str) -> str:
+    return digest(token).hex()
 
 
 def first(rows: QuerySet[Any]) -> Any:

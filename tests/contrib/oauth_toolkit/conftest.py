@@ -31,6 +31,16 @@ def fresh_sources() -> Any:
 
 
 @pytest.fixture
+def kept_look_ups() -> Any:
+    """A process that has compiled no look-up, and forgets those of the test."""
+    from django_introspection.models.lookups import whole_rows_by
+
+    whole_rows_by.cache_clear()
+    yield
+    whole_rows_by.cache_clear()
+
+
+@pytest.fixture
 def configured(settings: LazySettings) -> Any:
     """Change settings under TOKEN_INTROSPECTION."""
 

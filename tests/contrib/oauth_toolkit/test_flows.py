@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.db import connection
+import pytest
+from django.db import connection, models
+from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext
+from oauth2_provider.models import get_access_token_model
 
 from tests.settings import AUDIENCE, ISSUER
 
@@ -50,6 +53,47 @@ def test_the_protected_view_takes_the_token_and_knows_the_local_user(user: Any) 
     assert response.json() == {"user": str(user.pk), "sub": str(user.pk)}
     assert len(captured) == 1
     assert flows.view(token, "/theirs").status_code == 200
+
+
+def test_the_query_of_a_view_is_compiled_once(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = flows.code_application()
+    first, second = (flows.authorization_code(application, user)["access_token"] for _ in range(2))
+    assert flows.view(first).status_code == 200
+    compiled = 0
+    as_sql = SQLCompiler.as_sql
+
+    def counting(self: SQLCompiler, *arguments: Any, **options: Any) -> Any:
+        nonlocal compiled
+        compiled += 1
+        return as_sql(self, *arguments, **options)
+
+    monkeypatch.setattr(SQLCompiler, "as_sql", counting)
+
+    assert flows.view(second).status_code == 200
+    assert compiled == 0
+
+
+class Chosen(models.Manager[Any]):
+    """A manager of a project, whose rows depend on something else than the query."""
+
+    shows = True
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset() if self.shows else super().get_queryset().none()
+
+
+def test_a_manager_of_the_project_is_asked_for_each_token(
+    shop: flows.Application, monkeypatch: pytest.MonkeyPatch, kept_look_ups: None
+) -> None:
+    token = flows.client_credentials(shop)
+    manager = Chosen()
+    manager.model = get_access_token_model()
+    monkeypatch.setitem(vars(get_access_token_model()._meta), "default_manager", manager)
+    assert flows.view(token).status_code == 200
+
+    manager.shows = False
+
+    assert flows.view(token).status_code == 401
 
 
 def test_a_machine_token_opens_a_view_as_a_client_and_not_as_nobody(shop: flows.Application) -> None:
