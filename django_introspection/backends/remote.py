@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from django.core.checks import CheckMessage
 
@@ -66,6 +67,7 @@ class RemoteBackend(TokenBackend):
             self.alias, self._transport, self._url, authorization, timeout=self.timeout
         )
         self._flights = SingleFlight()
+        self._being_written: dict[Any, Kept] = {}
         self._cache: AnswerCache | None = None
         if self.cache_options is not None:
             place = (self.issuer or "", self.introspection_url or "")
@@ -161,23 +163,31 @@ class RemoteBackend(TokenBackend):
     def _ask_and_keep(self, cache: AnswerCache, keys: CacheKeys, token: Presented, found: CacheRead) -> Steps[Answer]:
         """Ask together with other callers; the one that asked for them keeps the answer when they have it.
 
-        An answer that is under way is shared like one that is kept: if it is fresh, and if neither a purge nor a
-        tombstone came before this caller has read the cache.
+        An answer that is under way, or that is being written to the cache, is shared like one that is kept: if it is
+        fresh, and if neither a purge nor a tombstone came before this caller has read the cache.
         """
         own: list[Kept] = []
+        flight = (keys.token_digest, found.generation, found.epoch)
 
         def ask() -> Steps[Kept]:
             asked_at = time.time()
             own.append(Kept((yield from self._ask(token)), keys.token_digest, asked_at))
+            if found.generation is not None:
+                self._being_written[flight] = own[-1]
             return own[-1]
 
-        flight = (keys.token_digest, found.generation, found.epoch)
-        kept = yield from self._flights.call_once(flight, ask, may_be_older=found.generation is not None)
-        if not own and not cache.is_fresh(kept):
-            kept = yield from self._flights.call_once(flight, ask)
-        if own:
-            yield from cache.write(keys, kept, found)
-        return kept.answer
+        try:
+            kept = self._being_written.get(flight)
+            if kept is None:
+                kept = yield from self._flights.call_once(flight, ask, may_be_older=found.generation is not None)
+            if not own and not cache.is_fresh(kept):
+                kept = yield from self._flights.call_once(flight, ask)
+            if own:
+                yield from cache.write(keys, kept, found)
+            return kept.answer
+        finally:
+            if own:
+                self._being_written.pop(flight, None)
 
     def _stand_in(self, cache: AnswerCache, keys: CacheKeys, token: Presented) -> Steps[Answer | None]:
         """Return the kept answer, unless it was purged or the token revoked while the server was waited for."""

@@ -98,7 +98,7 @@ def test_an_endpoint_opens_no_transaction_of_its_own() -> None:
     with CaptureQueriesContext(connection) as queries:
         endpoints.introspect(token, auth=machine)
 
-    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "SELECT"]
+    assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
 
 
 def test_the_metadata_name_urls_that_answer() -> None:
