@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.db import connection, connections
 
-from django_introspection import token_backends
+from django_introspection import shared_caches, token_backends
 from django_introspection.signals import circuit_changed
 from tests import factories, services
 from tests.misbehaving.server import MisbehavingServer
@@ -27,10 +28,15 @@ def _fresh_backends() -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache_keys(settings: Any) -> None:
-    """Let no test count on with another's cache keys, in whatever process or thread."""
+def _own_cache_keys(settings: Any) -> Iterator[None]:
+    """Let no test count on with another's cache keys, in whatever process or thread, and leave no connection open."""
     prefix = uuid.uuid4().hex
     settings.CACHES = {alias: {**cache, "KEY_PREFIX": prefix} for alias, cache in settings.CACHES.items()}
+    yield
+    for cache in [*caches.all(initialized_only=True), *shared_caches._shared.values()]:
+        pools = getattr(getattr(cache, "_cache", None), "_pools", {})  # those of Redis
+        for pool in pools.values():
+            pool.disconnect()
 
 
 @pytest.fixture
