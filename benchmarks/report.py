@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
     """Return the versions of everything that a figure depends on."""
     from django.db import connection
 
-    with connection.cursor() as cursor:
+    with connection._nodb_cursor() as cursor:  # the database of the run is gone, and its namesake may not exist
         cursor.execute("SHOW server_version")
         server = cursor.fetchone()[0].split()[0]
     connection.close()
