@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m example_project.demo $(if $(ONCE),--once)
 
 test: $(VENV)/.installed-test
-	$(PYTEST) -m "not processes" $(ARGS)
+	$(PYTEST) -m "not processes" --ignore=tests/servers $(ARGS)
 
 # The example in a browser: it takes django-oauth-toolkit as well.
 

@@ -202,6 +202,7 @@ def inspect(token: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tup
     return json.loads(out.getvalue() or "null"), code
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("resolver", RESOLVERS)
 @pytest.mark.parametrize("setup", SETUPS)
 def test_view_debugger_and_command_judge_alike(

@@ -361,6 +361,7 @@ def test_the_whole_project_passes_its_checks(capsys: pytest.CaptureFixture[str])
     assert "no issues" in capsys.readouterr().out
 
 
+@pytest.mark.processes
 def test_both_apps_together_say_nothing_twice() -> None:
     said = run_module("tests.projects.resource_only.both_apps", "tests.settings")
 

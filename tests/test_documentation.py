@@ -182,18 +182,21 @@ def test_no_page_links_to_a_file_that_is_not_there(page: str) -> None:
         assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
+@pytest.mark.processes
 def test_the_quick_start_of_the_readme_makes_an_authorization_server(tmp_path: Path) -> None:
     section = blocks("README.md", "Quick start: authorization server")
 
     run(project(tmp_path, section), ISSUING + REVOKING)
 
 
+@pytest.mark.processes
 def test_the_quick_start_makes_an_authorization_server_that_protects_a_view(tmp_path: Path) -> None:
     page = blocks("docs/quickstart-authorization-server.rst")
 
     run(project(tmp_path, page), ISSUING + PROTECTING_LOCALLY + REVOKING + "expect(orders(token), 401)")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("page", "section", "more"),
     [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from rest_framework.settings import DEFAULTS
 
 from tests.projects import hostile_drf
@@ -14,6 +15,7 @@ def test_the_hostile_project_sets_every_setting_that_drf_has() -> None:
     assert DEFAULTS.keys() - hostile_drf.REST_FRAMEWORK.keys() == set()
 
 
+@pytest.mark.processes
 def test_no_setting_of_drf_changes_a_byte_of_any_answer() -> None:
     usual = json.loads(run_module(PROBE, "tests.projects.full"))
     hostile = json.loads(run_module(PROBE, "tests.projects.hostile_drf"))

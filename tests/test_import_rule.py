@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def imports(module: str, path: Path) -> Iterator[tuple[str, int, bool]]:
     package = f"{PACKAGE}.{module}".rstrip(".").split(".")
     if path.name != "__init__.py":
         package.pop()
-    for node, late in _import_statements(ast.parse(path.read_text()), late=False):
+    for node, late in _statements_of(path.read_text()):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno, late
@@ -182,6 +183,12 @@ def imports(module: str, path: Path) -> Iterator[tuple[str, int, bool]]:
             source = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
                 yield f"{source}.{alias.name}", node.lineno, late
+
+
+@cache
+def _statements_of(source_code: str) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Return the import statements of a file; kept, because each test reads the same files."""
+    return list(_import_statements(ast.parse(source_code), late=False))
 
 
 def _import_statements(tree: ast.AST, *, late: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import django
 from django.conf import settings
@@ -21,6 +23,7 @@ print(engines["django"].from_string("rendered").render())
 """
 
 
+@pytest.mark.processes
 def test_templates_are_rendered_in_a_project_without_the_admin() -> None:
     finished = subprocess.run([sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, timeout=60)
 

@@ -251,6 +251,7 @@ def test_a_backend_that_could_not_be_made_is_made_when_the_settings_are_mended(s
     assert isinstance(token_backends["default"], RemoteBackend)
 
 
+@pytest.mark.processes
 def test_a_forked_process_starts_anew(authorization_server: MisbehavingServer) -> None:
     """Both ends of a fork would otherwise read from one socket; the module says what it sees."""
     said = run_module(f"{__package__}.forking", "tests.settings", INTROSPECTION_URL=authorization_server.url)

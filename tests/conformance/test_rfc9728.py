@@ -319,6 +319,7 @@ def test_an_identifier_that_cannot_be_a_resource_is_named_by_a_check(
     assert sorted(str(each.id) for each in checks.run_checks(tags=[TAG])) == [f"{TAG}.{number}" for number in said]
 
 
+@pytest.mark.processes
 @pytest.mark.requirement("9728-3-a", "9728-5.1-a")
 def test_a_resource_server_without_tables_serves_it_too() -> None:
     """And no document of an authorization server, which it is not."""

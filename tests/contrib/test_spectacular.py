@@ -10,6 +10,8 @@ import pytest
 from tests.projects.run import run_module
 
 FORM = "application/x-www-form-urlencoded"
+pytestmark = pytest.mark.processes
+
 ENDPOINTS = ["/oauth/introspect/", "/oauth/token/", "/oauth/revoke/"]
 METADATA = "/.well-known/oauth-authorization-server"
 BASIC: dict[str, list[str]] = {"clientSecretBasic": []}

@@ -363,6 +363,7 @@ def run(project: Project, settings: str, **variables: str) -> tuple[Any, int]:
     return json.loads(finished.stdout), finished.returncode
 
 
+@pytest.mark.processes
 def test_a_pure_resource_server_has_the_command_and_is_well(tmp_path: Path) -> None:
     with answering(f"Date: {formatdate(usegmt=True)}") as server:
         members, code = run(Project(tmp_path), RESOURCE_ONLY, INTROSPECTION_URL=server.url)
@@ -372,6 +373,7 @@ def test_a_pure_resource_server_has_the_command_and_is_well(tmp_path: Path) -> N
     assert (members["worst"], code) == ("ok", 0)
 
 
+@pytest.mark.processes
 def test_what_is_printed_for_people_says_what_to_mend_and_no_secret(tmp_path: Path) -> None:
     with MisbehavingServer("status", code=401) as server:
         finished = Project(tmp_path).run(
@@ -397,6 +399,7 @@ MEMORY = {
 """What the doctor says of the memory of a resource server, by the alias of its cache."""
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("cache", "expected", "code"),
     [
@@ -421,6 +424,7 @@ def test_another_process_looks_into_the_caches(tmp_path: Path, cache: str, expec
     assert exit_code == code
 
 
+@pytest.mark.processes
 def test_an_authorization_server_without_tables_is_not_migrated(tmp_path: Path) -> None:
     members, code = run(Project(tmp_path), "tests.projects.commands")
 
@@ -430,6 +434,7 @@ def test_an_authorization_server_without_tables_is_not_migrated(tmp_path: Path) 
     assert "introspection.0001_initial" in what
 
 
+@pytest.mark.processes
 def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'missing' / 'database'}"
 
@@ -449,6 +454,7 @@ def test_the_memory_of_an_authorization_server_is_restored_by_its_next_request(d
     assert missing.what == "the marker is missing until the next request to this authorization server"
 
 
+@pytest.mark.processes
 def test_an_authorization_server_is_well(project: Project) -> None:
     members, code = run(project, "tests.projects.commands")
 

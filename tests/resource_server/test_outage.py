@@ -39,6 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return moment
 
 
+@pytest.mark.processes
 def test_the_whole_story(
     authorization_server: MisbehavingServer, settings: Any, clock: list[float], circuit_changes: list[Any]
 ) -> None:

@@ -79,6 +79,7 @@ def attacked(request: Any, authorization_server: MisbehavingServer, settings: An
     return authorization_server
 
 
+@pytest.mark.processes
 def test_each_honest_caller_is_answered_during_an_attack(attacked: MisbehavingServer) -> None:
     changes: list[Any] = []
 
