@@ -23,7 +23,10 @@ class Advice(NamedTuple):
 REASONS = {
     Reason.MALFORMED: Advice(
         _("This value cannot be a token of this backend."),
-        _("Compare it with what the client sends: a part may be missing."),
+        _(
+            "Compare it with what the client sends: a part may be missing. A JWTBackend verifies signed JWTs alone; "
+            "for opaque and encrypted tokens use a RemoteBackend."
+        ),
     ),
     Reason.UNKNOWN: Advice(
         _("The backend does not know this value."),
@@ -105,7 +108,7 @@ REASONS = {
         _("This is a refresh token, an ID token or one that does not name its kind. Views accept access tokens only."),
         _(
             "Send the access token. If this is one, and the authorization server never names the kind of a token, "
-            "set require_token_type to False."
+            "set require_token_type to False; if it is a JWT without the type at+jwt, set require_at_jwt to False."
         ),
     ),
     Reason.BOUND_TO_A_KEY: Advice(

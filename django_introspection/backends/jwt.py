@@ -19,7 +19,7 @@ from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import quoted
-from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, parse_jwt, token_identity
+from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, looks_like_jwt, parse_jwt, token_identity
 from ..protocol.presented import Presented
 from ..setting_values import BACKEND_ALIAS
 from .base import TokenBackend
@@ -110,8 +110,10 @@ class JWTBackend(TokenBackend):
         """Check the issuer first, so that the token of another issuer costs no signature, and the claims last."""
         try:
             jwt = parse_jwt(token.value)
-        except MalformedJWT:
-            return Inactive(Reason.MALFORMED)
+        except MalformedJWT as problem:
+            is_opaque = not looks_like_jwt(token.value)
+            found = "not a JWT: opaque or encrypted" if is_opaque else f"a malformed JWT: {problem}"
+            return Inactive(Reason.MALFORMED, "a signed JWT", found)
         if jwt.claims.get("iss") != self.issuer:
             claimed = quoted([jwt.claims.get("iss")])
             return Inactive(Reason.WRONG_ISSUER, f"iss {quoted([self.issuer])}", f"iss {claimed}")

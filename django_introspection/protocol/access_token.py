@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import dialects
 from .answer import Active, Answer, Inactive, Reason
+from .explanation import ACCESS_KINDS, found_members, quoted
 from .introspection import wrong_member
 from .jwt import ACCESS_TOKEN_TYPE, UnverifiedJWT
 from .token_info import TokenInfo
@@ -37,25 +38,42 @@ def read_access_token(jwt: UnverifiedJWT, *, strict: bool) -> Answer:
     that it is an access token. A claim that is null counts as absent.
     """
     claims = {name: value for name, value in jwt.claims.items() if value is not None}
-    if jwt.media_type != ACCESS_TOKEN_TYPE and (strict or not _looks_like_access_token(jwt.media_type, claims)):
-        return Inactive(Reason.NOT_AN_ACCESS_TOKEN)
+    if problem := _problem_of_kind(jwt, claims, strict=strict):
+        return Inactive(Reason.NOT_AN_ACCESS_TOKEN, *problem)
     required = REQUIRED_CLAIMS if strict else {"exp"}
-    if not required <= claims.keys() or wrong_member(claims):
-        return Inactive(Reason.MALFORMED)
+    if missing := required - claims.keys():
+        option = " (option require_at_jwt)" if strict else ""
+        return Inactive(Reason.MALFORMED, f"claims {quoted(sorted(required))}{option}", f"no {quoted(sorted(missing))}")
+    if wrong := wrong_member(claims):
+        return Inactive(Reason.MALFORMED, f"a valid {wrong}", f"{wrong} {quoted([claims[wrong]])}")
     return Active(TokenInfo({"token_type": "Bearer"} | claims))
 
 
-def _looks_like_access_token(media_type: str | None, claims: dialects.Members) -> bool:
-    if media_type not in _UNTYPED or not _FOREIGN_CLAIMS.isdisjoint(claims):
-        return False
+def _problem_of_kind(jwt: UnverifiedJWT, claims: dialects.Members, *, strict: bool) -> tuple[str, str] | None:
+    """Return the expected and the found evidence of a JWT that is not shown to be an access token, None if it is."""
+    if jwt.media_type == ACCESS_TOKEN_TYPE:
+        return None
+    header = f"header typ {quoted([jwt.header['typ']])}" if "typ" in jwt.header else "no header typ"
+    if strict:
+        return f"header typ '{ACCESS_TOKEN_TYPE}' (option require_at_jwt)", header
+    if jwt.media_type not in _UNTYPED:
+        return f"header typ '{ACCESS_TOKEN_TYPE}', 'JWT' or none", header
+    if foreign := _FOREIGN_CLAIMS & claims.keys():
+        return "no claim of another kind of token", f"claim {quoted(sorted(foreign))}"
     kind = dialects.is_access_token(claims)
     if kind is not None:
-        return kind
+        return None if kind else (ACCESS_KINDS, found_members(claims, dialects.KINDS))
     # A nonce is that of an ID token, unless the server names the kind, as Keycloak before version 25 does, or the
     # scopes of the client, as Azure AD B2C does.
     if "nonce" in claims and not claims.keys() >= _SCOPES_OF_A_CLIENT:
-        return False
-    return not _OWN_CLAIMS.isdisjoint(claims) or _names_its_client_once(claims)
+        return "no nonce, which is a claim of ID tokens", "claim 'nonce'"
+    if not _OWN_CLAIMS.isdisjoint(claims) or _names_its_client_once(claims):
+        return None
+    return f"a claim of access tokens: {quoted(sorted(_OWN_CLAIMS | {'client_id'}))}", _own_claims_found(claims)
+
+
+def _own_claims_found(claims: dialects.Members) -> str:
+    return "client_id beside azp, as in an ID token" if "client_id" in claims else "none"
 
 
 def _names_its_client_once(claims: dialects.Members) -> bool:

@@ -6,7 +6,7 @@ log or fill it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ MAX_VALUE = 200
 """Characters of one value that are shown."""
 MAX_VALUES = 10
 """Values that are shown of a list."""
+ACCESS_KINDS = "token_type 'Bearer' or 'DPoP'"
+"""What is expected of a member that names the kind of a token."""
 
 
 def explain(
@@ -40,7 +42,7 @@ def explain(
     clock = f"{_moment(now)}, {leeway} s allowed"
     match reason:
         case Reason.NOT_AN_ACCESS_TOKEN:
-            return Inactive(reason, "token_type 'Bearer' or 'DPoP'", _members(info, dialects.KINDS))
+            return Inactive(reason, ACCESS_KINDS, found_members(info, dialects.KINDS))
         case Reason.BOUND_TO_A_KEY:
             return Inactive(reason, "a bearer token without cnf", _binding(info))
         case Reason.NOT_BOUND_TO_A_KEY:
@@ -77,14 +79,15 @@ def quoted(values: Iterable[Any], *, most: int = MAX_VALUES) -> str:
     return ", ".join(shown + ["…"] * (len(every) > most)) or "none"
 
 
+def found_members(members: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return those of the members that have these names, each with its value; "no token_type" if there are none."""
+    found = [f"{name} {quoted([members[name]])}" for name in names if name in members]
+    return ", ".join(found) or "no token_type"
+
+
 def _cut(value: Any) -> str:
     text = ascii(value)
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
-
-
-def _members(info: TokenInfo, names: Iterable[str]) -> str:
-    found = [f"{name} {quoted([info[name]])}" for name in names if name in info]
-    return ", ".join(found) or "no token_type"
 
 
 def _binding(info: TokenInfo) -> str:

@@ -135,6 +135,100 @@ def test_a_refused_signature_says_whether_algorithm_key_or_signature_is_wrong(
     assert line == f"access token refused backend=default: {reason}; expected {expected}; found {found}"
 
 
+LENIENT = {"require_at_jwt": False}
+OPAQUE = "not a JWT: opaque or encrypted"
+OWN_CLAIMS = "a claim of access tokens: 'appidacr', 'azpacr', 'cid', 'client_id', "
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "line"),
+    {
+        "typ": (
+            {"header": {"typ": "JWT"}},
+            {},
+            "not an access token; expected header typ 'at+jwt' (option require_at_jwt); found header typ 'JWT'",
+        ),
+        "no typ": (
+            {"without": ["typ"]},
+            {},
+            "not an access token; expected header typ 'at+jwt' (option require_at_jwt); found no header typ",
+        ),
+        "typ of another kind": (
+            {"header": {"typ": "logout+jwt"}},
+            LENIENT,
+            "not an access token; expected header typ 'at+jwt', 'JWT' or none; found header typ 'logout+jwt'",
+        ),
+        "claim of another kind": (
+            {"without": ["typ"], "at_hash": "abc"},
+            LENIENT,
+            "not an access token; expected no claim of another kind of token; found claim 'at_hash'",
+        ),
+        "kind": (
+            {"without": ["typ"], "token_use": "id"},
+            LENIENT,
+            "not an access token; expected token_type 'Bearer' or 'DPoP'; found token_use 'id'",
+        ),
+        "nonce": (
+            {"without": ["typ"], "nonce": "abc"},
+            LENIENT,
+            "not an access token; expected no nonce, which is a claim of ID tokens; found claim 'nonce'",
+        ),
+        "no claim": (
+            {"without": ["typ"], "scope": None, "client_id": None},
+            LENIENT,
+            f"not an access token; expected {OWN_CLAIMS}'gty', 'idtyp', 'permissions', 'scope', 'scp'; found none",
+        ),
+        "client beside azp": (
+            {"without": ["typ"], "scope": None, "azp": "app"},
+            LENIENT,
+            f"not an access token; expected {OWN_CLAIMS}'gty', 'idtyp', 'permissions', 'scope', 'scp'; "
+            "found client_id beside azp, as in an ID token",
+        ),
+        "missing claims": (
+            {"client_id": None, "jti": None},
+            {},
+            "malformed; expected claims 'aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'sub' (option require_at_jwt); "
+            "found no 'client_id', 'jti'",
+        ),
+        "no exp": ({"exp": None}, LENIENT, "malformed; expected claims 'exp'; found no 'exp'"),
+        "type of a claim": ({"exp": "soon"}, {}, "malformed; expected a valid exp; found exp 'soon'"),
+    }.values(),
+)
+def test_the_log_names_the_evidence_that_is_missing(
+    token: dict[str, Any], options: dict[str, Any], line: str, server: MisbehavingServer, settings: Any, caplog: Any
+) -> None:
+    caplog.set_level(logging.INFO, "django_introspection")
+    configure(settings, server, **options)
+
+    assert ask(protect(), access_token(server.origin, **token)).status_code == 401
+
+    lines = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert lines == [f"access token refused backend=default: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("ory_at_an-opaque-token", OPAQUE),
+        ("eyJhbGciOiJkaXIifQ..iv.text.tag", OPAQUE),
+        ("eyJhbGciOiJFUzI1NiJ9.e30", OPAQUE),
+        ("eyJhbGciOiJFUzI1NiJ9.e31.AAAA", "a malformed JWT: a part is not base64url"),
+    ],
+    ids=["opaque", "encrypted", "cut off", "damaged"],
+)
+def test_the_log_says_that_a_token_is_no_signed_jwt(
+    value: str, found: str, server: MisbehavingServer, caplog: Any
+) -> None:
+    caplog.set_level(logging.INFO, "django_introspection")
+
+    assert ask(protect(), value).status_code == 401
+
+    (line,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert line.startswith(f"access token refused backend=default: malformed; expected a signed JWT; found {found}")
+    assert value not in line
+    assert server.connections == 0
+
+
 @pytest.mark.parametrize("alg", ["HS256", "none", "RS1"])
 def test_an_algorithm_that_is_never_accepted_is_named(alg: str, server: MisbehavingServer) -> None:
     value = jose.sign({"alg": "ES256", "typ": "at+jwt"}, claims(server.origin), jose.key("ES256"))
