@@ -30,6 +30,10 @@ class CredentialsAlarm:
             if monotonic() < self._raised_at + ALARM_EVERY:
                 return
             self._raised_at = monotonic()
-        place = f"service={self._service}" if self._backend is None else f"backend={self._backend}"
-        logger.error("credentials refused %s: %s", place, failure)
+        logger.error("credentials refused %s: %s", alias_in_log(self._backend, self._service), failure)
         credentials_refused.send_robust(type(self), backend=self._backend, service=self._service, detail=str(failure))
+
+
+def alias_in_log(backend: str | None, service: str | None) -> str:
+    """Return the alias of a token backend, or of a service, as a line of the log names it."""
+    return f"service={service}" if backend is None else f"backend={backend}"

@@ -12,6 +12,7 @@ from ..outbound.steps import Steps
 from ..outbound.transport import Reply, Request, Transport
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..signals import circuit_changed
+from .alarm import alias_in_log
 from .breaker import Breaker
 
 logger = logging.getLogger("django_introspection")
@@ -89,6 +90,6 @@ class GuardedServer:
         raise IntrospectionUnavailable("the authorization server is busy", retry_after=pause)
 
     def _changed(self, is_open: bool) -> None:
-        place = f"service={self._service}" if self._backend is None else f"backend={self._backend}"
+        place = alias_in_log(self._backend, self._service)
         logger.warning("circuit %s %s", "opened" if is_open else "closed", place)
         circuit_changed.send_robust(type(self), backend=self._backend, service=self._service, is_open=is_open)

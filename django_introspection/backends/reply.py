@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ..outbound.busy import refuse_if_busy
 from ..outbound.client_authentication import Sent
+from ..outbound.token_response import error_code
 from ..outbound.transport import Reply
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import parse_response
-from ..protocol.strict_json import parse_json_object
 
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 """Error codes that mean the client and not its question (RFC 6749 §5.2)."""
@@ -28,7 +28,7 @@ def read_reply(reply: Reply, sent: Sent) -> Answer:
     refuse_if_busy(reply)
     if reply.status in (400, 401) and _is_about_the_token(reply, sent):
         return Inactive(Reason.INACTIVE)
-    if reply.status == 400 and _error_code(reply) == _UNSUPPORTED:
+    if reply.status == 400 and error_code(reply) == _UNSUPPORTED:
         return Inactive(Reason.UNSUPPORTED_TYPE)
     if reply.status in (400, 401, 403):
         raise _refusal(reply)
@@ -46,7 +46,7 @@ def _is_about_the_token(reply: Reply, sent: Sent) -> bool:
     (RFC 6750 §3.1), which is ours if we sent one. A server that neither gets nor asks for credentials can refuse
     nothing but the token.
     """
-    code = _error_code(reply)
+    code = error_code(reply)
     if sent is Sent.CLIENT:
         return reply.status == 401 and code == "invalid_token"
     return sent is Sent.NOTHING and "www-authenticate" not in reply.headers and code not in _CLIENT_ERRORS
@@ -57,14 +57,6 @@ def _refusal(reply: Reply) -> IntrospectionUnavailable:
 
     A web application firewall answers 403 to a token that looks like an attack, and some servers 400 to a long one.
     """
-    if reply.status == 401 or _error_code(reply) in _CLIENT_ERRORS:
+    if reply.status == 401 or error_code(reply) in _CLIENT_ERRORS:
         return CredentialsRefused(f"the authorization server refuses this resource server: {reply.status}")
     return QuestionRefused(f"the authorization server refuses the question: {reply.status}")
-
-
-def _error_code(reply: Reply) -> str | None:
-    try:
-        code = parse_json_object(reply.body).get("error")
-    except ValueError:
-        return None
-    return code if isinstance(code, str) else None

@@ -34,6 +34,8 @@ class RoutingBackend(TokenBackend):
 
     is_remote = False  # it asks nobody itself
     is_router = True
+    looked_up: Issuers | None = None
+    """The issuers that a function finds, None if the settings name every issuer."""
 
     def configure(self, options: Options) -> None:
         """Take the aliases to choose from; raises InvalidBackend for those that cannot be chosen."""
@@ -41,12 +43,11 @@ class RoutingBackend(TokenBackend):
         self.looks_up_issuers = find is not None
         if self.audience and find is None:
             raise options.invalid("audience", "must be set on the backends that are chosen from, not here")
-        self._looked_up: Issuers | None = None
         if find is not None:
             if problem := getattr(find, "problem", lambda: None)():
                 raise options.invalid("issuers", problem)
             most = options.whole_number("max_issuers", MAX_ISSUERS)
-            self._looked_up = Issuers(self.alias, find, audience=self.audience, most=most)
+            self.looked_up = Issuers(self.alias, find, audience=self.audience, most=most)
         self._issuers = options.aliases("issuers")
         prefixes = options.aliases("prefixes")
         self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
@@ -67,16 +68,11 @@ class RoutingBackend(TokenBackend):
         if not self.choices and find is None:
             raise options.invalid("default", "is required, unless 'issuers' or 'prefixes' name backends")
 
-    @property
-    def looked_up(self) -> Issuers | None:
-        """The issuers that a function finds, None if the settings name every issuer."""
-        return self._looked_up
-
     @conceal_locals
     def route(self, token: str) -> Sequence[TokenBackend]:
         """Return the backends that a token may be shown to, in order; none for a JWT of another issuer."""
-        if self._looked_up is not None and has_jose_header(token):
-            backend = self._looked_up.backend_of(claimed_issuer(token) or "")
+        if self.looked_up is not None and has_jose_header(token):
+            backend = self.looked_up.backend_of(claimed_issuer(token) or "")
             if backend is not None:
                 return (backend,)
         return tuple(token_backends[alias] for alias in self._choose(token))
@@ -109,13 +105,13 @@ class RoutingBackend(TokenBackend):
 
     def forget_issuer(self, issuer: str | None = None) -> None:
         """Look up one issuer, or all of them, at the next token."""
-        if self._looked_up is not None:
-            self._looked_up.forget(issuer)
+        if self.looked_up is not None:
+            self.looked_up.forget(issuer)
 
     def close(self) -> None:
         """Close the backends of issuers that were looked up; those of aliases are closed on their own."""
-        if self._looked_up is not None:
-            self._looked_up.close()
+        if self.looked_up is not None:
+            self.looked_up.close()
 
     @conceal_locals
     async def apurge(self, token: str | None = None) -> None:
@@ -131,8 +127,8 @@ class RoutingBackend(TokenBackend):
         """Say what is chosen from: each of these is tried by itself."""
         if self.choices:
             yield Finding.ok(f"it chooses from {', '.join(self.choices)}")
-        if self._looked_up is not None:
-            yield self._looked_up.diagnose()
+        if self.looked_up is not None:
+            yield self.looked_up.diagnose()
 
     def _choose(self, token: str) -> Iterable[str]:
         if has_jose_header(token):
@@ -144,12 +140,12 @@ class RoutingBackend(TokenBackend):
         return self._default
 
     def _is_known_now(self, token: str) -> bool:
-        if self._looked_up is None or not has_jose_header(token):
+        if self.looked_up is None or not has_jose_header(token):
             return True
-        return self._looked_up.is_known_now(claimed_issuer(token) or "")
+        return self.looked_up.is_known_now(claimed_issuer(token) or "")
 
     def _all(self) -> Sequence[TokenBackend]:
-        looked_up = [] if self._looked_up is None else self._looked_up.made()
+        looked_up = [] if self.looked_up is None else self.looked_up.made()
         return [*(token_backends[alias] for alias in self.choices), *looked_up]
 
     def _check_aliases(self, options: Options, name: str, aliases: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ def read_token(reply: Reply, *, asked_at: float, scope: str | None) -> Issued:
     Raises CredentialsRefused for every refusal, which is about this client alone, and IntrospectionUnavailable.
     """
     if reply.status in _REFUSALS:
-        raise _credentials_refused(reply, error_code(_error_members(reply)))
+        raise _credentials_refused(reply, error_code(reply))
     issued = _read(reply, asked_at, scope)
     if not issued.token.is_bearer:
         raise InvalidResponse("the token response has no bearer token")
@@ -51,15 +51,14 @@ def read_exchanged(reply: Reply, *, asked_at: float, scope: str | None, requeste
     client, and IntrospectionUnavailable.
     """
     if reply.status in _REFUSALS:
-        members = _error_members(reply)
-        code = error_code(members)
+        code = error_code(reply)
         if code in _OUTAGES:
             raise IntrospectionUnavailable(f"the token endpoint answers {reply.status} {code}")
         if code is None and reply.status != 401:
             raise InvalidResponse(f"the token endpoint answers {reply.status} without an error code")
         if code is None or code in _OF_THE_CLIENT:
             raise _credentials_refused(reply, code)
-        raise ExchangeRefused(code, members)
+        raise ExchangeRefused(code, _error_members(reply))
     issued = _read(reply, asked_at, scope)
     issued_type = issued.token.issued_token_type
     if requested_type is not None and issued_type is not None and issued_type != requested_type:
@@ -69,9 +68,9 @@ def read_exchanged(reply: Reply, *, asked_at: float, scope: str | None, requeste
     return issued
 
 
-def error_code(members: Mapping[str, Any]) -> str | None:
-    """Return the `error` of a response, None if it is no error code (RFC 6749 §5.2)."""
-    code = members.get("error")
+def error_code(reply: Reply) -> str | None:
+    """Return the `error` of a reply, None if it has no error code (RFC 6749 §5.2)."""
+    code = _error_members(reply).get("error")
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 

@@ -13,7 +13,8 @@ from .scope import is_scope_token
 
 Members = Mapping[str, Any]
 
-_URN = "urn:ietf:params:oauth:token-type:"
+TOKEN_TYPE_URN = "urn:ietf:params:oauth:token-type:"
+"""How an identifier of a kind of token begins (RFC 8693 §3)."""
 _CLIENT = ("client_id", "azp", "cid", "appid")
 """RFC 7662 §2.2; OpenID Connect Core §2; Okta; Microsoft Entra ID, version 1."""
 _NAMES = ("username", "preferred_username", "upn", "unique_name")
@@ -37,7 +38,7 @@ _OTHER_KINDS = frozenset(
     }
 )
 """Kinds of token that never open a view, as `_plain` spells them."""
-_HASHES = frozenset({"at_hash", "c_hash"})
+HASHES = frozenset({"at_hash", "c_hash"})
 """Hashes of what was issued with a token (OpenID Connect Core §3.3.2.11): ID tokens, and authentik's refresh tokens."""
 REFRESH_MARK: Members = {"token_use": "refresh_token"}
 """The member that marks a refresh token in our own answers: `token_type` has no value for one (RFC 6749 §7.1)."""
@@ -96,7 +97,7 @@ def is_access_token(members: Members) -> bool | None:
             if kind in _OTHER_KINDS:
                 return False
             is_named = is_named or kind in _ACCESS_KINDS
-    if not _HASHES.isdisjoint(members):
+    if not HASHES.isdisjoint(members):
         return False
     return True if is_named else None
 
@@ -105,7 +106,7 @@ def _plain(value: Any) -> str:
     """Return a kind in one spelling: `refresh_token`, `Refresh-Token` and `refreshToken` are the same."""
     if not isinstance(value, str):
         return ""
-    plain = value.lower().removeprefix(_URN).removeprefix("application/")
+    plain = value.lower().removeprefix(TOKEN_TYPE_URN).removeprefix("application/")
     return plain.replace("_", "").replace("-", "").replace(" ", "")
 
 

@@ -42,7 +42,11 @@ def explain(
     clock = f"{_moment(now)}, {leeway} s allowed"
     match reason:
         case Reason.NOT_AN_ACCESS_TOKEN:
-            return Inactive(reason, ACCESS_KINDS, found_members(info, dialects.KINDS))
+            hashes = sorted(dialects.HASHES)
+            expected = (
+                ACCESS_KINDS if dialects.HASHES.isdisjoint(info) else f"{ACCESS_KINDS} and no {' or '.join(hashes)}"
+            )
+            return Inactive(reason, expected, found_members(info, [*dialects.KINDS, *hashes]))
         case Reason.BOUND_TO_A_KEY:
             return Inactive(reason, "a bearer token without cnf", _binding(info))
         case Reason.NOT_BOUND_TO_A_KEY:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
-ACCESS_TOKEN, JWT = f"{TOKEN_TYPE}access_token", f"{TOKEN_TYPE}jwt"
+from .dialects import TOKEN_TYPE_URN
+
+ACCESS_TOKEN, JWT = f"{TOKEN_TYPE_URN}access_token", f"{TOKEN_TYPE_URN}jwt"
 """What an API accepts in its `Authorization` header, as RFC 8693 §3 names it."""
 BEARER = "Bearer"
 

@@ -17,7 +17,7 @@ from ..outbound.client_authentication import METHODS
 from ..outbound.service_token import TokenEndpoint
 from ..outbound.steps import Steps
 from ..outbound.transport import Parameters
-from ..protocol.errors import CredentialsRefused
+from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.identifiers import resource_problem
 
 T = TypeVar("T")
@@ -59,11 +59,19 @@ class Service(ABC):
         reached = reach(self._endpoint.url, self._connection.transport, self.timeout)
         yield reached
         if reached.severity != Severity.ERROR:
-            yield self._try()
+            yield self._tried()
+
+    def _tried(self) -> Finding:
+        try:
+            return self._try()
+        except CredentialsRefused as problem:
+            return Finding.error(str(problem), MEND)
+        except IntrospectionUnavailable as problem:
+            return Finding.error(str(problem), "Calls to this API fail until the server answers.")
 
     @abstractmethod
     def _try(self) -> Finding:
-        """Ask the token endpoint once, apart from what is kept."""
+        """Ask the token endpoint once, apart from what is kept; raise IntrospectionUnavailable."""
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,7 @@ from ..outbound.steps import Steps, arun, run
 from ..outbound.token_response import Issued, read_exchanged
 from ..outbound.transport import Request
 from ..protocol.error_reports import conceal_locals
-from ..protocol.errors import CredentialsRefused, ExchangeRefused, IntrospectionUnavailable
+from ..protocol.errors import ExchangeRefused, IntrospectionUnavailable
 from ..protocol.identifiers import split_uri
 from ..protocol.obtained_token import ACCESS_TOKEN, ObtainedToken
 from ..protocol.opaque import digest, may_be_token
@@ -127,10 +127,6 @@ class ExchangeService(Service):
         except ExchangeRefused as problem:
             text = f"the server refuses to exchange a random token: {described(problem)}"
             return Finding.ok(text) if problem.error in _OF_THE_TOKEN else Finding.error(text, MEND)
-        except CredentialsRefused as problem:
-            return Finding.error(str(problem), MEND)
-        except IntrospectionUnavailable as problem:
-            return Finding.error(str(problem), "Calls to this API fail until the server answers.")
         return Finding.error("the server exchanges a random token", "Do not use this server: it accepts every token.")
 
     def _take_actor(self, options: Options) -> None:

@@ -8,9 +8,8 @@ from ..outbound.deadline import deadline
 from ..outbound.service_token import ServiceToken
 from ..outbound.steps import Steps, arun, run
 from ..protocol.error_reports import conceal_locals
-from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.obtained_token import ObtainedToken
-from .base import MEND, Service
+from .base import Service
 
 
 class OwnTokenService(Service):
@@ -39,12 +38,7 @@ class OwnTokenService(Service):
 
     @conceal_locals
     def _try(self) -> Finding:
-        try:
-            with deadline(self.timeout):
-                issued = run(self._token.fetch())
-        except CredentialsRefused as problem:
-            return Finding.error(str(problem), MEND)
-        except IntrospectionUnavailable as problem:
-            return Finding.error(str(problem), "Calls to this API fail until the server answers.")
+        with deadline(self.timeout):
+            issued = run(self._token.fetch())
         life = "without expires_in" if issued.lifetime is None else f"for {issued.lifetime:.0f} s"
         return Finding.ok(f"the server issues a token {life}")

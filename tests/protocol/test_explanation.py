@@ -31,6 +31,12 @@ def explained(reason: Reason, **members: Any) -> tuple[str, str]:
         (Reason.NOT_YET_VALID, {"nbf": 10**20}, "nbf before 1970-01-01T00:00:00+00:00, 30 s allowed", f"nbf {10**20}"),
         (Reason.NOT_AN_ACCESS_TOKEN, {"typ": "ID"}, "token_type 'Bearer' or 'DPoP'", "typ 'ID'"),
         (Reason.NOT_AN_ACCESS_TOKEN, {}, "token_type 'Bearer' or 'DPoP'", "no token_type"),
+        (
+            Reason.NOT_AN_ACCESS_TOKEN,
+            {"token_type": "Bearer", "at_hash": "x"},
+            "token_type 'Bearer' or 'DPoP' and no at_hash or c_hash",
+            "token_type 'Bearer', at_hash 'x'",
+        ),
         (Reason.BOUND_TO_A_KEY, {"cnf": {"jkt": "x"}}, "a bearer token without cnf", "cnf with jkt 'x'"),
         (Reason.BOUND_TO_A_KEY, {"token_type": "DPoP"}, "a bearer token without cnf", "token_type 'DPoP' and no cnf"),
         (Reason.NOT_BOUND_TO_A_KEY, {}, "cnf with jkt", "no cnf"),

@@ -22,9 +22,9 @@ class IntrospectView(ProtocolView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Answer 200 whatever the token is: an inactive one is no error (RFC 7662 §2.2)."""
         form = self.form()
-        read_along.offer(self.http_request, form.get("token"))
-        caller = authenticate_caller(self.http_request, form)
-        answer = answer_for_caller(form.require("token"), caller, read_along.looked_up(self.http_request))
+        read_along.offer(request, form.get("token"))
+        caller = authenticate_caller(request, form)
+        answer = answer_for_caller(form.require("token"), caller, read_along.looked_up(request))
         token_introspected.send_robust(Token, answer=answer.full, caller=caller)
         if not answer.full:
             throttles.count_inactive(caller)

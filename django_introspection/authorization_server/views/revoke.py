@@ -17,7 +17,7 @@ class RevokeView(ProtocolView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Answer 200 if the token is revoked now, and also if it was already inactive or unknown (RFC 7009 §2.2)."""
         form = self.form()
-        client = authenticate_client(self.http_request, form)
+        client = authenticate_client(request, form)
         token = find(form.require("token"))
         if token is not None and token.client_id != client.pk:
             raise InvalidGrant("The token was not issued to this client.")

@@ -24,12 +24,12 @@ class TokenView(ProtocolView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Answer a token request."""
         form = self.form()
-        client = authenticate_client(self.http_request, form)
+        client = authenticate_client(request, form)
         try:
             issued = grant_tokens(client, form)
         except (ReusedRefreshToken, ReusedWithoutCache) as reuse:
             if transaction.get_connection(router.db_for_write(Token)).in_atomic_block:  # one around the request
-                defer_until_sent(self.http_request, partial(end_grant_again, reuse.grant_id, client))
+                defer_until_sent(request, partial(end_grant_again, reuse.grant_id, client))
             raise
         members = {
             "access_token": issued.access_token,
