@@ -4,4 +4,6 @@ from __future__ import annotations
 
 import os
 
+from tests.web_servers.running import postgresql  # noqa: F401  (a fixture)
+
 collect_ignore_glob = [] if os.environ.get("MACHINES") else ["test_*.py"]

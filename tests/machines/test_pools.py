@@ -5,31 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
-from tests.web_servers.running import PostgreSQL, free_port
+from tests.web_servers.running import PostgreSQL, free_port, open_directory
 
 from . import documented
 from .site import journey, running_site
 
 SITE = "tests.machines.pooled_site"
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: Any) -> Iterator[PostgreSQL]:
-    directory: Path = tmp_path_factory.mktemp("postgresql")
-    for each in (directory, *directory.parents[:2]):
-        each.chmod(0o755)  # another user has to reach it
-    server = PostgreSQL(directory)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -80,18 +69,16 @@ def pgbouncer(postgresql: PostgreSQL, directory: Path) -> Iterator[int]:
                     break
                 except psycopg.OperationalError:
                     assert process.poll() is None, "PgBouncer ended"
+                    time.sleep(0.1)
             yield port
         finally:
             process.terminate()
 
 
-def test_the_journey_goes_through_pgbouncer(postgresql: PostgreSQL, tmp_path_factory: Any) -> None:
-    directory: Path = tmp_path_factory.mktemp("pgbouncer")
-    for each in (directory, *directory.parents[:2]):
-        each.chmod(0o755)
-    documented.write(directory, {"settings.py": "settings.py, behind PgBouncer"})
+def test_the_journey_goes_through_pgbouncer(postgresql: PostgreSQL) -> None:
     kind = "prepared" if can_prepare() else "plain"
-    with pgbouncer(postgresql, directory) as port:
+    with open_directory() as directory, pgbouncer(postgresql, directory) as port:
+        documented.write(directory, {"settings.py": "settings.py, behind PgBouncer"})
         with running_site(SITE, PYTHONPATH=str(directory), PGBOUNCER=kind, PORT=str(port)) as site:
             journey(site)
         with psycopg.connect(postgresql.url) as connection:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Condition
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.web_servers.running import PostgreSQL
+from tests.web_servers.running import PostgreSQL, open_directory
 
 from . import documented
 from .site import Answer, Site, running_site
@@ -50,29 +49,24 @@ def wait_until_replayed(primary: PostgreSQL) -> None:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: Any) -> Iterator[Pair]:
+def pair() -> Iterator[Pair]:
     """A site on a primary, and a replica that has each commit before it is acknowledged but does not replay it."""
-    directory: Path = tmp_path_factory.mktemp("pair")
-    for each in (directory, *directory.parents[:2]):
-        each.chmod(0o755)  # another user has to reach it
-    for name in ("primary", "replica"):
-        (directory / name).mkdir(mode=0o777)
-        (directory / name).chmod(0o777)
-    primary, replica = PostgreSQL(directory / "primary"), PostgreSQL(directory / "replica")
-    documented.write(directory, {"settings.py": "settings.py", "routers.py": "routers.py"})
-    primary.start()
-    replica.start_as_replica_of(primary)
-    try:
-        make_synchronous(primary)
-        ports = {"PRIMARY": str(primary.port), "REPLICA": str(replica.port)}
-        with running_site("tests.machines.replicated_site", PYTHONPATH=str(directory), **ports) as site:
-            wait_until_replayed(primary)
-            ask(replica, "SELECT pg_wal_replay_pause()")
-            yield Pair(primary, replica, site)
-    finally:
-        for server in (replica, primary):
-            if server.is_running:
-                server.stop()
+    with open_directory() as settings, open_directory() as of_primary, open_directory() as of_replica:
+        primary, replica = PostgreSQL(of_primary), PostgreSQL(of_replica)
+        documented.write(settings, {"settings.py": "settings.py", "routers.py": "routers.py"})
+        primary.start()
+        replica.start_as_replica_of(primary)
+        try:
+            make_synchronous(primary)
+            ports = {"PRIMARY": str(primary.port), "REPLICA": str(replica.port)}
+            with running_site("tests.machines.replicated_site", PYTHONPATH=str(settings), **ports) as site:
+                wait_until_replayed(primary)
+                ask(replica, "SELECT pg_wal_replay_pause()")
+                yield Pair(primary, replica, site)
+        finally:
+            for server in (replica, primary):
+                if server.is_running:
+                    server.stop()
 
 
 PAGES = ["token/", "token/?state=active", "token/overview/", "client/", "client/{machine_pk}/change/", "client/add/"]

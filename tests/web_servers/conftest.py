@@ -4,4 +4,6 @@ from __future__ import annotations
 
 import os
 
+from .running import postgresql  # noqa: F401  (a fixture)
+
 collect_ignore_glob = [] if os.environ.get("WEB_SERVERS") else ["test_*.py"]

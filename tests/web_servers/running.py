@@ -12,6 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 PYTHON = Path(sys.executable)
 
@@ -65,6 +68,15 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             return
 
 
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """Make a directory that other users reach: those of pytest are closed to them, at a depth that varies."""
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+
+
 class PostgreSQL:
     """A PostgreSQL of this test alone, which may be restarted, copied to a replica, and promoted."""
 
@@ -108,3 +120,12 @@ class PostgreSQL:
         as_user = [] if os.getuid() else ["runuser", "-u", "postgres", "--"]
         command = [*as_user, str(self._tools / tool), "-D", str(self._data), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", timeout=60)
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with open_directory() as directory:
+        server = PostgreSQL(directory)
+        server.start()
+        yield server
+        server.stop()

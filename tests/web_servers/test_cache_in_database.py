@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -20,17 +17,6 @@ SERVERS = {
     "uvicorn": [str(PYTHON), "-m", "uvicorn", "--port={port}", "--lifespan=off", f"{SITE}:asgi"],
     "gunicorn": [str(PYTHON), "-m", "gunicorn", "--threads=16", "--bind=127.0.0.1:{port}", f"{SITE}:wsgi"],
 }
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: Any) -> Iterator[PostgreSQL]:
-    directory: Path = tmp_path_factory.mktemp("postgresql")
-    for each in (directory, *directory.parents[:2]):
-        each.chmod(0o755)  # another user has to reach it
-    server = PostgreSQL(directory)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
