@@ -30,6 +30,7 @@ ROOMS = {
     "revocations": "revocations",
     "jose": "jose",
     "keys": "keys",
+    "proofs": "proofs",
     "models": "models",
     "migrations": "migrations",
     "outbound": "outbound",
@@ -88,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     "revocations": {"protocol", "settings", "cache calls"},
     "jose": {"protocol"},  # the one place that knows joserfc: models validate with it, backends and both sides verify
     "keys": FOUNDATION | {"jose"},  # below the backends, since a JWT is verified before it is looked up
+    "proofs": FOUNDATION | {"jose", "outbound"},  # both sides verify them
     "models": {"protocol", "jose", "words", "settings"},
     "migrations": {"models"},
     "outbound": FOUNDATION | {"jose"},  # a client signs as a server does
@@ -95,8 +97,8 @@ ALLOWED: dict[str, set[str]] = {
     "services": FOUNDATION | {"outbound", "backends"},  # they read options and tell operators as backends do
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION
-    | {"jose", "keys", "models", "outbound", "backends", "database backend", "revocations"},
-    "resource server": FOUNDATION | {"jose", "outbound", "backends"},
+    | {"jose", "keys", "proofs", "models", "outbound", "backends", "database backend", "revocations"},
+    "resource server": FOUNDATION | {"jose", "proofs", "outbound", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "issuers": FOUNDATION | {"backends"},  # a table of its own, also on a resource server without ours

@@ -45,10 +45,11 @@ def read_proof(header: str | None) -> UnverifiedJWT:
     return jwt
 
 
-def check_claims(claims: Mapping[str, Any], *, method: str, uris: Collection[str], token: str) -> None:
+def check_claims(claims: Mapping[str, Any], *, method: str, uris: Collection[str], token: str | None) -> None:
     """Raise InvalidProof unless the claims are about this request and token (RFC 9449 §4.2, §4.3 items 8, 9 and 12).
 
-    `uris` are the normal forms of the URI of the request. The time in `iat` is not checked here.
+    `uris` are the normal forms of the URI of the request. `token` is None for a request without one, such as a token
+    request. The time in `iat` is not checked here.
     """
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise InvalidProof("it has no jti")
@@ -56,7 +57,7 @@ def check_claims(claims: Mapping[str, Any], *, method: str, uris: Collection[str
         raise InvalidProof("htm is not the method of this request")
     if not isinstance(claims.get("htu"), str) or normal_uri(claims["htu"]) not in uris:
         raise InvalidProof("htu is not the URI of this request")
-    if claims.get("ath") != encode_base64url(digest(token)):
+    if token is not None and claims.get("ath") != encode_base64url(digest(token)):
         raise InvalidProof("ath is not the hash of this access token")
     if not is_time(claims.get("iat")):
         raise InvalidProof("it has no iat")

@@ -17,6 +17,7 @@ from ..backends.registry import token_backends
 from ..backends.route import Judge, ask_route
 from ..conf import introspection_settings
 from ..outbound.steps import arun, run
+from ..proofs import Proof
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
@@ -24,7 +25,6 @@ from ..protocol.identifiers import names_any_of
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 from ..protocol.validity import invalid_reason
-from .proof import Proof
 from .users import auser_of, source_of, user_of
 
 _OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku", "x5t#S256"})

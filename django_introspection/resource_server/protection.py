@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from ..proofs import NonceNeeded, Proof
 from ..protocol.answer import Inactive, Reason
 from ..protocol.claims import RequiredClaim
 from ..protocol.dpop import InvalidProof
@@ -34,7 +35,7 @@ from .denial import (
 )
 from .extraction import BEARER_METHODS, HEADER, MalformedRequest, MalformedToken, sent_token
 from .metadata import metadata_url
-from .proof import NonceNeeded, Proof, fresh_nonce, verify
+from .proof import NONCES, verify
 from .refusal_log import log_refusal
 
 logger = logging.getLogger("django_introspection")
@@ -152,7 +153,7 @@ class Protection:
         """Return the refusal for a failure."""
         match failure:
             case NonceNeeded():
-                return UseDPoPNonce(fresh_nonce(), announcement=self.announcement.answering(request))
+                return UseDPoPNonce(NONCES.fresh(), announcement=self.announcement.answering(request))
             case InvalidProof():
                 log_refusal("DPoP proof refused backend=%s: %s", self.backend, failure)
                 reason = f"The DPoP proof is invalid: {failure}."
