@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import isfunction, signature
 from typing import Any, TypeVar
@@ -13,11 +13,11 @@ from django.utils.decorators import method_decorator
 from rest_framework.exceptions import APIException
 
 from .exceptions import InvalidDeclaration
-from .protocol.claims import RequiredClaim
 from .protocol.presented import BEARER, SCHEMES, are_schemes
 from .protocol.scope import parse_scope
 from .resource_server.denial import DEFAULT_REALM, plain_response
 from .resource_server.protection import Protection
+from .resource_server.requirements import Requirement
 from .resource_server.token_permissions import ClaimPermission
 
 __all__ = ["token_required"]
@@ -34,14 +34,14 @@ def token_required(
     /,
     *,
     scope: str = "",
-    claim: type[ClaimPermission] | None = None,
+    claim: type[ClaimPermission] | Sequence[type[ClaimPermission]] = (),
     using: str = "default",
     realm: str = DEFAULT_REALM,
     schemes: tuple[str, ...] = (BEARER,),
 ) -> Callable[[View], View]:
     """Require an access token with every scope token of `scope`; for sync and async views, functions and classes.
 
-    `claim` is a requirement of a claim as well, made by `requires_claim()`.
+    `claim` is what `requires_claim()` or `requires_step_up()` returns, or a list of several, which are all required.
 
     The view finds `request.token_info` and `request.user`. A refusal is 400, 401, 403 or 503 in JSON, with the
     challenges of IntrospectionAuthentication, whose `schemes` these are. On a class, or on its `dispatch`, all handlers
@@ -53,7 +53,7 @@ def token_required(
         raise TypeError("token_required needs brackets: @token_required().")
     if not are_schemes(schemes):
         raise ValueError(f"schemes are of {', '.join(SCHEMES)}")
-    protection, scopes, required = Protection(using, realm, schemes=schemes), parse_scope(scope), _required(claim)
+    protection, scopes, required = Protection(using, realm, schemes=schemes), parse_scope(scope), _requirements(claim)
 
     def decorate(view: Any) -> Any:
         if isinstance(view, type):
@@ -84,13 +84,15 @@ def token_required(
     return decorate
 
 
-def _required(claim: Any) -> RequiredClaim | None:
-    """Return the claim that a permission of `requires_claim()` requires; raises TypeError for anything else."""
-    if claim is None:
-        return None
-    if isinstance(claim, type) and issubclass(claim, ClaimPermission):
-        return claim.claim
-    raise TypeError("the argument claim of token_required takes what one call of requires_claim() returns")
+def _requirements(claim: Any) -> tuple[Requirement, ...]:
+    """Return the requirements of the permissions that the argument names; raises TypeError for anything else."""
+    named = claim if isinstance(claim, (list, tuple)) else (claim,)
+    if not all(isinstance(each, type) and issubclass(each, ClaimPermission) for each in named):
+        raise TypeError(
+            "the argument claim of token_required takes what one call of requires_claim() or requires_step_up()"
+            " returns, or a list of these"
+        )
+    return tuple(each.requirement for each in named)
 
 
 def _request_of(first: Any, others: tuple[Any, ...]) -> HttpRequest:

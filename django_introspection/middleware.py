@@ -14,6 +14,7 @@ from .conf import introspection_settings
 from .protocol.paths import TooManyReadings, merge_slashes, path_readings
 from .resource_server.denial import InvalidResourceRequest, plain_response
 from .resource_server.protection import Protection
+from .resource_server.requirements import Requirement
 from .resource_server.url_readings import url_readings
 from .setting_values import ProtectedPath
 
@@ -59,7 +60,7 @@ class ProtectedPaths:
     def _refusal(self, request: HttpRequest, find: Callable[..., list[_Path]], *args: Any) -> JsonResponse | None:
         try:
             for path in find(request, *args):
-                path.protection.admit(request, path.scopes)
+                path.protection.admit(request, path.scopes, path.requirements)
                 _without_csrf(request)
         except APIException as denial:
             return plain_response(denial)
@@ -70,7 +71,7 @@ class ProtectedPaths:
     ) -> JsonResponse | None:
         try:
             for path in find(request, *args):
-                await path.protection.aadmit(request, path.scopes)
+                await path.protection.aadmit(request, path.scopes, path.requirements)
                 _without_csrf(request)
         except APIException as denial:
             return plain_response(denial)
@@ -123,6 +124,7 @@ class _Path:
         self.prefix = merge_slashes(entry.prefix).rstrip("/")
         self.scopes = entry.scopes
         self.protection = Protection(entry.backend, schemes=entry.schemes)
+        self.requirements = _requirements(entry)
         # Compared as URL patterns with the flag `i` are: `casefold` does not know every pair of letters that they do.
         name = re.escape(self.prefix.removeprefix("/"))
         self._pattern = re.compile(rf"/*{name}(?:/|\Z)" if name else "", re.IGNORECASE)
@@ -130,6 +132,14 @@ class _Path:
     def covers(self, path: str) -> bool:
         """Return whether a path is this one or below it."""
         return self._pattern.match(path) is not None
+
+
+def _requirements(entry: ProtectedPath) -> tuple[Requirement, ...]:
+    if entry.step_up is None:
+        return ()
+    from .resource_server.step_up import StepUpRequirement
+
+    return (StepUpRequirement(entry.step_up),)
 
 
 def _without_csrf(request: HttpRequest) -> None:

@@ -1,4 +1,4 @@
-"""Permissions by scope, and by claims such as roles."""
+"""Permissions by scope, by claims such as roles, and by the authentication of the user."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from .exceptions import InvalidDeclaration
 from .protocol.claims import ClaimName, ClaimValue, Path, RequiredClaim
 from .protocol.scope import parse_scope
 from .protocol.token_info import TokenInfo
+from .resource_server.requirements import ClaimRequirement, Requirement
 from .resource_server.token_denial import TokenDenial
 from .resource_server.token_permissions import ClaimPermission, NoInversion, ScopePermission
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
 
-__all__ = ["HasScope", "requires_claim", "requires_scope"]
+    from .protocol.step_up import StepUp
+
+__all__ = ["HasScope", "requires_claim", "requires_scope", "requires_step_up"]
 
 Declared = tuple[str, ...] | dict[str, tuple[str, ...]]
 """The scopes that a view requires, or its scopes by method and action."""
@@ -75,12 +78,12 @@ def requires_scope(*scopes: str) -> type[HasScope]:
     return type("RequiresScope", (HasScope,), {"scopes": required, "__module__": __name__})
 
 
-class _HasClaim(ClaimPermission):
+class _MeetsRequirement(ClaimPermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return whether the token has the claim, and note the claim if it does not."""
-        if self.is_held(request):
+        """Return whether the token meets the requirement, and note the requirement if it does not."""
+        if self.is_met(request):
             return True
-        TokenDenial.of(view).note_claim(self.claim)
+        TokenDenial.of(view).note_unmet(self.requirement)
         return False
 
 
@@ -99,8 +102,34 @@ def requires_claim(name: ClaimName, *values: ClaimValue) -> type[ClaimPermission
 
 
 @lru_cache(maxsize=1024, typed=True)  # typed: True and 1 are equal, and not the same claim
-def _claim_permission(path: Path, *values: ClaimValue) -> type[_HasClaim]:
-    return type("RequiresClaim", (_HasClaim,), {"claim": RequiredClaim(path, values), "__module__": __name__})
+def _claim_permission(path: Path, *values: ClaimValue) -> type[ClaimPermission]:
+    return _permission("RequiresClaim", ClaimRequirement(RequiredClaim(path, values)))
+
+
+def requires_step_up(*, acr_values: Iterable[str] = (), max_age: int | None = None) -> type[ClaimPermission]:
+    """Return a permission class that requires an authentication of the user, by the claims `acr` and `auth_time`.
+
+    `acr_values` are the authentication contexts of which the token must name one, in the order of preference: a list,
+    a tuple, or a string with one space between. `max_age` is the age of the authentication in whole seconds; the clocks
+    may differ by LEEWAY. A token that lacks such a claim is refused. Composes with `&` and `|`. A refusal is 401
+    `insufficient_user_authentication` with both parameters, and with the scope if the token lacks that too (RFC 9470
+    §3). Raises ValueError if both are missing, for a negative `max_age` and for a value that a challenge cannot name;
+    TypeError for other types.
+    """
+    from .protocol.step_up import StepUp
+
+    return _step_up_permission(StepUp.read(acr_values, max_age))
+
+
+@lru_cache(maxsize=1024)
+def _step_up_permission(step_up: StepUp) -> type[ClaimPermission]:
+    from .resource_server.step_up import StepUpRequirement
+
+    return _permission("RequiresStepUp", StepUpRequirement(step_up))
+
+
+def _permission(name: str, requirement: Requirement) -> type[ClaimPermission]:
+    return type(name, (_MeetsRequirement,), {"requirement": requirement, "__module__": __name__})
 
 
 def _declared(view: APIView) -> Declared:

@@ -15,6 +15,7 @@ from .protocol.identifiers import resource_problem
 from .protocol.paths import has_several_readings, merge_slashes
 from .protocol.presented import SCHEMES, are_schemes
 from .protocol.scope import is_scope_token, parse_scope
+from .protocol.step_up import StepUp
 
 NAME = "TOKEN_INTROSPECTION"
 TOKEN_FORMATS = ("opaque", "jwt")
@@ -60,6 +61,7 @@ class ProtectedPath(NamedTuple):
     scopes: tuple[str, ...]
     backend: str
     schemes: tuple[str, ...]
+    step_up: StepUp | None = None
 
     @classmethod
     def read(cls, prefix: Any, entry: Any, aliases: Iterable[str]) -> ProtectedPath:
@@ -70,7 +72,7 @@ class ProtectedPath(NamedTuple):
         place = ("PROTECTED_PATHS", prefix)
         if has_several_readings(prefix):
             raise invalid_setting(*place, problem="must be a decoded path without dot segments")
-        check_keys(entry, ("SCOPE", "USING", "SCHEMES"), *place)
+        check_keys(entry, ("SCOPE", "USING", "SCHEMES", "ACR_VALUES", "MAX_AGE"), *place)
         backend, schemes = entry.get("USING", "default"), entry.get("SCHEMES", SCHEMES[:1])
         try:
             scopes = parse_scope(entry.get("SCOPE", ""))
@@ -81,7 +83,7 @@ class ProtectedPath(NamedTuple):
             raise invalid_setting(*place, "USING", problem=BACKEND_ALIAS)
         if not are_schemes(schemes):
             raise invalid_setting(*place, "SCHEMES", problem=f"must be a list of {' and '.join(SCHEMES)}")
-        return cls(prefix, scopes, backend, tuple(schemes))
+        return cls(prefix, scopes, backend, tuple(schemes), _step_up(entry, *place))
 
 
 class Revocations(NamedTuple):
@@ -158,6 +160,17 @@ class Throttle:
             raise invalid_setting("THROTTLE", "INACTIVE_LIMIT", problem="must be None or a whole number, 1 or more")
         cache_alias(throttle.ALIAS, "THROTTLE", "ALIAS")
         return throttle
+
+
+def _step_up(entry: Mapping[str, Any], *place: str) -> StepUp | None:
+    """Return the authentication that an entry requires, None if it names none; raises InvalidSetting."""
+    if not {"ACR_VALUES", "MAX_AGE"} & entry.keys():
+        return None
+    try:
+        return StepUp.read(entry.get("ACR_VALUES", ()), entry.get("MAX_AGE"))
+    except (TypeError, ValueError):
+        problem = "must have a list of strings without spaces as ACR_VALUES, or whole seconds as MAX_AGE, or both"
+        raise invalid_setting(*place, problem=problem) from None
 
 
 def invalid_setting(*keys: str, problem: str) -> InvalidSetting:

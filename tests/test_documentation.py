@@ -275,7 +275,7 @@ def test_every_requirement_of_a_claim_that_the_pages_show_can_be_made() -> None:
 
     assert len(shown) >= 10
     for line in shown:
-        assert eval(line, {"requires_claim": requires_claim}).claim.values  # noqa: S307 - a line of our own pages
+        assert eval(line, {"requires_claim": requires_claim}).requirement.claim.values  # noqa: S307 - a line of our own pages
 
 
 @pytest.mark.parametrize("page", ["protecting-views", "users"])

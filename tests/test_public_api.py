@@ -15,7 +15,7 @@ NAMES = {
     "django_introspection.authentication": {"IntrospectionAuthentication", "presented_token"},
     "django_introspection.decorators": {"token_required"},
     "django_introspection.middleware": {"ProtectedPaths"},
-    "django_introspection.permissions": {"HasScope", "requires_claim", "requires_scope"},
+    "django_introspection.permissions": {"HasScope", "requires_claim", "requires_scope", "requires_step_up"},
     "django_introspection.throttling": {"ClientRateThrottle"},
     "django_introspection.types": {"AuthenticatedHttpRequest", "AuthenticatedRequest", "TokenInfoMixin"},
     "django_introspection.services": {

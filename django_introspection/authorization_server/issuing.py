@@ -19,6 +19,7 @@ from ..protocol import dialects, opaque
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.scope import format_scope, parse_scope
+from ..protocol.step_up import wrong_authentication
 from ..signals import token_issued
 from .jwt_access_tokens import can_sign_jwt, should_be_jwt, sign
 from .restoring import restore_if_needed
@@ -220,6 +221,8 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("The members name another kind of token than an access token.")
     if not isinstance(members.get("cnf", {}), Mapping):
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
+    if problem := wrong_authentication(members):
+        raise ValidationError(f"The member {problem}.")
 
 
 def _check_names(user: Any, client: Client) -> None:

@@ -70,7 +70,7 @@ def insufficient_scope(info: TokenInfo, required: Iterable[str]) -> Inactive:
     return Inactive(Reason.INSUFFICIENT_SCOPE, f"scope {quoted(required)}", f"scope {quoted(sorted(info.scopes))}")
 
 
-def missing_claim(info: TokenInfo, required: RequiredClaim) -> str:
+def missing_claim(info: Mapping[str, Any], required: RequiredClaim) -> str:
     """Return why a token is refused that lacks every value of a claim."""
     expected, found = quoted(required.values), quoted(required.found(info))
     return f"missing claim; expected any of {expected} in {list(required.path)}; found {found}"

@@ -49,16 +49,23 @@ class Announcement(NamedTuple):
 
 
 class Denial(APIException):
-    """A refusal with a challenge; `error` is None if RFC 6750 §3.1 has no code for it."""
+    """A refusal with a challenge; `error` is None if RFC 6750 §3.1 has no code for it.
+
+    `parameters` are further ones of the challenge.
+    """
 
     error: ClassVar[str | None] = None
     headers: Mapping[str, str] = {}
     """Further headers of the response."""
 
-    def __init__(self, detail: Any = None, *, announcement: Announcement, scope: str | None = None) -> None:
+    def __init__(
+        self, detail: Any = None, *, announcement: Announcement, scope: str | None = None, **parameters: str | None
+    ) -> None:
         super().__init__(detail)
         description = str(self.detail) if self.error else None
-        self.auth_header = announcement.challenge(error=self.error, error_description=description, scope=scope)
+        self.auth_header = announcement.challenge(
+            error=self.error, error_description=description, scope=scope, **parameters
+        )
 
 
 class NotAuthenticated(Denial):

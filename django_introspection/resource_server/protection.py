@@ -11,11 +11,10 @@ from django.http import HttpRequest
 
 from ..proofs import NonceNeeded, Proof
 from ..protocol.answer import Inactive, Reason
-from ..protocol.claims import RequiredClaim
 from ..protocol.dpop import InvalidProof
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
-from ..protocol.explanation import insufficient_scope, missing_claim
+from ..protocol.explanation import insufficient_scope
 from ..protocol.opaque import digest
 from ..protocol.presented import BEARER, DPOP, SCHEMES, SentToken
 from ..protocol.token_info import TokenInfo
@@ -24,11 +23,9 @@ from .denial import (
     DEFAULT_REALM,
     Announcement,
     Denial,
-    InsufficientScope,
     InvalidDPoPProof,
     InvalidResourceRequest,
     InvalidToken,
-    MissingClaim,
     NotAuthenticated,
     Unavailable,
     UseDPoPNonce,
@@ -37,6 +34,7 @@ from .extraction import BEARER_METHODS, HEADER, MalformedRequest, MalformedToken
 from .metadata import metadata_url
 from .proof import NONCES, verify
 from .refusal_log import log_refusal
+from .requirements import Requirement, refusal
 
 logger = logging.getLogger("django_introspection")
 
@@ -95,15 +93,17 @@ class Protection:
         return identity
 
     @conceal_locals
-    def admit(self, request: HttpRequest, scopes: tuple[str, ...], claim: RequiredClaim | None = None) -> None:
+    def admit(self, request: HttpRequest, scopes: tuple[str, ...], requirements: tuple[Requirement, ...] = ()) -> None:
         """Let a request of a plain Django view in, with its user and `token_info`; raises a denial (RFC 6750 §3.1)."""
-        self._let_in(request, self.identify(request, self._required_token(request, scopes)), scopes, claim)
+        self._let_in(request, self.identify(request, self._required_token(request, scopes)), scopes, requirements)
 
     @conceal_locals
-    async def aadmit(self, request: HttpRequest, scopes: tuple[str, ...], claim: RequiredClaim | None = None) -> None:
+    async def aadmit(
+        self, request: HttpRequest, scopes: tuple[str, ...], requirements: tuple[Requirement, ...] = ()
+    ) -> None:
         """Let in like `admit`, without blocking the event loop."""
         identity = await self.aidentify(request, self._required_token(request, scopes))
-        self._let_in(request, identity, scopes, claim)
+        self._let_in(request, identity, scopes, requirements)
 
     def _required_token(self, request: HttpRequest, scopes: tuple[str, ...]) -> SentToken:
         token = self.token_of(request)
@@ -112,16 +112,16 @@ class Protection:
         return token
 
     def _let_in(
-        self, request: HttpRequest, identity: Identity, required: tuple[str, ...], claim: RequiredClaim | None
+        self, request: HttpRequest, identity: Identity, needed: tuple[str, ...], requirements: tuple[Requirement, ...]
     ) -> None:
-        if claim and not claim.is_held(identity.info):  # first: a token with the scope alone would be refused again
-            log_refusal("access token refused backend=%s: %s", self.backend, missing_claim(identity.info, claim))
-            raise MissingClaim(announcement=self.announcement.answering(request))
-        if not identity.info.scopes.issuperset(required):
-            log_refusal(
-                "access token refused backend=%s: %s", self.backend, insufficient_scope(identity.info, required)
-            )
-            raise InsufficientScope(announcement=self.announcement.answering(request), scope=" ".join(required))
+        info = identity.info
+        lacks_scope = not info.scopes.issuperset(needed)
+        unmet = [each for each in requirements if not each.is_met(info)]
+        if unmet or lacks_scope:
+            for reason in [each.explain(info) for each in unmet] or [str(insufficient_scope(info, needed))]:
+                log_refusal("access token refused backend=%s: %s", self.backend, reason)
+            announcement = self.announcement.answering(request)
+            raise refusal(unmet, announcement=announcement, needed=needed, lacks_scope=lacks_scope)
 
         async def auser() -> Any:
             return identity.user

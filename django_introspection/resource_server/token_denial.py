@@ -1,28 +1,31 @@
-"""The refusal of a view for lack of a scope or a claim, with the challenge that helps the client (RFC 6750 §3)."""
+"""The refusal of a view for lack of a scope, or of what else it requires, with the challenge that helps the client.
+
+See RFC 6750 §3 and RFC 9470 §3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from rest_framework.request import Request
 
-from ..protocol.claims import RequiredClaim
-from ..protocol.explanation import insufficient_scope, missing_claim
+from ..protocol.explanation import insufficient_scope
 from ..protocol.token_info import TokenInfo
-from .denial import Announcement, InsufficientScope, MissingClaim, NotAuthenticated
+from .denial import Announcement, NotAuthenticated
 from .refusal_log import log_refusal
+from .requirements import Requirement, refusal
 from .token_permissions import (
-    CLAIM,
     NO_SCOPE,
     Alternatives,
     ClaimPermission,
+    Needs,
     Scopes,
-    every_scope,
+    alternatives_of,
+    every_need,
     reads_token,
-    scope_alternatives,
 )
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
@@ -30,15 +33,14 @@ if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIVi
 
 
 class TokenDenial:
-    """Watch one view refuse one request, and say which scope it needs, or that a claim is missing.
+    """Watch one view refuse one request, and say which scope it needs, or which requirement is unmet.
 
     A permission must return False and not raise, or `|` would never ask the other side; so it notes what was missing
     here, and the challenge is added when the view turns the request down.
     """
 
     def __init__(self, view: APIView) -> None:
-        self._missed: list[Scopes] = []
-        self._claims: dict[RequiredClaim, None] = {}
+        self._missed: list[Needs] = []
         self._view = view
         self._object: Any = None
         self._deny: Callable[..., None] = view.permission_denied
@@ -61,10 +63,9 @@ class TokenDenial:
         """Keep the scope that a permission did not find."""
         self._missed.append((NO_SCOPE,) if missing is None else missing)
 
-    def note_claim(self, missing: RequiredClaim) -> None:
-        """Keep the claim that a permission did not find."""
-        self._missed.append((CLAIM,))
-        self._claims[missing] = None
+    def note_unmet(self, unmet: Requirement) -> None:
+        """Keep the requirement that a token did not meet."""
+        self._missed.append((unmet,))
 
     def check_object_permissions(self, request: Request, obj: Any) -> None:
         """Stand in for the view's method, to know the object."""
@@ -77,39 +78,41 @@ class TokenDenial:
         if needed is None:
             self._deny(request, message, code)
             return
-        scope = None if NO_SCOPE in needed else " ".join(name for name in needed if name != CLAIM)
+        if NO_SCOPE in needed:  # no token opens this method, whatever else it shows
+            needed = ()
+        scopes = [each for each in needed if isinstance(each, str)]
         announcement = announcement_of(request)
         if request.authenticators and not request.successful_authenticator:
-            raise NotAuthenticated(announcement=announcement, scope=scope)
-        announcement = announcement.answering(request._request)
-        if CLAIM in needed:
-            self._log_claims(request)
-            raise MissingClaim(message, announcement=announcement)
-        self._log(request, scope)
-        raise InsufficientScope(message, announcement=announcement, scope=scope)
+            raise NotAuthenticated(announcement=announcement, scope=" ".join(scopes))
+        unmet = [each for each in needed if isinstance(each, Requirement)]
+        self._log(request, scopes, unmet)
+        raise refusal(
+            unmet,
+            announcement=announcement.answering(request._request),
+            needed=scopes,
+            lacks_scope=not _granted(request).issuperset(scopes),
+            message=message,
+        )
 
-    def _log(self, request: Request, scope: str | None) -> None:
+    def _log(self, request: Request, scopes: Sequence[str], unmet: Sequence[Requirement]) -> None:
         name = type(self._view).__name__
-        if scope is None:
-            log_refusal("access token refused view=%s: the view names no scope for %a", name, request.method)
-        elif isinstance(request.auth, TokenInfo):
-            rejection = insufficient_scope(request.auth, scope.split(" "))
-            log_refusal("access token refused view=%s: %s", name, rejection)
-
-    def _log_claims(self, request: Request) -> None:
         if isinstance(request.auth, TokenInfo):
-            for claim in self._claims:
-                explained = missing_claim(request.auth, claim)
-                log_refusal("access token refused view=%s: %s", type(self._view).__name__, explained)
+            reasons = [each.explain(request.auth) for each in unmet]
+            if scopes and not unmet:
+                reasons = [str(insufficient_scope(request.auth, scopes))]
+            for reason in reasons:
+                log_refusal("access token refused view=%s: %s", name, reason)
+        if not scopes and not unmet:
+            log_refusal("access token refused view=%s: the view names no scope for %a", name, request.method)
 
-    def _needed(self, request: Request) -> Scopes | None:
-        """Return the shortest set of scopes that opens this request, None if it was not refused for its scope.
+    def _needed(self, request: Request) -> Needs | None:
+        """Return the shortest set of needs that opens this request, None if it was not refused for one of them.
 
-        The view does not say which permission failed, so each is asked again. Permissions that no scope satisfies do
-        not count, unless the view refused for the first of these. `CLAIM` stands for a missing claim; alternatives of
-        scopes alone go first.
+        The view does not say which permission failed, so each is asked again. Permissions that nothing satisfies do
+        not count, unless the view refused for the first of these. Alternatives of scopes alone go first, then those
+        that a step-up opens.
         """
-        granted = request.auth.scopes if isinstance(request.auth, TokenInfo) else frozenset[str]()
+        granted = _granted(request)
         choices: list[Alternatives] = []
         failed: Alternatives | None = None
         for permission in self._view.get_permissions():
@@ -123,17 +126,17 @@ class TokenDenial:
             failed = next((each for each in choices if not any(map(granted.issuperset, each))), [])
         if not failed:
             return None
-        sufficient = every_scope(filter(None, choices))
-        return min(sufficient, key=lambda each: (NO_SCOPE in each, CLAIM in each, len(each), len({*each} - granted)))
+        sufficient = every_need(filter(None, choices))
+        return min(sufficient, key=lambda each: (NO_SCOPE in each, _rank(each), len(each), len({*each} - granted)))
 
     def _alternatives(self, request: Request, permission: Any) -> Alternatives:
-        known = scope_alternatives(permission, self._view, request.method or "", partial(self._unscoped, request))
+        known = alternatives_of(permission, self._view, request.method or "", partial(self._unscoped, request))
         return [()] if known is None else known
 
     def _unscoped(self, request: Request, permission: Any) -> Alternatives | None:
         """Return whether a permission that is not about scope allows the request, as alternatives."""
         if isinstance(permission, ClaimPermission):
-            return [()] if permission.is_held(request) else [(CLAIM,)]
+            return [()] if permission.is_met(request) else [(permission.requirement,)]
         if iscoroutinefunction(permission.has_permission):  # of adrf
             return None
         try:
@@ -145,12 +148,20 @@ class TokenDenial:
         return [()] if allows else []
 
     def _lacking(self, alternatives: Alternatives, granted: frozenset[str]) -> Alternatives:
-        """Return the alternatives that the token does not have and that need a scope which was missed."""
+        """Return the alternatives that the token does not have and that need what was missed."""
         return [
             each
             for each in alternatives
             if not granted.issuperset(each) and any({*missed} <= {*each} for missed in self._missed)
         ]
+
+
+def _granted(request: Request) -> frozenset[str]:
+    return request.auth.scopes if isinstance(request.auth, TokenInfo) else frozenset()
+
+
+def _rank(needs: Needs) -> int:
+    return max((each.rank for each in needs if isinstance(each, Requirement)), default=-1)
 
 
 def announcement_of(request: Request) -> Announcement:

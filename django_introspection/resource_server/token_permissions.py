@@ -1,4 +1,4 @@
-"""The kinds of permission that read the token, and the scopes that satisfy a composition of them."""
+"""The kinds of permission that read the token, and what a token needs to satisfy a composition of them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from rest_framework.permissions import AND, OR, BasePermission, BasePermissionMetaclass
 from rest_framework.request import Request
 
-from ..protocol.claims import RequiredClaim
 from ..protocol.token_info import TokenInfo
+from .requirements import Requirement
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
 
 Scopes = tuple[str, ...]
-Alternatives = list[Scopes]
-"""Sets of scopes, any of which is enough; without an element, no scope is."""
+Needs = tuple[str | Requirement, ...]
+"""Scopes, and requirements that the token does not meet and that no scope can replace."""
+Alternatives = list[Needs]
+"""Sets of needs, any of which is enough; without an element, nothing is."""
 Unscoped = Callable[[Any], Alternatives | None]
 """Takes a permission that is not about scope; returns `[()]` if it allows the request, `[]` if not, None if unknown."""
 
 NO_SCOPE = "\0"
 """Stands for a scope that no token can have."""
-CLAIM = "\0claim"
-"""Stands, beside scopes, for a claim that the token does not have, and that no scope can replace."""
 
 
 class NoInversion(BasePermissionMetaclass):
@@ -47,13 +47,13 @@ class ScopePermission(TokenPermission):
 
 
 class ClaimPermission(TokenPermission):
-    """Base of the permissions that require a value of a claim."""
+    """Base of the permissions that require something of the claims of a token other than its scope."""
 
-    claim: ClassVar[RequiredClaim]
+    requirement: ClassVar[Requirement]
 
-    def is_held(self, request: Request) -> bool:
-        """Return whether the token of a request has the value."""
-        return isinstance(request.auth, TokenInfo) and self.claim.is_held(request.auth)
+    def is_met(self, request: Request) -> bool:
+        """Return whether the token of a request meets the requirement."""
+        return isinstance(request.auth, TokenInfo) and self.requirement.is_met(request.auth)
 
 
 def reads_token(permission: Any) -> bool:
@@ -64,21 +64,21 @@ def reads_token(permission: Any) -> bool:
     return any(reads_token(operand) for operand in operands if operand is not None)
 
 
-def scope_alternatives(permission: Any, view: APIView, method: str, unscoped: Unscoped) -> Alternatives | None:
-    """Return the sets of scopes that satisfy a permission or composition, None if that is unknown."""
+def alternatives_of(permission: Any, view: APIView, method: str, unscoped: Unscoped) -> Alternatives | None:
+    """Return the sets of needs that satisfy a permission or composition, None if that is unknown."""
     if isinstance(permission, ScopePermission):
         required = permission.required(view, method)
         return [(NO_SCOPE,) if required is None else required]
     if not isinstance(permission, (AND, OR)):
         return unscoped(permission)
     composed: Any = permission
-    operands = [scope_alternatives(each, view, method, unscoped) for each in (composed.op1, composed.op2)]
+    operands = [alternatives_of(each, view, method, unscoped) for each in (composed.op1, composed.op2)]
     if isinstance(permission, OR):
         return list(chain.from_iterable(filter(None, operands)))
-    return every_scope(operands)
+    return every_need(operands)
 
 
-def every_scope(choices: Iterable[Alternatives | None]) -> Alternatives:
-    """Return the sets of scopes that satisfy all of several permissions."""
+def every_need(choices: Iterable[Alternatives | None]) -> Alternatives:
+    """Return the sets of needs that satisfy all of several permissions."""
     known = [[()] if each is None else each for each in choices]
     return list(dict.fromkeys(tuple(dict.fromkeys(chain(*chosen))) for chosen in product(*known)))

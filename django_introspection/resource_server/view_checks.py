@@ -20,6 +20,7 @@ from .protected_views import RoutedView, decorated_places, dotted_name, is_ours,
 from .token_permissions import ScopePermission, reads_token
 
 METHODS = frozenset(method.upper() for method in APIView.http_method_names)
+MAKERS = ("requires_scope", "requires_claim", "requires_step_up")
 OTHER_PACKAGES = ("oauth2_provider.contrib.rest_framework", "allauth.idp.oidc.contrib.rest_framework")
 """Packages whose permission classes know only the tokens of their own authentication classes."""
 
@@ -157,7 +158,7 @@ def _uncalled(view: RoutedView) -> list[str]:
     declared = view.declared("permission_classes")
     entries = declared if isinstance(declared, (list, tuple)) else ()
     named = [getattr(each, "__name__", "") for each in entries if not isinstance(each, type)]
-    return [name for name in named if name in ("requires_scope", "requires_claim")]
+    return [name for name in named if name in MAKERS]
 
 
 def _needs_challenge(view: RoutedView) -> bool:

@@ -1,6 +1,7 @@
 """The scope of a challenge, for any composition of permissions: it opens the view, and no shorter one does.
 
-With claims among the permissions, a challenge names a scope only if that scope alone opens the view.
+With claims among the permissions, a challenge names a scope only if that scope alone opens the view. A challenge for
+another authentication opens it with that authentication, and with its scope if it names one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from django_introspection.permissions import HasScope, requires_claim, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope, requires_step_up
 from django_introspection.protocol.token_info import TokenInfo
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.testing.challenges import parse_challenges
@@ -41,11 +42,11 @@ class PassesWithoutObject(BasePermission):
 
 
 class AnyToken(BaseAuthentication):
-    """Take the header `Authorization: a b` for a token with this scope, and the header `X-Roles` for its roles."""
+    """Take the header `Authorization: a b` for a token with this scope, `X-Roles` for its roles, `X-Acr` for `acr`."""
 
     def authenticate(self, request: Request) -> tuple[TokenUser, TokenInfo]:
-        roles = request.META.get("HTTP_X_ROLES", "").split()
-        info = TokenInfo({"sub": "1", "scope": request.META["HTTP_AUTHORIZATION"], "roles": roles})
+        roles, acr = request.META.get("HTTP_X_ROLES", "").split(), request.META.get("HTTP_X_ACR", "")
+        info = TokenInfo({"sub": "1", "scope": request.META["HTTP_AUTHORIZATION"], "roles": roles, "acr": acr})
         return TokenUser(info, issuer="https://id.example.com"), info
 
 
@@ -77,9 +78,9 @@ class Orders(APIView):
         return Response()
 
 
-def ask(classes: list[Any], scope: Any, looks: bool, roles: Any = ()) -> Response:
+def ask(classes: list[Any], scope: Any, looks: bool, roles: Any = (), acr: str = "") -> Response:
     view = Orders.as_view(permission_classes=classes, looks_at_an_object=looks)
-    headers = {"Authorization": " ".join(scope), "X-Roles": " ".join(roles)}
+    headers = {"Authorization": " ".join(scope), "X-Roles": " ".join(roles), "X-Acr": acr}
     response: Response = view(APIRequestFactory().get("/", headers=headers))
     return response
 
@@ -140,3 +141,34 @@ def test_a_challenge_names_a_scope_only_if_the_scope_alone_opens_the_view(
     assert challenge.parameters.get("error") == (None if named is None else "insufficient_scope")
     if named is not None:
         assert ask(classes, named.split(), looks, roles).status_code == 200
+
+
+STEP_UPS = st.sampled_from([requires_step_up(acr_values=["gold", "silver"]), requires_step_up(acr_values=["gold"])])
+
+
+@given(
+    st.lists(compositions(st.one_of(TOKEN_LEAVES, STEP_UPS)), min_size=1, max_size=3),
+    st.sets(st.sampled_from(SCOPES)),
+    st.sets(st.sampled_from(["seller", "other"])),
+    st.sampled_from(["", "silver", "gold"]),
+    st.booleans(),
+)
+def test_a_challenge_names_an_authentication_only_if_it_opens_the_view(
+    classes: list[Any], scope: set[str], roles: set[str], acr: str, looks: bool
+) -> None:
+    response = ask(classes, scope, looks, roles, acr)
+    if response.status_code == 200:
+        return
+    (challenge,) = parse_challenges(response["WWW-Authenticate"])
+    named = challenge.parameters.get("scope", " ".join(scope)).split()
+
+    match challenge.parameters.get("error"):
+        case None:
+            assert ask(classes, SCOPES, looks, roles, "gold").status_code == 403
+        case "insufficient_scope":
+            assert ask(classes, named, looks, roles, acr).status_code == 200
+        case error:
+            assert (response.status_code, error) == (401, "insufficient_user_authentication")
+            assert ask(classes, SCOPES, looks, roles, acr).status_code == 401
+            for each in challenge.parameters["acr_values"].split():
+                assert ask(classes, named, looks, roles, each).status_code == 200

@@ -22,13 +22,14 @@ from rest_framework.viewsets import ViewSet
 from django_introspection.authentication import IntrospectionAuthentication as Ours
 from django_introspection.check_messages import TAG
 from django_introspection.decorators import token_required
-from django_introspection.permissions import HasScope, requires_claim, requires_scope
+from django_introspection.permissions import HasScope, requires_claim, requires_scope, requires_step_up
 from tests.settings import TOKEN_INTROSPECTION
 
 from .protected import ask, protect
 
 READ = requires_scope("orders:read")
 SELLER = requires_claim("roles", "seller")
+STEP_UP = requires_step_up(max_age=300)
 RESOURCES = {"https://api.example.com/orders": {"SCOPES": ["orders:read", "orders:write"]}}
 
 
@@ -118,7 +119,7 @@ def test_an_alias_that_does_not_exist_is_an_error_at_the_place_that_names_it() -
 
 
 @pytest.mark.parametrize("authenticators", [[], [SessionAuthentication]])
-@pytest.mark.parametrize("permission", [HasScope, READ, READ & IsAuthenticated, SELLER, SELLER | READ])
+@pytest.mark.parametrize("permission", [HasScope, READ, READ & IsAuthenticated, SELLER, SELLER | READ, STEP_UP])
 def test_a_permission_that_reads_tokens_without_our_authentication_is_found(
     authenticators: Any, permission: Any
 ) -> None:
@@ -129,7 +130,7 @@ def test_a_permission_that_reads_tokens_without_our_authentication_is_found(
     assert message.obj == f"{view.__module__}.Orders"
 
 
-@pytest.mark.parametrize("maker", [requires_claim, requires_scope])
+@pytest.mark.parametrize("maker", [requires_claim, requires_scope, requires_step_up])
 def test_a_function_that_makes_a_permission_is_no_permission(maker: Any) -> None:
     view = protect(permission_classes=[IsAuthenticated, maker])
     with pytest.raises((TypeError, ValueError)):
