@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
-from inspect import iscoroutinefunction
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
-from asgiref.sync import async_to_sync
-
-from ..conf import introspection_settings
-from ..exceptions import InvalidBackend, InvalidSetting
-from ..hooks import call_hook
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import issuer_problem
-from ..setting_values import NAME
 from .base import TokenBackend
 from .diagnosis import Finding
+from .issuer_backends import Found, IssuerBackends
 from .refreshed import Refreshed
-from .registry import kind_of, token_backends
-
-logger = logging.getLogger("django_introspection")
 
 MAX_UNKNOWN = 1000
 """Issuers without an entry that are remembered, so that a token of one is not looked up each time."""
@@ -32,32 +21,21 @@ MOST_NAMED = 20
 MAX_ISSUER = 255
 """Characters of an issuer that is looked up."""
 
-Configuration = str | Mapping[str, Any]
-"""The alias of a backend, or an entry like those of BACKENDS."""
-Find = Callable[[str], Configuration | None]
-
-
-class Found(NamedTuple):
-    """The result of a look-up: no configuration, a backend, or the problem of a configuration that cannot be used."""
-
-    configuration: Configuration | None = None
-    backend: TokenBackend | None = None
-    problem: str | None = None
-
 
 class Issuers:
     """The issuers that `find` knows, with the backends of the `most` that were used last.
 
-    `audience` is that of a configuration without one. `find` gets a string that a stranger chose, and may be async. A
+    `audience` is that of a configuration without one; `timeout` are the seconds that a caller waits for a look-up which
+    another one has begun. `find` gets a string that a stranger chose, and may be async. A
     token never reaches the server of an issuer for which `find` returns None. An object `find` may have methods:
     `issuers()` returns those that it knows, `forget()` makes it look again, and `problem()` says why it cannot work.
     """
 
-    def __init__(self, alias: str, find: Callable[[str], Any], *, audience: frozenset[str], most: int) -> None:
-        self.find, self._alias, self._audience, self._most = find, alias, audience, most
-        self.place = f"{NAME}['BACKENDS'][{alias!r}]['OPTIONS']['issuers']"
-        is_async = iscoroutinefunction(find) or iscoroutinefunction(getattr(find, "__call__", None))  # noqa: B004
-        self._find: Find = async_to_sync(find) if is_async else find
+    def __init__(
+        self, alias: str, find: Callable[[str], Any], *, audience: frozenset[str], most: int, timeout: float
+    ) -> None:
+        self.find, self._timeout, self._most = find, timeout, most
+        self._backends = IssuerBackends(alias, find, audience=audience, timeout=timeout)
         self._lock = Lock()
         self._known: OrderedDict[str, _Issuer] = OrderedDict()
         self._unknown: OrderedDict[str, _Issuer] = OrderedDict()
@@ -77,9 +55,14 @@ class Issuers:
         kept = self._keep(issuer)
         found = kept.found.get()
         self._file(kept, found)
-        if found.problem is not None:
-            raise IntrospectionUnavailable("the issuer of this token has a configuration that cannot be used")
-        return found.backend
+        return _usable(found)
+
+    def backend_without_look_up(self, issuer: str, failure: IntrospectionUnavailable) -> TokenBackend | None:
+        """Return the last backend of a known issuer, while it may stand in; raises the failure otherwise."""
+        kept = self._known.get(issuer)
+        if kept is None:
+            raise failure
+        return _usable(kept.found.without_look_up(failure))
 
     def made(self) -> list[TokenBackend]:
         """Return the backends that were made for issuers and are in use."""
@@ -126,74 +109,17 @@ class Issuers:
 
     def make(self, issuer: str, entry: Mapping[str, Any]) -> TokenBackend:
         """Make the backend of an issuer from an entry like those of BACKENDS; raises InvalidBackend."""
-        alias = f"{self._alias}:{issuer}"
-        place = f"{NAME}['BACKENDS'][{alias!r}]"
-        options = entry.get("OPTIONS", {})
-        if isinstance(options, Mapping):
-            audience = {"audience": sorted(self._audience)} if self._audience else {}
-            entry = {**entry, "OPTIONS": {"issuer": issuer, **audience, **options}}
-        try:
-            if kind_of(alias, entry).is_router:
-                raise InvalidBackend("['BACKEND'] must not be a routing backend.")
-            backend = token_backends.make(alias, entry)
-            if problem := self._problem(backend, issuer):
-                backend.close()
-                raise InvalidBackend(f"{problem}.")
-        except InvalidBackend as problem:
-            raise InvalidBackend(str(problem).removeprefix(place).strip()) from None
-        backend.is_looked_up = True
-        return backend
-
-    def look_up(self, issuer: str, kept: Found) -> Found:
-        """Look up an issuer anew; `kept` is returned if its configuration is still the same."""
-        configuration: Configuration | None = {}
-        try:
-            configuration = call_hook(self.place, self._find, issuer, read=_copied, passing=(InvalidSetting,))
-            if configuration == kept.configuration and kept.problem is None:
-                return kept
-            if configuration is None:
-                return Found()
-            return Found(configuration, self._backend(issuer, configuration))
-        except InvalidSetting as problem:
-            if str(problem) != kept.problem:
-                logger.error("issuer cannot be used backend=%s issuer=%s: %s", self._alias, issuer, problem)
-            return Found(configuration, problem=str(problem))
+        return self._backends.make(issuer, entry)
 
     def _let_find_forget(self) -> None:
         forget: Callable[[], None] | None = getattr(self.find, "forget", None)
         if forget:
             forget()
 
-    def _backend(self, issuer: str, configuration: Configuration) -> TokenBackend:
-        if not isinstance(configuration, str):
-            return self.make(issuer, configuration)
-        alias = configuration
-        if alias not in introspection_settings.BACKENDS:
-            raise InvalidBackend(f"{alias!r} is not an alias of BACKENDS.")
-        backend = token_backends[alias]
-        if backend.is_router:
-            raise InvalidBackend(f"{alias!r} is a routing backend.")
-        if backend.issuer not in (None, issuer):
-            raise InvalidBackend(f"{alias!r} is the backend of another issuer.")
-        return backend
-
-    def _problem(self, backend: TokenBackend, issuer: str) -> str | None:
-        """Return why a backend that was made must not be used: two servers could speak for one issuer, for example."""
-        if backend.issuer != issuer:
-            return "['OPTIONS']['issuer'] must be the issuer that was looked up, or be left out"
-        if backend.then_ask is not None:
-            return "['OPTIONS']['then_ask'] must not be set: the token would be shown to another server"
-        if not backend.audience and not backend.accepts_any_audience:
-            return "['OPTIONS']['audience'] is required: give it here or to the routing backend, None for any audience"
-        for alias in token_backends:
-            if _identity_of(alias) == issuer:
-                return f"['OPTIONS']['issuer'] must not be the issuer of the alias {alias!r}: return this alias instead"
-        return None
-
     def _keep(self, issuer: str) -> _Issuer:
         with self._lock:
             issuers = self._known if issuer in self._known else self._unknown
-            kept = issuers.setdefault(issuer, _Issuer(self, issuer))
+            kept = issuers.setdefault(issuer, _Issuer(self._backends, issuer, self._timeout))
             issuers.move_to_end(issuer)
             if len(self._unknown) > MAX_UNKNOWN:
                 self._unknown.popitem(last=False)
@@ -226,10 +152,12 @@ class Issuers:
 class _Issuer:
     """One issuer, and its backend if there is one. Once retired it serves the requests that have it, and is closed."""
 
-    def __init__(self, issuers: Issuers, issuer: str) -> None:
+    def __init__(self, backends: IssuerBackends, issuer: str, timeout: float) -> None:
         self.issuer, self.is_retired = issuer, False
-        self._issuers, self._last = issuers, Found()
-        self.found = Refreshed(self._look_up, may_stand_in=lambda found: found.configuration is not None)
+        self._backends, self._last = backends, Found()
+        self.found = Refreshed(
+            self._look_up, may_stand_in=lambda found: found.configuration is not None, timeout=timeout
+        )
 
     @property
     def own(self) -> TokenBackend | None:
@@ -243,7 +171,7 @@ class _Issuer:
             own.close()
 
     def _look_up(self) -> Found:
-        found = self._issuers.look_up(self.issuer, self._last)
+        found = self._backends.look_up(self.issuer, self._last)
         if found is not self._last:
             self.close()
             self._last = found
@@ -255,18 +183,7 @@ def _may_be_issuer(issuer: str) -> bool:
     return 0 < len(issuer) <= MAX_ISSUER and issuer_problem(issuer, insecure_http=True) is None
 
 
-def _copied(configuration: Any) -> Configuration | None:
-    """Return a copy of a configuration, to compare the next one with it; raises TypeError."""
-    if configuration is None or isinstance(configuration, str):
-        return configuration
-    if not isinstance(configuration, Mapping):
-        raise TypeError("it must be None, an alias of BACKENDS or a dictionary like an entry of BACKENDS")
-    return deepcopy(dict(configuration))
-
-
-def _identity_of(alias: str) -> str | None:
-    try:
-        backend = token_backends[alias]
-    except InvalidSetting:  # the checks report it, and it answers for nobody
-        return None
-    return None if backend.is_router else backend.identity_issuer
+def _usable(found: Found) -> TokenBackend | None:
+    if found.problem is not None:
+        raise IntrospectionUnavailable("the issuer of this token has a configuration that cannot be used")
+    return found.backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from asgiref.sync import sync_to_async
@@ -11,6 +12,7 @@ from ..conf import introspection_settings
 from ..outbound.steps import arun, run
 from ..protocol.answer import Answer
 from ..protocol.error_reports import conceal_locals
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import claimed_issuer, has_jose_header
 from ..protocol.presented import Presented
 from ..setting_values import did_you_mean
@@ -18,6 +20,7 @@ from .base import TokenBackend
 from .diagnosis import Finding
 from .issuers import Issuers
 from .options import Options
+from .refreshed import TIMEOUT
 from .registry import token_backends
 from .route import ask_route
 
@@ -47,7 +50,8 @@ class RoutingBackend(TokenBackend):
             if problem := getattr(find, "problem", lambda: None)():
                 raise options.invalid("issuers", problem)
             most = options.whole_number("max_issuers", MAX_ISSUERS)
-            self.looked_up = Issuers(self.alias, find, audience=self.audience, most=most)
+            self._timeout = options.seconds("timeout", TIMEOUT)
+            self.looked_up = Issuers(self.alias, find, audience=self.audience, most=most, timeout=self._timeout)
         self._issuers = options.aliases("issuers")
         prefixes = options.aliases("prefixes")
         self._prefixes = sorted(prefixes.items(), key=lambda item: len(item[0]), reverse=True)
@@ -72,15 +76,21 @@ class RoutingBackend(TokenBackend):
     def route(self, token: str) -> Sequence[TokenBackend]:
         """Return the backends that a token may be shown to, in order; none for a JWT of another issuer."""
         if self.looked_up is not None and has_jose_header(token):
-            backend = self.looked_up.backend_of(claimed_issuer(token) or "")
-            if backend is not None:
-                return (backend,)
-        return tuple(token_backends[alias] for alias in self._choose(token))
+            return self._chosen(self.looked_up.backend_of(claimed_issuer(token) or ""), token)
+        return self._chosen(None, token)
 
     @conceal_locals
     async def aroute(self, token: str) -> Sequence[TokenBackend]:
         """Return like `route`, with a look-up off the event loop."""
-        return self.route(token) if self._is_known_now(token) else await sync_to_async(self.route)(token)
+        if self.looked_up is None or self._is_known_now(token):
+            return self.route(token)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await sync_to_async(self.route)(token)
+        except TimeoutError:  # the thread that all tasks may share hangs
+            failure = IntrospectionUnavailable(f"a look-up takes more than {self._timeout:g} s")
+        backend = self.looked_up.backend_without_look_up(claimed_issuer(token) or "", failure)
+        return self._chosen(backend, token)
 
     @conceal_locals
     def known_route(self, token: str) -> Sequence[TokenBackend]:
@@ -129,6 +139,11 @@ class RoutingBackend(TokenBackend):
             yield Finding.ok(f"it chooses from {', '.join(self.choices)}")
         if self.looked_up is not None:
             yield self.looked_up.diagnose()
+
+    def _chosen(self, looked_up: TokenBackend | None, token: str) -> Sequence[TokenBackend]:
+        if looked_up is not None:
+            return (looked_up,)
+        return tuple(token_backends[alias] for alias in self._choose(token))
 
     def _choose(self, token: str) -> Iterable[str]:
         if has_jose_header(token):

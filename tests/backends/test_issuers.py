@@ -341,6 +341,88 @@ def test_known_issuers_do_not_wait_for_a_look_up_that_hangs(
     assert ends == [True], "the look-up that hung ended after the request of the other thread"
 
 
+SOON = 0.1
+"""The timeout of a look-up that hangs."""
+
+
+class Hanging:
+    """A look-up that hangs for strangers until it may go on, and then knows them."""
+
+    def __init__(self, *hanging: str) -> None:
+        self.hanging, self.asked = set(hanging), list[str]()
+        self.hangs, self.may_go_on = threading.Event(), threading.Event()
+
+    def __call__(self, issuer: str) -> Any:
+        self.asked.append(issuer)
+        if issuer in self.hanging:
+            self.hangs.set()
+            self.may_go_on.wait(timeout=20)
+        return {"BACKEND": JWT}
+
+
+def test_threads_wait_for_a_hanging_look_up_until_its_timeout(settings: Any, alpha: MisbehavingServer) -> None:
+    find = Hanging(alpha.origin)
+    settings.TOKEN_INTROSPECTION = routing(find, timeout=SOON)
+    token = access_token(alpha.origin)
+
+    def is_unavailable(_: int) -> bool:
+        with pytest.raises(IntrospectionUnavailable, match="a look-up takes more than 0.1 s"):
+            introspect(token)
+        return True
+
+    with ThreadPoolExecutor(9) as threads:
+        first = threads.submit(introspect, token)
+        try:
+            assert find.hangs.wait(timeout=20)
+            assert all(threads.map(is_unavailable, range(8)))
+            assert not first.done()
+        finally:
+            find.may_go_on.set()
+        assert first.result(timeout=20)
+    assert introspect(token)
+    assert find.asked == [alpha.origin]
+
+
+def test_tasks_wait_for_a_hanging_look_up_until_its_timeout(
+    settings: Any, alpha: MisbehavingServer, beta: MisbehavingServer, clock: Clock
+) -> None:
+    find = Hanging(alpha.origin)
+    settings.TOKEN_INTROSPECTION = routing(find, timeout=SOON)
+    hanging, known = access_token(alpha.origin), access_token(beta.origin, name="two")
+    assert introspect(known)
+    clock.now += KEPT_FOR
+
+    async def answers() -> list[Any]:
+        tokens = [hanging] * 8 + [known]
+        return await asyncio.gather(*map(aintrospect, tokens), return_exceptions=True)
+
+    try:
+        *refused, accepted = asyncio.run(answers())
+    finally:
+        find.may_go_on.set()
+    assert [type(each) for each in refused] == [IntrospectionUnavailable] * 8
+    assert accepted["iss"] == beta.origin, "a known issuer does not wait for the thread that hangs"
+    assert find.asked == [beta.origin, alpha.origin]
+
+
+@CALLS
+def test_a_coroutine_function_that_hangs_is_cancelled(call: Any, settings: Any) -> None:
+    cancelled: list[str] = []
+
+    async def find(issuer: str) -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(issuer)
+            raise
+
+    settings.TOKEN_INTROSPECTION = routing(find, timeout=SOON)
+
+    with pytest.raises(IntrospectionUnavailable):
+        call(access_token(STRANGER))
+    assert cancelled == [STRANGER]
+
+
 def test_a_bounded_number_of_issuers_is_kept_and_the_last_used_stay(
     settings: Any, alpha: MisbehavingServer, beta: MisbehavingServer
 ) -> None:
@@ -622,6 +704,7 @@ def test_two_settings_are_refused_at_start_up(settings: Any) -> None:
         ({"issuers": "tests.nowhere.find"}, r"\['issuers'\] cannot be imported \(ModuleNotFoundError\)"),
         ({"issuers": 7}, r"\['issuers'\] must be a function, its dotted path, or a dictionary"),
         ({"issuers": "tests.settings.AUDIENCE"}, r"\['issuers'\] must be a function"),
+        ({"timeout": 0}, r"\['timeout'\] must be a positive number of seconds"),
         ({"max_issuers": 0}, r"\['max_issuers'\] must be a whole number, 1 or more"),
     ):
         settings.TOKEN_INTROSPECTION = routing(dict, **{"issuers": {}.get, **options})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ...backends.issuers import Issuers
+from ...backends.refreshed import TIMEOUT
 from ...backends.registry import token_backends
 from ...backends.routing import RoutingBackend
 from ...exceptions import InvalidSetting
@@ -24,4 +25,4 @@ def routers() -> list[Issuers]:
 
 def routers_or_stand_in() -> list[Issuers]:
     """Return the same, or one that no alias has: rows may be written before the settings name the table."""
-    return routers() or [Issuers("default", find, audience=frozenset(), most=1)]
+    return routers() or [Issuers("default", find, audience=frozenset(), most=1, timeout=TIMEOUT)]
