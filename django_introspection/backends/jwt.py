@@ -99,7 +99,9 @@ class JWTBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, fetch the keys and compare the clocks, without the kept keys."""
-        return diagnose_keys(self._url, self._exchange, self._algorithms, self._transport, self.timeout)
+        return diagnose_keys(
+            self._url, self._exchange, self._algorithms, self._transport, timeout=self.timeout, issuer=self.issuer
+        )
 
     def close(self) -> None:
         """Close the connections, unless another backend needs them for the same keys."""

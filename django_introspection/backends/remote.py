@@ -118,8 +118,8 @@ class RemoteBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, authenticate, ask and compare the clocks, without kept answers and counted failures."""
-        endpoint = self._endpoint
-        return diagnose(self._url, endpoint.exchange, endpoint.read, self._transport, self.timeout)
+        ask, read = self._endpoint.exchange, self._endpoint.read
+        return diagnose(self._url, ask, read, self._transport, timeout=self.timeout, issuer=self.issuer)
 
     def close(self) -> None:
         """Close the connections."""

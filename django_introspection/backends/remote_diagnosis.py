@@ -14,7 +14,7 @@ from ..conf import introspection_settings
 from ..outbound.deadline import deadline
 from ..outbound.jwks import read_keys, signing_algorithms
 from ..outbound.steps import Steps, run
-from ..outbound.transport import Reply, Transport
+from ..outbound.transport import Reply, Transport, Unreachable, host_of
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
@@ -38,10 +38,12 @@ def diagnose(
     ask: Callable[[Presented], Steps[Reply]],
     read: Callable[[Reply], Answer],
     transport: Transport,
+    *,
     timeout: float,
+    issuer: str | None,
 ) -> Iterator[Finding]:
     """Try to find, reach and ask an introspection endpoint; each try takes no longer than `timeout` seconds."""
-    reached = reach(address, transport, timeout)
+    reached = reach(address, transport, timeout, issuer)
     yield reached
     if reached.severity != Severity.ERROR:
         yield from question(ask, read, timeout)
@@ -52,10 +54,12 @@ def diagnose_keys(
     fetch: Callable[[], Steps[Reply]],
     algorithms: Iterable[str],
     transport: Transport,
+    *,
     timeout: float,
+    issuer: str | None,
 ) -> Iterator[Finding]:
     """Try to find, reach and read the keys of an issuer, some of which must be for one of the algorithms."""
-    reached = reach(address, transport, timeout)
+    reached = reach(address, transport, timeout, issuer)
     yield reached
     if reached.severity == Severity.ERROR:
         return
@@ -65,9 +69,8 @@ def diagnose_keys(
             reply = run(fetch())
         keys, received = read_keys(reply), time.time()
     except IntrospectionUnavailable as problem:
-        yield Finding.error(
-            f"the keys cannot be had: {problem}", "Check 'jwks_uri', or the jwks_uri in the issuer's metadata."
-        )
+        mend = "Check 'jwks_uri', or the jwks_uri in the issuer's metadata."
+        yield Finding.error(f"the keys cannot be had: {problem}", _mend_way(problem, transport) or mend)
         return
     usable = [key for key in keys if not key.algorithms.isdisjoint(algorithms)]
     if usable:
@@ -83,16 +86,31 @@ def diagnose_keys(
     yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 
-def reach(address: Callable[[], Steps[str]], transport: Transport, timeout: float) -> Finding:
-    """Find an address out and connect to it, or to the proxy."""
+def reach(address: Callable[[], Steps[str]], transport: Transport, timeout: float, issuer: str | None) -> Finding:
+    """Find an address out and connect to it, or to the proxy; `issuer` is the one whose metadata names the address."""
     try:
         with deadline(timeout):
             url = run(address())
     except IntrospectionUnavailable as problem:
-        return Finding.error(
-            f"the address cannot be found out: {problem}", "Check 'issuer', or set the address itself."
+        if isinstance(problem, Unreachable) and issuer is not None:
+            connected = connect(issuer, transport, timeout)
+            if connected.severity == Severity.ERROR:  # it says what is wrong more exactly
+                return connected
+        mend = (
+            "Compare 'issuer' with the issuer that the metadata of your server names: a slash at its end counts. "
+            "If there is no metadata, set the address itself."
         )
+        return Finding.error(f"the metadata cannot be read: {problem}", _mend_way(problem, transport) or mend)
     return connect(url, transport, timeout)
+
+
+def _mend_way(problem: IntrospectionUnavailable, transport: Transport) -> str:
+    """Return what to do about a server that does not reply, and "" about one that does."""
+    if not isinstance(problem, Unreachable):
+        return ""
+    proxy = transport.proxy_url
+    check = "Check that the server runs"
+    return f"{check}." if proxy is None else f"{check}, and that the proxy {host_of(proxy)} reaches it."
 
 
 def connect(url: str, transport: Transport, timeout: float) -> Finding:
@@ -160,7 +178,8 @@ def question(
     except IntrospectionUnavailable as problem:
         yield Finding.error(str(problem), "Requests with a token get 503 until the server answers.")
     else:
-        yield said_active() if answer else Finding.ok("the credentials are good, and a random token is inactive")
+        # Not that the credentials are right: authentik answers so to wrong ones as well.
+        yield said_active() if answer else Finding.ok("the question is not refused, and a random token is inactive")
         yield latency(seconds, timeout)
         yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 

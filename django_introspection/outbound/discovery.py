@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
+from ..protocol.explanation import quoted
 from ..protocol.identifiers import endpoint_problem, on_host_of
 from ..protocol.strict_json import parse_json_object
 from .renewal import Fetched, Renewable
 from .steps import Steps
-from .transport import Reply, Request, Transport
+from .transport import AWAY, Reply, Request, Transport, Unreachable
 
 FRESH = 60 * 60
 """Seconds after which the document is fetched again."""
@@ -22,6 +23,10 @@ RETRY = 5
 
 Endpoints = Mapping[str, str]
 """URLs by the names that the metadata gives them."""
+
+
+class ServerAway(InvalidResponse):
+    """A proxy answers that the server behind it is down."""
 
 
 class Discovery:
@@ -48,17 +53,22 @@ class Discovery:
         of a proxy are common there. If a connection fails, the server is down, and no other place is tried.
         """
         needed, found, said = tuple(self._needed), dict[str, str](), list[str]()
+        is_away = True
         for url in metadata_urls(self._issuer):
             try:
                 metadata = read_metadata((yield from self._transport.exchange(partial(Request.get, url))), self._issuer)
             except InvalidResponse as problem:
                 said.append(f"{url}: {problem}")
+                is_away = is_away and isinstance(problem, ServerAway)
                 continue
+            is_away = False
             usable, problems = self._usable(metadata, needed)
             found = {**usable, **found}
             if found.keys() >= set(needed):
                 return Fetched(found, FRESH, math.inf)
             said.append(f"{url}: {', '.join(problems)}")
+        if is_away:
+            raise Unreachable(f"the server of the issuer is away: {'; '.join(said)}")
         missing = ", ".join(sorted(set(needed) - found.keys()))
         raise IntrospectionUnavailable(f"no {missing} is found in the metadata of the issuer: {'; '.join(said)}")
 
@@ -90,7 +100,7 @@ def metadata_urls(issuer: str) -> tuple[str, ...]:
 def read_metadata(reply: Reply, issuer: str) -> Mapping[str, Any]:
     """Read the document of an issuer, which must name exactly this one (RFC 8414 §3.3); raises InvalidResponse."""
     if reply.status != 200:
-        raise InvalidResponse(f"status {reply.status}")
+        raise (ServerAway if reply.status in AWAY else InvalidResponse)(f"status {reply.status}")
     if reply.is_packed:
         raise InvalidResponse("the document is encoded although identity was asked")
     try:
@@ -98,5 +108,5 @@ def read_metadata(reply: Reply, issuer: str) -> Mapping[str, Any]:
     except ValueError as problem:
         raise InvalidResponse(f"the document {problem}") from None
     if metadata.get("issuer") != issuer:
-        raise InvalidResponse("the document is that of another issuer")
+        raise InvalidResponse(f"the document is that of another issuer, {quoted([metadata.get('issuer')])}")
     return metadata

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from threading import Lock
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpcore2
 import httpx2
@@ -27,14 +27,15 @@ from .sync_transport import open_pool
 _FAILURES = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
+    httpcore2.ProxyError,
     httpcore2.TimeoutException,
     httpcore2.UnsupportedProtocol,
 )
 _STALE = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
 """Errors of a kept connection that the server has closed meanwhile: worth one more try."""
-_UNCONNECTED = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
-_PASSING = frozenset({502, 503, 504})
-"""The statuses of a server behind a proxy while it restarts: worth one more try."""
+_UNCONNECTED = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.ProxyError)
+AWAY = frozenset({502, 503, 504})
+"""The statuses of a proxy whose server is down or restarts: worth one more try."""
 _RETRY_PAUSE = 0.05
 """Seconds."""
 _ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -78,7 +79,11 @@ class Reply:
         return self.headers.get("content-encoding", "identity").lower() != "identity"
 
 
-class Unconnected(IntrospectionUnavailable):
+class Unreachable(IntrospectionUnavailable):
+    """The server did not reply: it is down, or something on the way to it is."""
+
+
+class Unconnected(Unreachable):
     """No connection to the server came about, so it has heard nothing."""
 
 
@@ -133,7 +138,7 @@ class Transport:
             if not seconds_left():
                 raise
         else:
-            if reply.status not in _PASSING or "retry-after" in reply.headers:
+            if reply.status not in AWAY or "retry-after" in reply.headers:
                 return reply
         yield from Pause(_RETRY_PAUSE)
         return (yield from self.send(request()))
@@ -217,7 +222,7 @@ class _Send(Step[Reply]):
             except _STALE:
                 return self._transport.send_now(self._http_request())
         except _FAILURES as error:
-            raise _unavailable(error) from None
+            raise self._unreachable(error) from None
 
     async def arun(self) -> Reply:
         if is_short_lived(asyncio.get_running_loop()):
@@ -229,7 +234,14 @@ class _Send(Step[Reply]):
                 except _STALE:
                     return await self._transport.send_on_loop(self._http_request())
         except (*_FAILURES, TimeoutError) as error:
-            raise _unavailable(error) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        """Name the failure by its type and the status of a proxy: messages and frames could hold what was sent."""
+        kind = Unconnected if isinstance(error, _UNCONNECTED) else Unreachable
+        proxy = self._transport.proxy_url
+        way = "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc}"
+        return kind(f"{host_of(self._request.url)} cannot be reached{way}: {type(error).__name__}{_status(error)}")
 
     def _http_request(self) -> httpcore2.Request:
         request, left = self._request, seconds_left()
@@ -270,6 +282,17 @@ class _LoopPool:
 
 _closing: set[asyncio.Future[None]] = set()
 """Tasks that close connections: an event loop alone would not keep them."""
+
+
+def _status(error: Exception) -> str:
+    """Return the status by which a proxy refuses to connect, with which the message begins."""
+    status = str(error)[:3] if isinstance(error, httpcore2.ProxyError) else ""
+    return f" {status}" if status.isdigit() else ""
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL for people, with the port if the URL names one."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 @lru_cache(maxsize=128)
@@ -315,9 +338,3 @@ def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLConte
 def _default_context() -> ssl.SSLContext:
     """Return the context that most transports share: to read the machine's authorities takes 40 ms."""
     return httpx2.create_ssl_context(trust_env=False)
-
-
-def _unavailable(error: Exception) -> IntrospectionUnavailable:
-    """Name the failure by its type alone: the message or the frames could hold what was sent."""
-    kind = Unconnected if isinstance(error, _UNCONNECTED) else IntrospectionUnavailable
-    return kind(f"the authorization server cannot be reached: {type(error).__name__}")

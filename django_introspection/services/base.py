@@ -56,7 +56,7 @@ class Service(ABC):
 
     def diagnose(self) -> Iterator[Finding]:
         """Try for real whether the server is reached and issues a token, and yield what is found."""
-        reached = reach(self._endpoint.url, self._connection.transport, self.timeout)
+        reached = reach(self._endpoint.url, self._connection.transport, self.timeout, self._issuer)
         yield reached
         if reached.severity != Severity.ERROR:
             yield self._tried()
@@ -86,17 +86,17 @@ class Service(ABC):
             raise
 
     def _take_endpoint(self, options: Options) -> TokenEndpoint:
-        issuer, insecure_http = options.string("issuer"), self._connection.insecure_http
+        self._issuer, insecure_http = options.string("issuer"), self._connection.insecure_http
         token_url = options.url("token_url", insecure_http=insecure_http)
         if token_url is None:
-            require_discovery(options, issuer, "token_url", insecure_http=insecure_http)
-        discovery = self._connection.discovery(issuer)
+            require_discovery(options, self._issuer, "token_url", insecure_http=insecure_http)
+        discovery = self._connection.discovery(self._issuer)
 
         def url() -> Steps[str]:
             return token_url or (yield from discovery.endpoint("token_endpoint"))
 
         method = options.choice("auth_method", METHODS)
-        authentication = take_authentication(options, method, options.string("client_id"), issuer)
+        authentication = take_authentication(options, method, options.string("client_id"), self._issuer)
         return TokenEndpoint(self._connection.transport, url, authentication)
 
 

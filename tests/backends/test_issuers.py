@@ -366,7 +366,7 @@ def test_threads_wait_for_a_hanging_look_up_until_its_timeout(settings: Any, alp
     token = access_token(alpha.origin)
 
     def is_unavailable(_: int) -> bool:
-        with pytest.raises(IntrospectionUnavailable, match="a look-up takes more than 0.1 s"):
+        with pytest.raises(IntrospectionUnavailable, match=r"a look-up takes more than 0\.1 s"):
             introspect(token)
         return True
 

@@ -87,7 +87,7 @@ def test_a_server_that_works_is_asked_about_tokens_of_the_right_shape(settings: 
 
     assert [severity for severity, _ in found] == ["ok"] * 4
     assert found[0][1].endswith("takes connections (plain http)")
-    assert found[1][1] == "the credentials are good, and a random token is inactive"
+    assert found[1][1] == "the question is not refused, and a random token is inactive"
     assert found[2][1].startswith("an answer takes ")
     assert found[3][1] == "the clocks agree"
     assert len(tokens) == 2
@@ -172,14 +172,67 @@ def test_a_certificate_is_judged_by_the_authority_that_is_configured(settings: A
     assert unverified[0][1].endswith("certificate not verified)")
 
 
+def discovering(issuer: str, **options: Any) -> dict[str, Any]:
+    """Return settings that name the issuer, whose metadata names the endpoint."""
+    own = {"issuer": issuer, "client_id": "orders-api", "client_secret": CLIENT_SECRET, **options}
+    return {"BACKENDS": {"default": {"BACKEND": "django_introspection.backends.RemoteBackend", "OPTIONS": own}}}
+
+
+def test_an_issuer_that_is_down_is_named_by_its_host(settings: Any) -> None:
+    with refusing_url() as url:
+        place = urlsplit(url).netloc
+        found = diagnose(settings, discovering(url))
+
+    assert found == [("error", f"{place} takes no connection: ConnectionRefusedError")]
+
+
+def test_an_issuer_whose_proxy_is_down_is_not_blamed(settings: Any) -> None:
+    with refusing_url() as url:
+        place = urlsplit(url).netloc
+        found = diagnose(settings, discovering("https://id.example.com", proxy=f"http://us:secret@{place}"))
+
+    assert found == [("error", f"the proxy {place} takes no connection: ConnectionRefusedError")]
+
+
+def test_a_proxy_that_does_not_reach_the_issuer_is_named(settings: Any) -> None:
+    with MisbehavingServer() as proxy:  # which knows no CONNECT
+        place = urlsplit(proxy.origin).netloc
+        settings.TOKEN_INTROSPECTION = discovering("https://id.example.com", proxy=proxy.origin)
+        (finding,) = token_backends["default"].diagnose()
+
+    through = f"id.example.com cannot be reached through the proxy {place}"
+    assert finding.what == f"the metadata cannot be read: {through}: ProxyError 501"
+    assert finding.mend == f"Check that the server runs, and that the proxy {place} reaches it."
+
+
+def test_an_issuer_that_is_down_behind_its_own_proxy_is_not_a_wrong_issuer(settings: Any) -> None:
+    with MisbehavingServer("status", code=502) as server:
+        settings.TOKEN_INTROSPECTION = discovering(server.origin)
+        (finding,) = token_backends["default"].diagnose()
+
+    assert finding.what.startswith("the metadata cannot be read: the server of the issuer is away: ")
+    assert finding.mend == "Check that the server runs."
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_issuer_of_the_metadata_is_shown_if_it_differs(slash: str, settings: Any) -> None:
+    with MisbehavingServer() as server:
+        other = server.origin + ("" if slash else "/")
+        document = {"issuer": other, "introspection_endpoint": server.url}
+        server.behave("body", at=OAUTH, content=json.dumps(document).encode())
+        settings.TOKEN_INTROSPECTION = discovering(server.origin + slash)
+        (finding,) = token_backends["default"].diagnose()
+
+    assert f"the document is that of another issuer, '{other}'" in finding.what
+    assert "a slash at its end counts" in finding.mend
+
+
 def test_an_issuer_that_does_not_say_where_to_ask_is_said(settings: Any) -> None:
     with MisbehavingServer("status", code=404) as server:
-        options = {"issuer": server.url, "client_id": "orders-api", "client_secret": CLIENT_SECRET}
-        backend = {"BACKEND": "django_introspection.backends.RemoteBackend", "OPTIONS": options}
-        found = diagnose(settings, {"BACKENDS": {"default": backend}})
+        found = diagnose(settings, discovering(server.url))
 
     assert [severity for severity, _ in found] == ["error"]
-    assert found[0][1].startswith("the address cannot be found out: no introspection_endpoint is found in")
+    assert found[0][1].startswith("the metadata cannot be read: no introspection_endpoint is found in")
 
 
 @pytest.fixture

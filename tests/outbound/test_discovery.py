@@ -119,7 +119,11 @@ SOMETHING_ELSE: dict[str, tuple[str, dict[str, Any], str]] = {
     "busy": ("status", {"code": 503, "headers": ("Retry-After: 9",)}, "status 503"),
     "HTML": ("body", {"content": b"<!doctype html>", "content_type": "text/html"}, "the document is not JSON"),
     "list": ("body", {"content": b"[]"}, "the document is not a JSON object"),
-    "another issuer": ("json", {"issuer": "https://other.example"}, "the document is that of another issuer"),
+    "another issuer": (
+        "json",
+        {"issuer": "https://other.example"},
+        "the document is that of another issuer, 'https://other.example'",
+    ),
     "packed": ("plain body that claims to be packed", {}, "the document is encoded although identity was asked"),
     "huge": ("body over the limit", {}, "the response is too large"),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
-from django_introspection.exceptions import InvalidBackend
-from tests.misbehaving.server import CERTIFICATE, PATH, MisbehavingServer
+from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
+from tests.misbehaving.server import CERTIFICATE, PATH, MisbehavingServer, refusing_url, remote_settings
 from tests.outbound.proxies import Proxy
 
 CALLS = [introspect, async_to_sync(aintrospect)]
@@ -57,6 +58,34 @@ def test_headers_go_with_every_request_and_host_takes_the_place_of_the_usual_one
         assert request.headers.get_all("Host") == ["id.example.com"]
         assert request.headers["X-Tenant"] == "one"
         assert request.headers["Authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("call", CALLS, ids=["sync", "async"])
+@pytest.mark.parametrize("through_proxy", [False, True], ids=["direct", "proxy"])
+def test_a_server_that_is_down_is_named_without_credentials_and_query(
+    settings: Any, through_proxy: bool, call: Any
+) -> None:
+    with refusing_url() as url:
+        place = urlsplit(url).netloc
+        options = {"proxy": f"http://user:{SECRET}@{place}"} if through_proxy else {}
+        target = "https://id.example.com:8443/introspect" if through_proxy else url
+        settings.TOKEN_INTROSPECTION = remote_settings(f"{target}?tenant={SECRET}", **options)
+
+        with pytest.raises(IntrospectionUnavailable) as raised:
+            call("a-token")
+
+    reached = f"id.example.com:8443 cannot be reached through the proxy {place}" if through_proxy else f"{place} cannot"
+    assert str(raised.value).startswith(reached)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=["sync", "async"])
+def test_a_proxy_that_refuses_to_connect_is_an_outage(settings: Any, call: Any) -> None:
+    with MisbehavingServer() as proxy:  # which knows no CONNECT
+        settings.TOKEN_INTROSPECTION = remote_settings("https://id.example.com/introspect", proxy=proxy.origin)
+
+        with pytest.raises(IntrospectionUnavailable, match=r"ProxyError 501$"):
+            call("a-token")
 
 
 WRONG: dict[str, dict[str, Any]] = {

@@ -46,3 +46,15 @@ def test_a_wrong_secret_is_named(setup: Setup, fake: FakeServer, settings: Any) 
 
     assert "refuses" in error
     assert "a-secret-that-is-wrong" not in error
+
+
+def test_the_doctor_does_not_praise_credentials_that_authentik_hides(fake: FakeServer, settings: Any) -> None:
+    """authentik answers alike to right and wrong credentials."""
+    (setup,) = shapes.load("authentik").setups
+    fake.play(shapes.load("authentik"))
+    said = []
+    for changes in ({}, {"client_secret": "a-secret-that-is-wrong"}):
+        use(settings, fake, setup, **changes)
+        said.append([finding.what for finding in token_backends["default"].diagnose()][1])
+
+    assert said == ["the question is not refused, and a random token is inactive"] * 2
