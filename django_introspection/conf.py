@@ -27,6 +27,7 @@ from .setting_values import (
     invalid_setting,
     is_whole_number,
     one_of,
+    read_metadata,
 )
 
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
@@ -181,6 +182,15 @@ class Settings:
     def MEMBERS(self) -> Callable[..., Mapping[str, Any]] | None:
         """The function that adds members to an answer, depending on the caller."""
         return None if self.values.get("MEMBERS") is None else self._function("MEMBERS")
+
+    @cached_property
+    def METADATA(self) -> Mapping[str, Any]:
+        """The further members of the metadata document of this authorization server (RFC 8414 §2)."""
+        members = read_metadata(self.values.get("METADATA", {}), "METADATA")
+        if "authorization_endpoint" in members and "response_types_supported" not in members:
+            problem = "must have response_types_supported beside authorization_endpoint (RFC 8414 §2)"
+            raise invalid_setting("METADATA", problem=problem)
+        return members
 
     @cached_property
     def THROTTLE(self) -> Throttle:

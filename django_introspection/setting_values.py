@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from .exceptions import InvalidSetting
-from .protocol.identifiers import resource_problem
+from .protocol.identifiers import endpoint_problem, resource_problem
 from .protocol.paths import has_several_readings, merge_slashes
 from .protocol.presented import SCHEMES, are_schemes
 from .protocol.scope import is_scope_token, parse_scope
@@ -34,6 +36,7 @@ class Resource(NamedTuple):
     is_default: bool
     takes_jwt: bool
     name: str | None = None
+    metadata: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
     def read(cls, identifier: Any, entry: Any) -> Resource:
@@ -41,7 +44,7 @@ class Resource(NamedTuple):
         if not isinstance(identifier, str) or resource_problem(identifier):
             raise invalid_setting("RESOURCES", problem="must have absolute URIs without fragment as keys")
         place = ("RESOURCES", identifier)
-        check_keys(entry, ("SCOPES", "DEFAULT", "FORMAT", "NAME"), *place)
+        check_keys(entry, ("SCOPES", "DEFAULT", "FORMAT", "NAME", "METADATA"), *place)
         scopes, is_default, name = entry.get("SCOPES", ()), entry.get("DEFAULT", False), entry.get("NAME")
         if not isinstance(scopes, (list, tuple)) or not all(map(is_scope_token, scopes)):
             raise invalid_setting(*place, "SCOPES", problem="must be a list of scope tokens")
@@ -51,7 +54,8 @@ class Resource(NamedTuple):
             raise invalid_setting(*place, "FORMAT", problem=one_of(TOKEN_FORMATS))
         if name is not None and (not isinstance(name, str) or not name):
             raise invalid_setting(*place, "NAME", problem="must be a string that is not empty")
-        return cls(frozenset(scopes), is_default, entry.get("FORMAT") == "jwt", name)
+        metadata = read_metadata(entry.get("METADATA", {}), *place, "METADATA")
+        return cls(frozenset(scopes), is_default, entry.get("FORMAT") == "jwt", name, metadata)
 
 
 class ProtectedPath(NamedTuple):
@@ -190,6 +194,35 @@ def unknown_keys(unknown: Iterable[Any], known: Iterable[str]) -> str:
     """Return the problem of keys that do not exist, each with the known key that its author may have meant."""
     named = ", ".join(f"{key!r}{did_you_mean(key, known)}" for key in sorted(unknown, key=repr))
     return f"has unknown keys: {named}"
+
+
+def read_metadata(members: Any, *place: str) -> Mapping[str, Any]:
+    """Read further members of a metadata document (RFC 8414 §2, RFC 9728 §2); raises InvalidSetting.
+
+    `signed_metadata` is refused, because its claims take precedence over the members that this server decides.
+    """
+    if not isinstance(members, Mapping) or not all(isinstance(name, str) and name for name in members):
+        raise invalid_setting(*place, problem="must be a dictionary with the names of members as keys")
+    try:
+        copy: Mapping[str, Any] = json.loads(json.dumps(dict(members), allow_nan=False))
+    except (TypeError, ValueError):
+        raise invalid_setting(*place, problem="must have values that JSON can hold") from None
+    for name, value in copy.items():
+        if problem := _metadata_problem(name, value):
+            raise invalid_setting(*place, name, problem=problem)
+    return MappingProxyType(copy)
+
+
+def _metadata_problem(name: str, value: Any) -> str | None:
+    if name == "signed_metadata":
+        return "is not supported: it would replace other members"
+    if value in (None, "", [], {}):
+        return "must not be empty (RFC 8414 §3.2)"
+    if name.endswith("_endpoint") or name == "jwks_uri":
+        return endpoint_problem(value if isinstance(value, str) else "")
+    if name.endswith("_signing_alg_values_supported") and "none" in (value if isinstance(value, list) else [value]):
+        return "must not name the algorithm 'none'"
+    return None
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:

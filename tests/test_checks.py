@@ -97,6 +97,7 @@ SPEAKING = {
     "E034": several(BY_NAME, default={"issuer": SERVER}, b={"issuer": "https://beta.example"}),
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
+    "E070": {"ISSUER": ISSUER, "METADATA": {"token_endpoint": "https://evil.example/token"}},
     "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 ELSEWHERE = {

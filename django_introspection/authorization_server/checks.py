@@ -17,14 +17,16 @@ from ..check_messages import TAG, Messages, error, of_valid_settings, warning
 from ..conf import introspection_settings, setting_problem
 from ..exceptions import IntrospectionUnavailable, InvalidSetting
 from ..models import AuthMethod
+from ..protocol.metadata import contradictions
 from ..setting_values import NAME
 from .client_sources import client_sources, orphaned_policies
+from .metadata import decided_members
 from .views.introspect import IntrospectView
 
 
 def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
-    for check in (check_client_sources, check_urls):
+    for check in (check_client_sources, check_urls, check_metadata):
         checks.register(check, TAG)
     for deploy_check in (check_issuer, check_client_policy, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
@@ -52,6 +54,16 @@ def check_urls(**_: Any) -> Iterator[checks.CheckMessage]:
     elif not _is_routed("introspection_well_known:authorization-server"):
         text = "It does not include django_introspection.well_known_urls: clients cannot find the endpoints by ISSUER."
         yield warning("W052", text, "ROOT_URLCONF")
+
+
+@of_valid_settings
+def check_metadata(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for members of METADATA that say something else than what this server does (E070)."""
+    further, issuer = introspection_settings.METADATA, introspection_settings.ISSUER
+    if not further or issuer is None or not _is_routed("introspection_well_known:authorization-server"):
+        return
+    for name in contradictions(decided_members(issuer), further):
+        yield error("E070", f"{NAME}['METADATA'][{name!r}] contradicts what this authorization server does.")
 
 
 def _is_routed(name: str) -> bool:

@@ -1,10 +1,31 @@
-"""Metadata of authorization servers (RFC 8414) and of protected resources (RFC 9728)."""
+"""Metadata of authorization servers (RFC 8414) and of protected resources (RFC 9728).
+
+The members that this server decides are apart from the further ones, which a setting adds. A member that is off has an
+empty value, and a member that this server does not decide, such as one about an endpoint of another package, is None.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
+
+Members = dict[str, Any]
+
+
+def document(decided: Mapping[str, Any], further: Mapping[str, Any]) -> Members:
+    """Return a metadata document, without the members that are empty (RFC 8414 §3.2, RFC 9728 §3.2).
+
+    A further member never replaces one that is decided.
+    """
+    members = {name: value for name, value in decided.items() if value}
+    return members | {name: value for name, value in further.items() if decided.get(name) is None}
+
+
+def contradictions(decided: Mapping[str, Any], further: Mapping[str, Any]) -> list[str]:
+    """Return the names of the further members that state something else than what is decided."""
+    return [name for name, value in further.items() if decided.get(name) not in (None, value)]
 
 
 def server_metadata(
@@ -16,32 +37,45 @@ def server_metadata(
     grant_types: list[str],
     scopes: list[str],
     protected_resources: list[str],
-    jwks_uri: str | None = None,
-    assertion_algorithms: list[str] | None = None,
-) -> dict[str, Any]:
-    """Return the metadata document of an issuer, without the members that have no value (RFC 8414 §2, §3.2).
+    jwks_uri: str | None,
+    assertion_algorithms: list[str],
+) -> Members:
+    """Return the members that an authorization server decides (RFC 8414 §2).
 
     `response_types_supported` is required but may not be empty, so it is left out if there is no authorization
     endpoint. `assertion_algorithms` are those of private_key_jwt, if it is supported.
     """
     methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
-    members = {
+    return {
         "issuer": issuer,
         "jwks_uri": jwks_uri,
-        "token_endpoint": token_endpoint,
-        "token_endpoint_auth_methods_supported": token_endpoint and methods,
-        "token_endpoint_auth_signing_alg_values_supported": token_endpoint and assertion_algorithms,
-        "grant_types_supported": grant_types,
-        "scopes_supported": scopes,
-        "protected_resources": protected_resources,
-        "introspection_endpoint": introspection_endpoint,
-        "introspection_endpoint_auth_methods_supported": introspection_endpoint and [*methods, "Bearer"],
-        "introspection_endpoint_auth_signing_alg_values_supported": introspection_endpoint and assertion_algorithms,
-        "revocation_endpoint": revocation_endpoint,
-        "revocation_endpoint_auth_methods_supported": revocation_endpoint and methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": revocation_endpoint and assertion_algorithms,
+        "scopes_supported": scopes or None,
+        "protected_resources": protected_resources or None,
+        **_of_endpoint(
+            token_endpoint,
+            token_endpoint=token_endpoint,
+            token_endpoint_auth_methods_supported=methods,
+            token_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
+            grant_types_supported=grant_types,
+        ),
+        **_of_endpoint(
+            introspection_endpoint,
+            introspection_endpoint=introspection_endpoint,
+            introspection_endpoint_auth_methods_supported=[*methods, "Bearer"],
+            introspection_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
+        ),
+        **_of_endpoint(
+            revocation_endpoint,
+            revocation_endpoint=revocation_endpoint,
+            revocation_endpoint_auth_methods_supported=methods,
+            revocation_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
+        ),
     }
-    return {name: value for name, value in members.items() if value}
+
+
+def _of_endpoint(url: str | None, **members: Any) -> Members:
+    """Return the members about an endpoint, none if it is not there."""
+    return members if url else {}
 
 
 def resource_metadata(
@@ -53,15 +87,14 @@ def resource_metadata(
     name: str | None,
     proof_algorithms: list[str],
     proofs_required: bool,
-) -> dict[str, Any]:
-    """Return the metadata document of a protected resource, without the members that are empty (RFC 9728 §2, §3.2)."""
-    members = {
+) -> Members:
+    """Return the members that a resource server decides about one of its resources (RFC 9728 §2)."""
+    return {
         "resource": resource,
-        "authorization_servers": authorization_servers,
-        "scopes_supported": scopes,
+        "authorization_servers": authorization_servers or None,
+        "scopes_supported": scopes or None,
         "bearer_methods_supported": bearer_methods,
         "resource_name": name,
         "dpop_signing_alg_values_supported": proof_algorithms,
         "dpop_bound_access_tokens_required": proofs_required,
     }
-    return {member: value for member, value in members.items() if value}

@@ -18,12 +18,13 @@ from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..jose import EXTRA_MISSING, is_installed
 from ..protocol.identifiers import endpoint_problem
+from ..protocol.metadata import contradictions
 from ..protocol.presented import DPOP, are_schemes
 from ..setting_values import NAME
 from .identity_checks import check_users
-from .metadata import WELL_KNOWN, resource_of, served_path
+from .metadata import WELL_KNOWN, aliases_of, decided_members, resource_of, served_path
 from .proof import origins_of
-from .protected_views import ProtectedPlace, protected_places
+from .protected_views import ProtectedPlace, protected_places, ways_of
 from .view_checks import VIEW_CHECKS
 
 
@@ -36,6 +37,7 @@ def register() -> None:
         check_users,
         *VIEW_CHECKS,
         check_metadata,
+        check_further_metadata,
         check_proofs,
     ):
         checks.register(check, TAG)
@@ -102,6 +104,18 @@ def check_metadata(**_: Any) -> Iterator[CheckMessage]:
                 yield warning("W014", f"{place} should be an https URL without fragment and query.")
         if backend.audience and resource_of(backend) is None:
             yield warning("W013", f"{place} has no URL, so its resource has no metadata.")
+
+
+@of_valid_settings
+def check_further_metadata(**_: Any) -> Iterator[CheckMessage]:
+    """Look for members of the METADATA of a resource that say something else than what its views do (E070)."""
+    declared = {name: each.metadata for name, each in introspection_settings.RESOURCES.items() if each.metadata}
+    for resource, further in declared.items() if _path_of_metadata() else ():
+        with suppress(TypeError):  # E014 and E025 report ways and schemes of the wrong type
+            decided = decided_members(resource, *ways_of(aliases_of(resource)))
+            for name in contradictions(decided, further):
+                place = f"{NAME}['RESOURCES'][{resource!r}]['METADATA'][{name!r}]"
+                yield error("E070", f"{place} contradicts what this resource server does.")
 
 
 def check_proofs(**_: Any) -> Messages:

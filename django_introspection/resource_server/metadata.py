@@ -18,7 +18,7 @@ from ..exceptions import InvalidSetting
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import endpoint_problem
 from ..protocol.jwt import SIGNING_ALGORITHMS
-from ..protocol.metadata import resource_metadata
+from ..protocol.metadata import document, resource_metadata
 from ..protocol.presented import DPOP, Presented
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -86,6 +86,12 @@ def find_resource(path: str, query: str, host: str) -> str | None:
 
 def resource_document(resource: str, bearer_methods: Iterable[str], schemes: Collection[str]) -> dict[str, Any]:
     """Return the document of a resource."""
+    declared = introspection_settings.RESOURCES.get(resource)
+    return document(decided_members(resource, bearer_methods, schemes), declared.metadata if declared else {})
+
+
+def decided_members(resource: str, bearer_methods: Iterable[str], schemes: Collection[str]) -> dict[str, Any]:
+    """Return the members that follow from the settings and the views, which METADATA cannot replace."""
     backends = [token_backends[alias] for alias in token_backends]
     declared = introspection_settings.RESOURCES.get(resource)
     return resource_metadata(
@@ -97,6 +103,11 @@ def resource_document(resource: str, bearer_methods: Iterable[str], schemes: Col
         proof_algorithms=list(SIGNING_ALGORITHMS) if DPOP in schemes else [],
         proofs_required=set(schemes) == {DPOP},
     )
+
+
+def aliases_of(resource: str) -> list[str]:
+    """Return the aliases of the backends that accept tokens for a resource."""
+    return [alias for alias in token_backends if resource in resources_of(token_backends[alias])]
 
 
 def resources_of(backend: TokenBackend) -> Iterator[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from ..backends.registry import token_backends
-from .metadata import find_resource, resource_document, resources_of
+from .metadata import aliases_of, find_resource, resource_document
 from .protected_views import ways_of
 
 MAX_AGE = 3600
@@ -20,8 +19,7 @@ def protected_resource(request: HttpRequest, resource_path: str | None = None) -
     )
     if resource is None:
         return JsonResponse({"detail": "There is no such resource here."}, status=404)
-    aliases = [alias for alias in token_backends if resource in resources_of(token_backends[alias])]
-    document = resource_document(resource, *ways_of(aliases))
+    document = resource_document(resource, *ways_of(aliases_of(resource)))
     return JsonResponse(document, headers={"Cache-Control": f"public, max-age={MAX_AGE}"})
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core import checks
 from django.test import Client as Browser
 from django.urls import include, path
 
+from django_introspection.check_messages import TAG
 from django_introspection.models import GrantType
 from django_introspection.protocol.jwt import SIGNING_ALGORITHMS
 from tests.authorization_server.helpers import assert_refused
-from tests.settings import ISSUER
+from tests.settings import ISSUER, TOKEN_INTROSPECTION
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 urlpatterns = [path("", include("django_introspection.well_known_urls"))]
@@ -141,3 +143,62 @@ def test_a_project_without_our_endpoints_names_none_of_them(settings: Any) -> No
 
     assert not [name for name in document if "endpoint" in name]
     assert [] not in document.values()
+
+
+AUTHORIZATION = {"authorization_endpoint": f"{ISSUER}/authorize", "response_types_supported": ["code"]}
+
+
+@pytest.mark.requirement("8414-2-c")
+def test_members_that_other_software_demands_are_added_by_a_setting(settings: Any) -> None:
+    before = get().json()
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "METADATA": AUTHORIZATION}
+
+    assert get().json() == {**before, **AUTHORIZATION}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": "https://evil.example"},
+        {"token_endpoint": "https://evil.example/token"},
+        {"grant_types_supported": ["authorization_code"]},
+        {"scopes_supported": ["everything"]},
+    ],
+)
+def test_a_member_that_contradicts_this_server_is_an_error_and_is_not_served(settings: Any, metadata: Any) -> None:
+    before = get().json()
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "METADATA": metadata}
+
+    assert get().json() == before
+    assert [message.id for message in checks.run_checks(tags=[TAG])] == ["introspection.E070"]
+
+
+def test_a_member_that_repeats_what_this_server_decides_is_no_error(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "METADATA": {"grant_types_supported": GrantType.values}}
+
+    assert checks.run_checks(tags=[TAG]) == []
+
+
+@pytest.mark.requirement("8414-3.2-a", "8414-2.1-a", "8414-2-g")
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        {1: "x"},
+        {"": "x"},
+        {"service_documentation": b"x"},
+        {"op_tos_uri": None},
+        {"ui_locales_supported": []},
+        {"authorization_endpoint": "http://auth.example.com/authorize", "response_types_supported": ["code"]},
+        {"authorization_endpoint": f"{ISSUER}/authorize"},
+        {"registration_endpoint": 5},
+        {"jwks_uri": "auth.example.com/keys"},
+        {"signed_metadata": "eyJhbGciOiJSUzI1NiJ9.e30.AAAA"},
+        {"request_object_signing_alg_values_supported": ["RS256", "none"]},
+    ],
+    ids=str,
+)
+def test_a_member_that_no_document_may_have_is_an_invalid_setting(settings: Any, metadata: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "METADATA": metadata}
+
+    assert [message.id for message in checks.run_checks(tags=[TAG])] == ["introspection.E002"]

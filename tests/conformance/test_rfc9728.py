@@ -69,6 +69,37 @@ def test_scopes_and_the_name_for_people_are_those_of_the_declared_resource(setti
     assert document["resource_name"] == "Orders"
 
 
+@pytest.mark.requirement("9728-2-c", "9728-2-d", "9728-3.2-a")
+@pytest.mark.parametrize(
+    ("metadata", "number"),
+    [
+        ({"bearer_methods_supported": ["query"]}, "E070"),
+        ({"dpop_bound_access_tokens_required": True}, "E070"),
+        ({"authorization_servers": ["https://evil.example"]}, "E070"),
+        ({"resource": "https://evil.example"}, "E070"),
+        ({"resource_signing_alg_values_supported": ["none"]}, "E002"),
+        ({"signed_metadata": "eyJhbGciOiJSUzI1NiJ9.e30.AAAA"}, "E002"),
+    ],
+    ids=str,
+)
+def test_a_resource_cannot_announce_what_its_views_do_not_do(settings: Any, metadata: Any, number: str) -> None:
+    before = get(f"{WELL_KNOWN}/orders").json()
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "RESOURCES": {AUDIENCE: {"METADATA": metadata}}}
+
+    assert {message.id for message in checks.run_checks(tags=[TAG])} == {f"introspection.{number}"}
+    if number == "E070":
+        assert get(f"{WELL_KNOWN}/orders").json() == before
+
+
+@pytest.mark.requirement("9728-2-a")
+def test_a_resource_gets_further_members_by_a_setting(settings: Any) -> None:
+    before, further = get(f"{WELL_KNOWN}/orders").json(), {"resource_documentation": "https://docs.example.com"}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "RESOURCES": {AUDIENCE: {"METADATA": further}}}
+
+    assert get(f"{WELL_KNOWN}/orders").json() == {**before, **further}
+    assert checks.run_checks(tags=[TAG]) == []
+
+
 def test_every_issuer_whose_tokens_are_taken_is_named(settings: Any) -> None:
     partner = REMOTE["BACKENDS"]["default"]
     partner = {**partner, "OPTIONS": {**partner["OPTIONS"], "audience": AUDIENCE}}

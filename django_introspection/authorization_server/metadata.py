@@ -1,0 +1,48 @@
+"""The metadata of this authorization server (RFC 8414)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from ..conf import introspection_settings
+from ..keys import signing_keys
+from ..models import GrantType
+from ..protocol.identifiers import on_host_of
+from ..protocol.jwt import SIGNING_ALGORITHMS
+from ..protocol.metadata import document, server_metadata
+from . import assertions
+from .clients import INTROSPECTION_SCOPE
+
+
+def server_document(issuer: str) -> dict[str, Any]:
+    """Return the document of this issuer; raises InvalidSetting."""
+    return document(decided_members(issuer), introspection_settings.METADATA)
+
+
+def decided_members(issuer: str) -> dict[str, Any]:
+    """Return the members that follow from the settings and the URL conf, which METADATA cannot replace."""
+    token_endpoint = _endpoint(issuer, "token")
+    return server_metadata(
+        issuer,
+        token_endpoint=token_endpoint,
+        introspection_endpoint=_endpoint(issuer, "introspect"),
+        revocation_endpoint=_endpoint(issuer, "revoke"),
+        grant_types=list(GrantType.values),
+        scopes=[*([INTROSPECTION_SCOPE] if token_endpoint else []), *_scopes()],
+        protected_resources=list(introspection_settings.RESOURCES),
+        jwks_uri=_endpoint(issuer, "jwks") if signing_keys() else None,
+        assertion_algorithms=list(SIGNING_ALGORITHMS) if assertions.is_supported() else [],
+    )
+
+
+def _scopes() -> list[str]:
+    return sorted(set().union(*(resource.scopes for resource in introspection_settings.RESOURCES.values())))
+
+
+def _endpoint(issuer: str, name: str) -> str | None:
+    try:
+        return on_host_of(issuer, reverse(f"introspection:{name}"))
+    except NoReverseMatch:  # the project serves this document without our endpoints
+        return None
