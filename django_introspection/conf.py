@@ -226,8 +226,13 @@ class Settings:
 
     @cached_property
     def DPOP_NONCE(self) -> bool:
-        """Whether a DPoP proof needs a nonce of this resource server (RFC 9449 §9)."""
+        """Whether a DPoP proof at a protected view needs a nonce of this resource server (RFC 9449 §9)."""
         return self._boolean("DPOP_NONCE")
+
+    @cached_property
+    def ENDPOINTS_DPOP_NONCE(self) -> bool:
+        """Whether a DPoP proof at the token or introspection endpoint needs a nonce of this server (RFC 9449 §8)."""
+        return self._boolean("ENDPOINTS_DPOP_NONCE")
 
     @cached_property
     def JWKS_HOSTS(self) -> frozenset[str]:

@@ -79,7 +79,10 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
         (
             _("Tokens"),
             {
-                "fields": ("grant_types", "scope", "allowed_resources", "access_token_format"),
+                "fields": (
+                    *("grant_types", "scope", "allowed_resources", "access_token_format"),
+                    "dpop_bound_access_tokens",
+                ),
                 "description": _("If the client requests tokens: the limits of its requests."),
             },
         ),

@@ -171,6 +171,7 @@ class ClientForm(_ModelForm):
             "filter_scope",
             "visible_members",
             "access_token_format",
+            "dpop_bound_access_tokens",
         )
         widgets = MODEL_WIDGETS
         help_texts = {

@@ -12,7 +12,6 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from ..backends.database import LookedUp, describe_token, find
-from ..conf import introspection_settings
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
 from ..models.lookups import callers_with_answers, secrets_by_client
@@ -20,12 +19,13 @@ from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.challenge import challenge
 from ..protocol.credentials import (
     AssertionCredentials,
-    BearerCredentials,
     Credentials,
     SecretCredentials,
+    TokenCredentials,
     invalid_caller,
     parse_credentials,
 )
+from ..protocol.dpop import InvalidProof
 from ..protocol.errors import (
     InsufficientCaller,
     InvalidCaller,
@@ -37,9 +37,12 @@ from ..protocol.errors import (
 from ..protocol.form import Form
 from ..protocol.jwt import token_identity
 from ..protocol.opaque import digest, loggable_identifier
+from ..protocol.presented import DPOP
 from ..signals import client_authentication_failed
+from . import dpop
 from .addresses import client_address
 from .assertions import authenticate_by_assertion
+from .bearer_callers import holder_of, token_problem
 from .client_sources import (
     CLIENT_INACTIVE,
     UNKNOWN_CLIENT,
@@ -65,7 +68,7 @@ def authenticate_client(request: HttpRequest, form: Form) -> Client:
     A client of another source gets its tokens there, and revoking one here would have no effect.
     """
     credentials = _credentials(request, form)
-    if isinstance(credentials, BearerCredentials):
+    if isinstance(credentials, TokenCredentials):
         _refuse(request, InvalidClient("Client authentication is required.", detail="bearer token sent"))
     client = _by_own_credentials(request, credentials)
     if client.pk is None:
@@ -79,8 +82,8 @@ def authenticate_caller(request: HttpRequest, form: Form) -> Client:
     Raises OAuthError; always 401 for a token that is inactive or lacks the scope (RFC 7662 §2.3).
     """
     credentials = _credentials(request, form)
-    if isinstance(credentials, BearerCredentials):
-        return _by_bearer(request, credentials, form)
+    if isinstance(credentials, TokenCredentials):
+        return _by_token(request, credentials, form)
     return _by_own_credentials(request, credentials)
 
 
@@ -134,46 +137,28 @@ def _find_by_secret(request: HttpRequest, credentials: SecretCredentials) -> Cli
     return first_known(rejections.values())
 
 
-def _by_bearer(request: HttpRequest, credentials: BearerCredentials, form: Form) -> Client:
-    client, answer = _holder(credentials.token)
-    problem = _bearer_problem(answer)
-    if client is None or not answer or problem:
-        _refuse(request, invalid_caller("The access token is not valid here.", detail=problem or "no client's"))
+def _by_token(request: HttpRequest, credentials: TokenCredentials, form: Form) -> Client:
+    try:
+        proof = dpop.verify(request, credentials.token) if credentials.scheme == DPOP else None
+        client, answer = holder_of(credentials.token)
+        problem = token_problem(answer, proof.jkt if proof else None)
+        if client is None or not answer or problem:
+            _refuse_token(request, credentials, "The access token is not valid here.", problem or "no client's")
+        if proof:
+            proof.consume()
+    except InvalidProof as invalid:
+        _refuse(request, dpop.caller_refusal_of(invalid))
     if token_identity(form.get("token") or "") == token_identity(credentials.token):
-        _refuse(request, invalid_caller("A token cannot be used to ask about itself."))
+        _refuse_token(request, credentials, "A token cannot be used to ask about itself.")
     if INTROSPECTION_SCOPE not in answer.info.scopes:
-        lacking = challenge("Bearer", error="insufficient_scope", scope=INTROSPECTION_SCOPE)
+        lacking = challenge(credentials.scheme, error="insufficient_scope", scope=INTROSPECTION_SCOPE)
         refusal = InsufficientCaller(f"The access token lacks the scope {INTROSPECTION_SCOPE}.", challenges=(lacking,))
         _refuse(request, refusal, client.client_id)
     return client
 
 
-def _holder(token: str) -> tuple[Client | None, Answer]:
-    """Return the client to which a token was issued, and the answer of the first source that knows the token."""
-    answer: Answer = Inactive(Reason.UNKNOWN)
-    for source in client_sources():
-        client, answer = source.by_token(token)
-        if answer or answer.reason not in (Reason.UNKNOWN, Reason.MALFORMED):
-            return client, answer
-    return None, answer
-
-
-def _bearer_problem(answer: Answer) -> str:
-    """Return why a token is not a client's own for this server, "" if it is: only a plain machine token is."""
-    if not answer:
-        return answer.reason
-    info = answer.info
-    if not info.is_access_token:
-        return Reason.NOT_AN_ACCESS_TOKEN
-    if info.confirmation is not None:
-        return Reason.BOUND_TO_A_KEY
-    if answer.user is not None:
-        return "issued for a user"
-    if not info.audiences and introspection_settings.BEARER_WITHOUT_AUDIENCE:
-        return ""
-    if introspection_settings.ISSUER is None or introspection_settings.ISSUER not in info.audiences:
-        return Reason.WRONG_AUDIENCE
-    return ""
+def _refuse_token(request: HttpRequest, credentials: TokenCredentials, description: str, detail: str = "") -> NoReturn:
+    _refuse(request, invalid_caller(description, detail=detail, scheme=credentials.scheme))
 
 
 def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "", *, guesses: int = 1) -> NoReturn:

@@ -163,6 +163,11 @@ def issue(
     return announce(rows, access_token, refresh_token)
 
 
+def bound_to(cnf: Mapping[str, str]) -> dict[str, Any]:
+    """Return the members that bind an access token to keys, none for a bearer token."""
+    return {"cnf": dict(cnf)} if cnf else {}
+
+
 def access_token_lifetime(client: Client) -> timedelta:
     """Return how long an access token of a client lives."""
     return _shorter(introspection_settings.ACCESS_TOKEN_LIFETIME, client.access_token_lifetime)

@@ -12,7 +12,7 @@ from ..models import GrantType
 from ..protocol.identifiers import on_host_of
 from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.metadata import document, server_metadata
-from . import assertions
+from . import assertions, dpop
 from .clients import INTROSPECTION_SCOPE
 
 
@@ -34,6 +34,7 @@ def decided_members(issuer: str) -> dict[str, Any]:
         protected_resources=list(introspection_settings.RESOURCES),
         jwks_uri=_endpoint(issuer, "jwks") if signing_keys() else None,
         assertion_algorithms=list(SIGNING_ALGORITHMS) if assertions.is_supported() else [],
+        proof_algorithms=list(SIGNING_ALGORITHMS) if dpop.is_supported() else [],
     )
 
 

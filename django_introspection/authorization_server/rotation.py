@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple, NoReturn
 from uuid import UUID
@@ -18,7 +19,7 @@ from ..protocol.errors import IntrospectionUnavailable, InvalidGrant
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from ..signals import refresh_token_reused
-from .issuing import IssuedToken, access_token_lifetime, announce, create, create_refresh_token
+from .issuing import IssuedToken, access_token_lifetime, announce, bound_to, create, create_refresh_token
 from .jwt_access_tokens import require_signing
 from .resources import narrow_grant
 from .revoking import revoke_grant, revoke_tokens
@@ -31,8 +32,11 @@ REPLACED = "repeat of a refresh within REFRESH_GRACE"
 REFUSED = "The refresh token is not valid."
 
 
-def refresh(client: Client, form: Form) -> IssuedToken:
+def refresh(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedToken:
     """Exchange a refresh token for an access token and the next refresh token; raises OAuthError.
+
+    The access token is bound to the keys that `cnf` names, else to those of its grant. The refresh token is bound to
+    the client alone, which has authenticated (RFC 9449 §5, RFC 8705 §4).
 
     A used token that comes again is in two hands, one of them a thief's, so everything of its grant is revoked, and
     ReusedRefreshToken or ReusedWithoutCache is raised.
@@ -44,7 +48,7 @@ def refresh(client: Client, form: Form) -> IssuedToken:
     with transaction.atomic(using=Token.objects.on_primary().db):
         issued = None
         if not lapse and (_claim(presented) or _take_back_answer(presented, client)):
-            issued = _next_tokens(presented, form)
+            issued = _next_tokens(presented, form, cnf)
     if issued is not None:
         return announce(*issued)
     if presented.rotated_at is not None:
@@ -132,7 +136,7 @@ class _Next(NamedTuple):
     refresh_token: str
 
 
-def _next_tokens(presented: Token, form: Form) -> _Next:
+def _next_tokens(presented: Token, form: Form, cnf: Mapping[str, str]) -> _Next:
     """Make an access token for the requested part, and a refresh token of the whole grant (RFC 6749 §6, RFC 8707 §2.2).
 
     Raises OAuthError, with which the transaction undoes the use.
@@ -152,7 +156,12 @@ def _next_tokens(presented: Token, form: Form) -> _Next:
     access, access_token = create(
         TokenKind.ACCESS,
         min(at + access_token_lifetime(presented.client), end),
-        {**grant, "scope": format_scope(scope), "audience": audience},
+        {
+            **grant,
+            "scope": format_scope(scope),
+            "audience": audience,
+            "members": {**presented.members, **bound_to(cnf)},
+        },
     )
     whole = {**grant, "scope": presented.scope, "audience": presented.audience}
     successor, refresh_token = create_refresh_token(whole, end)

@@ -173,6 +173,11 @@ class Client(models.Model):
         default=AccessTokenFormat.OPAQUE,
         help_text=_("Every holder of a JWT can read it. A JWT needs ISSUER, SIGNING_KEYS and a resource."),
     )
+    dpop_bound_access_tokens = models.BooleanField(
+        _("DPoP only"),
+        default=False,
+        help_text=_("It gets tokens only with a DPoP proof, and each is bound to the key of the proof."),
+    )
     source_key = models.CharField(max_length=255, blank=True, editable=False)
     created_at = InstantField(_("created"), default=now, editable=False)
 

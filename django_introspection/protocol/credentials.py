@@ -15,6 +15,7 @@ from .form import Form
 from .identifiers import is_client_id
 from .jwt import MalformedJWT, UnverifiedJWT, parse_jwt
 from .opaque import has_control_characters
+from .presented import BEARER, DPOP
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
@@ -38,10 +39,11 @@ class SecretCredentials:
 
 
 @dataclass(frozen=True, slots=True)
-class BearerCredentials:
-    """An access token of the caller's own (RFC 7662 §2.1)."""
+class TokenCredentials:
+    """An access token of the caller's own (RFC 7662 §2.1), and the scheme by which it was sent."""
 
     token: str = field(repr=False)
+    scheme: str = BEARER
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class AssertionCredentials:
     jwt: UnverifiedJWT = field(repr=False)
 
 
-Credentials = SecretCredentials | BearerCredentials | AssertionCredentials
+Credentials = SecretCredentials | TokenCredentials | AssertionCredentials
 
 
 def parse_credentials(authorization: str, form: Form) -> Credentials:
@@ -84,7 +86,9 @@ def _from_header(authorization: str, body_client_id: str | None) -> Credentials:
                 raise InvalidRequest("The client_id parameter names another client.")
             return credentials
         case "bearer":
-            return BearerCredentials(parse_bearer(value))
+            return TokenCredentials(parse_token(value))
+        case "dpop":
+            return TokenCredentials(parse_token(value, DPOP), DPOP)
     raise InvalidClient("The authentication scheme is not supported.")
 
 
@@ -115,17 +119,17 @@ def parse_basic(value: str) -> SecretCredentials:
     return credentials if undecoded == client_secret else replace(credentials, undecoded_secret=undecoded)
 
 
-def parse_bearer(value: str) -> str:
-    """Read the token of a caller's `Bearer` header; raises InvalidCaller."""
+def parse_token(value: str, scheme: str = BEARER) -> str:
+    """Read the token of a caller's `Authorization` header; raises InvalidCaller."""
     token = value.strip(" ")
     if not _B64TOKEN.fullmatch(token):
-        raise invalid_caller("The access token is malformed.")
+        raise invalid_caller("The access token is malformed.", scheme=scheme)
     return token
 
 
-def invalid_caller(description: str, *, detail: str = "") -> InvalidCaller:
-    """Return the error for a caller whose bearer token is rejected (RFC 7662 §2.3)."""
-    refusal = challenge("Bearer", error="invalid_token", error_description=description)
+def invalid_caller(description: str, *, detail: str = "", scheme: str = BEARER) -> InvalidCaller:
+    """Return the error for a caller whose access token is rejected (RFC 7662 §2.3)."""
+    refusal = challenge(scheme, error="invalid_token", error_description=description)
     return InvalidCaller(description, detail=detail, challenges=(refusal,))
 
 

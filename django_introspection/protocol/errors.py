@@ -19,7 +19,7 @@ class OAuthError(Exception):
     """Refuse a request with an error answer (RFC 6749 §5.2).
 
     `description` is public; `detail` is for the log and never leaves the process. `challenges` are
-    rendered `WWW-Authenticate` values.
+    rendered `WWW-Authenticate` values; `headers` are further headers of the answer.
     """
 
     error: ClassVar[str] = "invalid_request"
@@ -37,6 +37,7 @@ class OAuthError(Exception):
         self.description = error_text(description)
         self.detail = detail
         self.challenges = challenges
+        self.headers: dict[str, str] = {}
         if status is not None:
             self.status = status
 
@@ -105,6 +106,22 @@ class UnsupportedGrantType(OAuthError):
     """The grant type is not supported by this server."""
 
     error = "unsupported_grant_type"
+
+
+class InvalidDPoPProof(OAuthError):
+    """The DPoP proof is missing or invalid (RFC 9449 §5)."""
+
+    error = "invalid_dpop_proof"
+
+
+class UseDPoPNonce(OAuthError):
+    """The DPoP proof needs the nonce that comes with this answer (RFC 9449 §8)."""
+
+    error = "use_dpop_nonce"
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("The DPoP proof must have the nonce of this answer.")
+        self.headers = {"DPoP-Nonce": nonce}
 
 
 class TemporarilyUnavailable(OAuthError):

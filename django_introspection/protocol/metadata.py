@@ -39,11 +39,13 @@ def server_metadata(
     protected_resources: list[str],
     jwks_uri: str | None,
     assertion_algorithms: list[str],
+    proof_algorithms: list[str],
 ) -> Members:
     """Return the members that an authorization server decides (RFC 8414 §2).
 
     `response_types_supported` is required but may not be empty, so it is left out if there is no authorization
-    endpoint. `assertion_algorithms` are those of private_key_jwt, if it is supported.
+    endpoint. `assertion_algorithms` are those of private_key_jwt, `proof_algorithms` those of DPoP proofs; each is empty
+    if this server does not support it.
     """
     methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
     return {
@@ -57,11 +59,12 @@ def server_metadata(
             token_endpoint_auth_methods_supported=methods,
             token_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
             grant_types_supported=grant_types,
+            dpop_signing_alg_values_supported=proof_algorithms,
         ),
         **_of_endpoint(
             introspection_endpoint,
             introspection_endpoint=introspection_endpoint,
-            introspection_endpoint_auth_methods_supported=[*methods, "Bearer"],
+            introspection_endpoint_auth_methods_supported=[*methods, "Bearer", *(["DPoP"] if proof_algorithms else [])],
             introspection_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
         ),
         **_of_endpoint(

@@ -19,6 +19,7 @@ from ..conf import introspection_settings
 from ..outbound.steps import arun, run
 from ..proofs import Proof
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.binding import binding_refusal
 from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
@@ -26,9 +27,6 @@ from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 from ..protocol.validity import invalid_reason
 from .users import auser_of, source_of, user_of
-
-_OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku", "x5t#S256"})
-"""Members of `cnf` that name a key in a way that is not checked here (RFC 7800 §3.1, RFC 8705 §3.1)."""
 
 
 class Identity(NamedTuple):
@@ -143,7 +141,7 @@ def rejection_reason(
     is_access_token = info.is_access_token
     if is_access_token is False or (is_access_token is None and backend.is_token_type_required):
         return Reason.NOT_AN_ACCESS_TOKEN
-    if reason := _binding_refusal(info, jkt) or invalid_reason(info, issuer=backend.issuer, now=now, leeway=leeway):
+    if reason := binding_refusal(info, jkt) or invalid_reason(info, issuer=backend.issuer, now=now, leeway=leeway):
         return reason
     return None if _is_for(backend, info) else Reason.WRONG_AUDIENCE
 
@@ -159,19 +157,3 @@ def _is_for(backend: TokenBackend, info: TokenInfo) -> bool:
     if info.get(claim, ()) == ():
         return not backend.is_audience_required
     return names_any_of(backend.audience, audiences(info, claim))
-
-
-def _binding_refusal(info: TokenInfo, jkt: str | None) -> Reason | None:
-    """Return why the sender may not use a token, None if it may (RFC 9449 §7.1, §7.2).
-
-    A bearer token has no `cnf` at all. Unknown members are ignored if a key was proven (RFC 7800 §3.1).
-    """
-    confirmation = info.confirmation
-    if jkt is None:
-        is_bound = confirmation is not None or (info.token_type or "").lower() == "dpop"
-        return Reason.BOUND_TO_A_KEY if is_bound else None
-    if confirmation is None or "jkt" not in confirmation:
-        return Reason.NOT_BOUND_TO_A_KEY
-    if confirmation["jkt"] != jkt or not _OTHER_KEYS.isdisjoint(confirmation):
-        return Reason.ANOTHER_KEY
-    return None

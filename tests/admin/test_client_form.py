@@ -331,3 +331,12 @@ def test_the_row_of_a_client_of_another_source_has_a_policy_and_no_secret(browse
     client = Client.objects.get(client_id="partner")
     assert response.status_code == 302
     assert (client.introspection_policy, client.secrets.count()) == ("audience", 0)
+
+
+def test_an_operator_ticks_that_a_client_gets_bound_tokens_alone(browser: Browser) -> None:
+    client = factories.RegistrationFactory().client
+
+    browser.post(page_of(client), change_form(client, dpop_bound_access_tokens="on"))
+
+    client.refresh_from_db()
+    assert client.dpop_bound_access_tokens is True

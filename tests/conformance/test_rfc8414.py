@@ -51,11 +51,12 @@ def test_the_document_says_what_is_there_and_nothing_else() -> None:
         "grant_types_supported": list(GrantType.values),
         "scopes_supported": ["introspection"],
         "introspection_endpoint": f"{ISSUER}/oauth/introspect",
-        "introspection_endpoint_auth_methods_supported": [*methods, "Bearer"],
+        "introspection_endpoint_auth_methods_supported": [*methods, "Bearer", "DPoP"],
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint": f"{ISSUER}/oauth/revoke",
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": algorithms,
     }
 
 

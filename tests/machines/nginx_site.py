@@ -11,4 +11,8 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": os.environ["COUNTS"]}
 }
 SILENCED_SYSTEM_CHECKS = ["introspection.E045"]
-TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "TRUSTED_PROXIES": ["127.0.0.1"]}
+TOKEN_INTROSPECTION = {
+    **TOKEN_INTROSPECTION,
+    "TRUSTED_PROXIES": ["127.0.0.1"],
+    "ENDPOINTS_DPOP_NONCE": bool(os.environ.get("ENDPOINTS_DPOP_NONCE")),
+}

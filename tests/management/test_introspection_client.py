@@ -346,3 +346,10 @@ def test_public_keys_are_not_mixed_into_what_is_printed(machine: Any) -> None:
     shown = run("show", client.client_id)
 
     assert (shown["token_endpoint_auth_method"], shown["secrets"]) == ("private_key_jwt", [])
+
+
+def test_a_client_for_bound_tokens_alone_is_registered_and_shown() -> None:
+    made = run("create", "--client-id", "shop", "--purpose", "machine", "--dpop-bound-access-tokens")
+
+    assert (made["dpop_bound_access_tokens"], run("show", "shop")["dpop_bound_access_tokens"]) == (True, True)
+    assert Client.objects.get().dpop_bound_access_tokens is True

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_introspection.protocol.credentials import (
-    BearerCredentials,
     SecretCredentials,
+    TokenCredentials,
     parse_basic,
-    parse_bearer,
     parse_credentials,
+    parse_token,
 )
 from django_introspection.protocol.errors import InvalidCaller, InvalidClient, OAuthError
 from django_introspection.protocol.form import Form
@@ -47,7 +47,7 @@ def test_a_secret_sent_without_encoding_is_among_the_candidates(client_secret: s
 
 @given(ANY_TEXT)
 def test_any_text_is_a_bearer_token_or_an_invalid_caller(value: str) -> None:
-    result = outcome(lambda: parse_bearer(value), InvalidCaller)
+    result = outcome(lambda: parse_token(value), InvalidCaller)
 
     assert result == value.strip(" ") or result.challenges
 
@@ -62,4 +62,4 @@ def test_any_header_and_form_are_credentials_or_a_refusal(scheme: str, value: st
 
     result = outcome(lambda: parse_credentials(scheme + value, form), OAuthError)
 
-    assert isinstance(result, (SecretCredentials, BearerCredentials)) or result.status in (400, 401)
+    assert isinstance(result, (SecretCredentials, TokenCredentials)) or result.status in (400, 401)

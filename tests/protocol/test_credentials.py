@@ -5,12 +5,12 @@ import base64
 import pytest
 
 from django_introspection.protocol.credentials import (
-    BearerCredentials,
     SecretCredentials,
+    TokenCredentials,
     invalid_caller,
     parse_basic,
-    parse_bearer,
     parse_credentials,
+    parse_token,
 )
 from django_introspection.protocol.errors import InvalidCaller, InvalidClient, InvalidRequest, OAuthError
 from django_introspection.protocol.form import Form
@@ -99,7 +99,8 @@ def test_the_scheme_of_a_header_has_no_case(scheme: str) -> None:
     assert parse_credentials(f"{scheme}  {encoded('a:b')} ", form()) == SecretCredentials(
         "client_secret_basic", "a", "b"
     )
-    assert parse_credentials("bEARER token", form()) == BearerCredentials("token")
+    assert parse_credentials("bEARER token", form()) == TokenCredentials("token")
+    assert parse_credentials("dpop token", form()) == TokenCredentials("token", "DPoP")
 
 
 def test_a_secret_in_the_form_is_client_secret_post() -> None:
@@ -132,7 +133,7 @@ def test_without_an_id_and_a_secret_nobody_is_authenticated(values: dict[str, st
     refused(InvalidClient, "", **values)
 
 
-@pytest.mark.parametrize("authorization", ["Digest x", "Basic", "DPoP token", " ", "Basicx y"])
+@pytest.mark.parametrize("authorization", ["Digest x", "Basic", " ", "Basicx y"])
 def test_an_unknown_scheme_or_none_is_a_failed_authentication(authorization: str) -> None:
     refused(InvalidClient, authorization)
 
@@ -146,13 +147,13 @@ def test_an_assertion_is_a_failed_authentication_alone_and_beside_another_method
 
 @pytest.mark.parametrize("token", ["abc", "a.b.c", "a-_~+/=="])
 def test_the_token_of_a_bearer_caller_is_read(token: str) -> None:
-    assert parse_bearer(f" {token} ") == token
+    assert parse_token(f" {token} ") == token
 
 
 @pytest.mark.parametrize("value", ["", " ", "a b", "a=b", "a,b", 'a"', "é", "a\n"])
 def test_a_malformed_bearer_token_of_a_caller_is_401_with_a_bearer_challenge(value: str) -> None:
     with pytest.raises(InvalidCaller) as refusal:
-        parse_bearer(value)
+        parse_token(value)
     assert refusal.value.status == 401
     assert refusal.value.challenges[0].startswith('Bearer realm="oauth", error="invalid_token"')
 
@@ -166,4 +167,4 @@ def test_why_a_caller_was_refused_is_not_in_the_challenge() -> None:
 
 def test_no_credentials_show_in_a_repr() -> None:
     assert "s3cr3t" not in repr(SecretCredentials("client_secret_post", "a", "s3cr3t"))
-    assert "token-value" not in repr(BearerCredentials("token-value"))
+    assert "token-value" not in repr(TokenCredentials("token-value"))

@@ -146,6 +146,8 @@ class ProtocolView(APIView):
         response = json_response(refusal.to_dict(), status=refusal.status)
         if refusal.status == 401:
             response["WWW-Authenticate"] = ", ".join(refusal.challenges or self.challenges)
+        for name, value in refusal.headers.items():
+            response[name] = value
         if isinstance(refusal, TooManyRequests):
             response["Retry-After"] = str(refusal.retry_after)
         if refusal.status == 503:

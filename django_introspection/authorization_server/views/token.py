@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 
 from ...backends.database import token_type
 from ...models import Token
+from ..binding import confirmation
 from ..clients import authenticate_client
 from ..deferred_work import defer_until_sent
+from ..dpop import next_nonce
 from ..grants import grant_tokens
 from ..rotation import ReusedRefreshToken, ReusedWithoutCache, end_grant_again
 from .base import ProtocolView, json_response
@@ -26,7 +28,7 @@ class TokenView(ProtocolView):
         form = self.form()
         client = authenticate_client(request, form)
         try:
-            issued = grant_tokens(client, form)
+            issued = grant_tokens(client, form, confirmation(request, client))
         except (ReusedRefreshToken, ReusedWithoutCache) as reuse:
             if transaction.get_connection(router.db_for_write(Token)).in_atomic_block:  # one around the request
                 defer_until_sent(request, partial(end_grant_again, reuse.grant_id, client))
@@ -38,4 +40,7 @@ class TokenView(ProtocolView):
             "refresh_token": issued.refresh_token,
             "scope": issued.scope,
         }
-        return json_response({name: value for name, value in members.items() if value})
+        response = json_response({name: value for name, value in members.items() if value})
+        for name, value in next_nonce(request).items():
+            response[name] = value
+        return response

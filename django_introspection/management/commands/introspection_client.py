@@ -14,7 +14,7 @@ from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_argum
 
 METADATA = (
     "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
-    "token_endpoint_auth_method", "jwks_uri", "access_token_format",
+    "token_endpoint_auth_method", "jwks_uri", "access_token_format", "dpop_bound_access_tokens",
 )  # fmt: skip
 SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime")
 
@@ -88,6 +88,10 @@ class Command(ScriptCommand):
         parser.add_argument("--token-endpoint-auth-method", choices=AuthMethod.values)
         parser.add_argument("--jwks-uri", metavar="URL", help="the URL of its public keys, for private_key_jwt")
         parser.add_argument("--access-token-format", choices=AccessTokenFormat.values)
+        parser.add_argument(
+            "--dpop-bound-access-tokens", action="store_const", const=True,
+            help="the client gets tokens only with a DPoP proof, bound to the key of the proof",
+        )  # fmt: skip
         add_value_arguments(parser, "secret", "a secret made elsewhere, of 32 characters or more")
 
 
