@@ -44,8 +44,8 @@ def server_metadata(
     """Return the members that an authorization server decides (RFC 8414 §2).
 
     `response_types_supported` is required but may not be empty, so it is left out if there is no authorization
-    endpoint. `assertion_algorithms` are those of private_key_jwt, `proof_algorithms` those of DPoP proofs; each is empty
-    if this server does not support it.
+    endpoint. `assertion_algorithms` are those of private_key_jwt, `proof_algorithms` those of DPoP proofs; they are
+    empty if this server does not support it.
     """
     methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
     return {
