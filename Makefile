@@ -15,91 +15,99 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers
-.PHONY: benchmark growth package clean
+.PHONY: benchmark growth package release clean help
 
-# For everyone: Python 3.11 or later is all that these two need.
+# Times are those of two cores.
 
-demo: $(VENV)/.installed
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# For everyone: Python 3.11 or later is all that the first two need.
+
+demo: $(VENV)/.installed ## play the main job with two real processes, until Ctrl-C; ONCE=1 ends it (half a minute)
 	$(BIN)/python -m example_project.demo $(if $(ONCE),--once)
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test ## run the test suite on SQLite (two minutes)
 	$(PYTEST) -m "not processes" --ignore=tests/servers $(ARGS)
 
 # The example in a browser: it takes django-oauth-toolkit as well.
 
-demo-browser: $(VENV)/.installed-extra-oauth-toolkit
+demo-browser: $(VENV)/.installed-extra-oauth-toolkit ## play the story of a person with django-oauth-toolkit, in your browser
 	$(BIN)/python -m example_project.browser_demo
 
 # For a change: fast checks first; test-all has the tests that start processes too, as coverage and the matrix have.
 
-test-all: $(VENV)/.installed-test
+test-all: $(VENV)/.installed-test ## run the tests that start processes too (four minutes)
 	$(PYTEST) $(ARGS)
 
-lint: $(VENV)/.installed-lint
+lint: $(VENV)/.installed-lint ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(VENV)/.installed-types
+types: $(VENV)/.installed-types ## check types with mypy and pyright
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/api.py
 
-docs: $(VENV)/.installed-docs
+docs: $(VENV)/.installed-docs ## build the documentation in docs/_build/html
 	$(BIN)/sphinx-build -W -n -q -b html docs docs/_build/html
 
 # With servers, other implementations and a browser: what they need is said in docs/development.rst.
 
-coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
+coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run everything with coverage; needs Node.js (eight minutes)
 	PEERS=1 PROPERTIES=thorough $(PYTEST) --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
 	$(MAKE) --no-print-directory bridges ARGS="--cov --cov-append --cov-report="
 	$(BIN)/coverage report --fail-under=97
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
 
-postgresql: $(VENV)/.installed-test $(VENV)/.installed-services
+postgresql: $(VENV)/.installed-test $(VENV)/.installed-services ## run the suite on PostgreSQL and Redis (four minutes)
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(WITH_SERVERS) $(ARGS)
 
-mariadb: $(VENV)/.installed-test $(VENV)/.installed-services
+mariadb: $(VENV)/.installed-test $(VENV)/.installed-services ## run the suite on MariaDB and Redis (four minutes)
 	DATABASE_URL=$(MARIADB_URL) CACHE_URL=$(REDIS_URL) $(WITH_SERVERS) $(ARGS)
 
-peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
+peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run other OAuth implementations on both ends; needs Node.js
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
 
-browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules
+browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (four minutes)
 	BROWSER=1 $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser $(ARGS)
 
-bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges
+bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of django-oauth-toolkit and allauth
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.allauth.settings tests/contrib/allauth $(ARGS)
 
-bridges-postgresql: $(VENV)/.installed-services
+bridges-postgresql: $(VENV)/.installed-services ## run them on PostgreSQL and Redis
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
 
-servers: $(VENV)/.installed-test
+servers: $(VENV)/.installed-test ## play the tokens of 23 authorization servers (one minute)
 	$(BIN)/python -m pytest -q -p no:randomly tests/servers --servers-page=docs/servers/matrix.rst $(ARGS)
 
-scale: $(VENV)/.installed-test $(VENV)/.installed-services
+scale: $(VENV)/.installed-test $(VENV)/.installed-services ## count the statements of the admin with five million tokens (two minutes)
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
-web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers
+web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run on gunicorn, uvicorn, granian and uWSGI
 	WEB_SERVERS=1 $(BIN)/python -m pytest tests/web_servers $(ARGS)
 
-machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers
+machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run with replicas, failovers, nginx and pools
 	MACHINES=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -n 2 --dist=loadfile -p no:randomly tests/machines $(ARGS)
 
-matrix: $(VENV)/.installed-matrix
+matrix: $(VENV)/.installed-matrix ## run every supported Python and Django that is here (half an hour)
 	$(BIN)/tox run $(ARGS)
 
-benchmark: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks
+benchmark: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## compare our speed with that of others
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks $(ARGS)
 
-growth: $(VENV)/.installed-test $(VENV)/.installed-services
+growth: $(VENV)/.installed-test $(VENV)/.installed-services ## compare ten million tokens with ten thousand (half an hour)
 	DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m benchmarks.growth
 
-package: $(VENV)/.installed-package
-	$(BIN)/python tests/check_package.py
+package: $(VENV)/.installed-package ## build and check the wheel; DIST=directory keeps it (one minute)
+	$(BIN)/python tests/check_package.py $(DIST)
 
-clean:
+release: $(VENV)/.installed-package ## prepare a release: VERSION=0.1.0
+	$(BIN)/python tests/release.py $(VERSION)
+
+clean: ## remove what was made
 	rm -rf $(VENV) .tox build dist docs/_build tests/*/node/node_modules var
 
 tests/%/node/node_modules: tests/%/node/package.json

@@ -1,11 +1,14 @@
 """Build the wheel and the sdist, look into both, and play the demo from the wheel in an empty environment.
 
-Run by `make package`; what is wrong ends it with a message.
+Run by `make package`; the first fault ends it with a message. A directory as the argument keeps both files, and a
+software bill of materials (CycloneDX) of the environment that the wheel makes.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,10 +35,14 @@ SDIST_MUST_HAVE = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "ma
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        wheel, sdist = build(work / "dist")
+        dist = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else work / "dist"
+        wheel, sdist = build(dist)
         check_wheel(wheel)
+        check_readme(wheel)
+        check_reproducible(wheel, work / "again")
         check_sdist(sdist)
-        try_wheel(wheel, sdist, work)
+        environment = try_wheel(wheel, sdist, work)
+        write_bill_of_materials(environment, dist / "sbom.cdx.json")
     print("The package is whole: the wheel alone passes the checks and plays the demo.")
 
 
@@ -54,14 +61,36 @@ def check_wheel(wheel: Path) -> None:
     require({f"{PACKAGE}/{name}" for name in MUST_HAVE}, set(packed))
 
 
+def check_readme(wheel: Path) -> None:
+    """Look for links that lead nowhere on a package index: a relative one has no page there."""
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    links = re.findall(r"\]\(([^)]+)\)", archive.read(metadata).decode())
+    if not links:
+        raise SystemExit("the README is not in the wheel")
+    if relative := [link for link in links if not link.startswith("https://")]:
+        raise SystemExit(f"relative links in the README of the wheel: {relative}")
+
+
+def check_reproducible(wheel: Path, again: Path) -> None:
+    """Build from a copy in another place and at another time: the wheel must be the same, byte for byte."""
+    copy = again / "source"
+    for name in run("git", "ls-files", cwd=ROOT).splitlines():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, copy / name)
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(again), str(copy))
+    if (again / wheel.name).read_bytes() != wheel.read_bytes():
+        raise SystemExit("two builds of the wheel differ")
+
+
 def check_sdist(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}
     require(set(SDIST_MUST_HAVE), packed)
 
 
-def try_wheel(wheel: Path, sdist: Path, work: Path) -> None:
-    """Install the wheel alone, and run the example project of the sdist on it."""
+def try_wheel(wheel: Path, sdist: Path, work: Path) -> str:
+    """Install the wheel alone, run the example project of the sdist on it, and return the environment's Python."""
     environment, elsewhere = work / "venv", work / "elsewhere"
     venv.create(environment, with_pip=True)
     python = str(environment / "bin" / "python")
@@ -77,6 +106,15 @@ def try_wheel(wheel: Path, sdist: Path, work: Path) -> None:
     run(python, "-W", "error", "manage.py", "check", "--fail-level", "WARNING", cwd=elsewhere)
     run(python, "-W", "error", "manage.py", "makemigrations", "--check", "--dry-run", cwd=elsewhere)
     run(python, "-m", "example_project.demo", "--once", cwd=elsewhere)
+    return python
+
+
+def write_bill_of_materials(python: str, file: Path) -> None:
+    run(
+        sys.executable, "-m", "cyclonedx_py", "environment", python, "--output-reproducible", "--output-file", str(file)
+    )
+    named = {component["name"].lower() for component in json.loads(file.read_text())["components"]}
+    require({"django", "djangorestframework", "httpx2", PACKAGE.replace("_", "-")}, named)
 
 
 def require(wanted: set[str], present: set[str]) -> None:
