@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_introspection.backends import JWTBackend
+from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.protocol.jwt import has_jose_header
 from tests import jose
 from tests.backends.issuers import access_token, claims, jwt_settings, public, publish
@@ -30,6 +31,14 @@ def backend() -> Iterator[JWTBackend]:
         made.close()
 
 
+def is_accepted(backend: JWTBackend, token: str) -> bool:
+    """Return whether a token is accepted; the second unknown `kid` within seconds is neither proven nor accepted."""
+    try:
+        return bool(backend.introspect(token))
+    except IntrospectionUnavailable:
+        return False
+
+
 @given(token=ANY_TEXT | st.lists(ANY_TEXT, min_size=3, max_size=3).map(".".join))
 def test_any_text_is_judged_and_never_good(backend: JWTBackend, token: str) -> None:
     assert not backend.introspect(token)
@@ -41,7 +50,7 @@ def test_any_header_is_judged_and_never_good_with_the_signature_of_another_one(
 ) -> None:
     _, *rest = access_token(str(backend.issuer)).split(".")
 
-    assert not backend.introspect(".".join([jose.part({**HEADER, **header, "x": 1}), *rest]))
+    assert not is_accepted(backend, ".".join([jose.part({**HEADER, **header, "x": 1}), *rest]))
 
 
 @given(members=st.dictionaries(CLAIM_NAMES, json_values()))
@@ -63,7 +72,7 @@ def test_no_token_with_another_character_is_good(backend: JWTBackend, position: 
     position %= len(token)
     changed = token[:position] + character + token[position + 1 :]
 
-    assert bool(backend.introspect(changed)) == (changed == token)
+    assert is_accepted(backend, changed) == (changed == token)
 
 
 @given(
