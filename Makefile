@@ -11,7 +11,9 @@ REDIS_URL ?= redis://127.0.0.1:6379/15
 export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 # What no database and no cache has a part in is not run again with servers.
-WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers test_documentation.py test_example_project.py)
+WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers outbound service_tokens error_tracking \
+	test_documentation.py test_example_project.py test_import_rule.py test_keys.py test_laziness.py test_public_api.py \
+	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers
@@ -55,7 +57,7 @@ docs: $(VENV)/.installed-docs ## build the documentation in docs/_build/html
 # With servers, other implementations and a browser: what they need is said in docs/development.rst.
 
 coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run everything with coverage; needs Node.js (eight minutes)
-	PEERS=1 PROPERTIES=thorough $(PYTEST) --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
+	PEERS=1 PROPERTIES=thorough $(PYTEST) --ignore=tests/servers --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
 	$(MAKE) --no-print-directory bridges ARGS="--cov --cov-append --cov-report="
 	$(BIN)/coverage report --fail-under=97
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
@@ -70,7 +72,7 @@ peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_mo
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
 
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (four minutes)
-	BROWSER=1 $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser $(ARGS)
+	BROWSER=1 $(BIN)/python -m pytest -n 2 --ds=tests.browser.settings tests/browser $(ARGS)
 
 bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of django-oauth-toolkit and allauth
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
@@ -92,7 +94,7 @@ web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.instal
 machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run with replicas, failovers, nginx and pools
 	MACHINES=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -n 2 --dist=loadfile -p no:randomly tests/machines $(ARGS)
 
-matrix: $(VENV)/.installed-matrix ## run every supported Python and Django that is here (half an hour)
+matrix: $(VENV)/.installed-matrix ## run every supported Python and Django that is here (an hour)
 	$(BIN)/tox run $(ARGS)
 
 benchmark: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## compare our speed with that of others
