@@ -5,14 +5,14 @@ See RFC 6750 §3 and RFC 9470 §3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from rest_framework.request import Request
 
-from ..protocol.explanation import insufficient_scope
+from ..protocol.explanation import MAX_VALUES, insufficient_scope
 from ..protocol.token_info import TokenInfo
 from .denial import Announcement, NotAuthenticated
 from .refusal_log import log_refusal
@@ -74,10 +74,11 @@ class TokenDenial:
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> None:
         """Stand in for the view's method."""
-        needed = self._needed(request)
-        if needed is None:
+        sufficient = self._sufficient(request)
+        if not sufficient:
             self._deny(request, message, code)
             return
+        needed = sufficient[0]
         if NO_SCOPE in needed:  # no token opens this method, whatever else it shows
             needed = ()
         scopes = [each for each in needed if isinstance(each, str)]
@@ -85,7 +86,7 @@ class TokenDenial:
         if request.authenticators and not request.successful_authenticator:
             raise NotAuthenticated(announcement=announcement, scope=" ".join(scopes))
         unmet = [each for each in needed if isinstance(each, Requirement)]
-        self._log(request, scopes, unmet)
+        self._log(request, sufficient)
         raise refusal(
             unmet,
             announcement=announcement.answering(request._request),
@@ -94,19 +95,19 @@ class TokenDenial:
             message=message,
         )
 
-    def _log(self, request: Request, scopes: Sequence[str], unmet: Sequence[Requirement]) -> None:
-        name = type(self._view).__name__
-        if isinstance(request.auth, TokenInfo):
-            reasons = [each.explain(request.auth) for each in unmet]
-            if scopes and not unmet:
-                reasons = [str(insufficient_scope(request.auth, scopes))]
-            for reason in reasons:
-                log_refusal("access token refused view=%s: %s", name, reason)
-        if not scopes and not unmet:
+    def _log(self, request: Request, sufficient: Alternatives) -> None:
+        """Log what the token lacks of each set of needs, since any of them would have opened the view."""
+        name, info = type(self._view).__name__, request.auth
+        possible = [needs for needs in sufficient if NO_SCOPE not in needs]
+        if not possible:
             log_refusal("access token refused view=%s: the view names no scope for %a", name, request.method)
+        elif isinstance(info, TokenInfo):
+            reasons = list(dict.fromkeys(_explained(info, needs) for needs in possible))
+            shown = reasons[:MAX_VALUES] + ["…"] * (len(reasons) > MAX_VALUES)
+            log_refusal("access token refused view=%s: %s", name, "; or ".join(shown))
 
-    def _needed(self, request: Request) -> Needs | None:
-        """Return the shortest set of needs that opens this request, None if it was not refused for one of them.
+    def _sufficient(self, request: Request) -> Alternatives:
+        """Return the sets of needs that open this request, the shortest first; none if it was refused for another one.
 
         The view does not say which permission failed, so each is asked again. Permissions that nothing satisfies do
         not count, unless the view refused for the first of these. Alternatives of scopes alone go first, then those
@@ -125,9 +126,9 @@ class TokenDenial:
             choices = [self._lacking(each, granted) or each for each in choices]
             failed = next((each for each in choices if not any(map(granted.issuperset, each))), [])
         if not failed:
-            return None
+            return []
         sufficient = every_need(filter(None, choices))
-        return min(sufficient, key=lambda each: (NO_SCOPE in each, _rank(each), len(each), len({*each} - granted)))
+        return sorted(sufficient, key=lambda each: (NO_SCOPE in each, _rank(each), len(each), len({*each} - granted)))
 
     def _alternatives(self, request: Request, permission: Any) -> Alternatives:
         known = alternatives_of(permission, self._view, request.method or "", partial(self._unscoped, request))
@@ -158,6 +159,12 @@ class TokenDenial:
 
 def _granted(request: Request) -> frozenset[str]:
     return request.auth.scopes if isinstance(request.auth, TokenInfo) else frozenset()
+
+
+def _explained(info: TokenInfo, needs: Needs) -> str:
+    """Return what a token lacks of a set of needs: the requirements, which go before the scope."""
+    unmet = [each.explain(info) for each in needs if isinstance(each, Requirement)]
+    return " and ".join(unmet) or str(insufficient_scope(info, [each for each in needs if isinstance(each, str)]))
 
 
 def _rank(needs: Needs) -> int:

@@ -199,6 +199,28 @@ def test_the_log_names_the_claim_and_never_the_token(caplog: pytest.LogCaptureFi
     assert sent not in caplog.text
 
 
+def test_the_log_names_each_thing_that_would_have_opened_the_view(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "django_introspection"):
+        ask(protect(permission_classes=[Read | Seller]), having("buyer", scope="orders:write"))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "access token refused view=Orders: insufficient scope; expected scope 'orders:read'; found scope 'orders:write'"
+        "; or missing claim; expected any of 'seller' in ['realm_access', 'roles']; found 'buyer'"
+    ]
+
+
+def test_the_log_of_many_alternatives_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    alternatives = requires_claim("roles", "0")
+    for number in range(1, 30):
+        alternatives |= requires_claim("roles", str(number))
+    with caplog.at_level(logging.INFO, "django_introspection"):
+        ask(protect(permission_classes=[alternatives]), having("buyer"))
+
+    (record,) = caplog.records
+    assert record.getMessage().count("missing claim") == 10
+    assert record.getMessage().endswith("; or …")
+
+
 # Plain views of Django
 
 
