@@ -107,7 +107,8 @@ def one_line_failures() -> Iterator[None]:
     except DatabaseError as error:  # its text may quote values
         raise CommandError(f"The database does not answer: {type(error).__name__}", returncode=UNAVAILABLE) from None
     except IntrospectionUnavailable as error:
-        raise CommandError(f"It could not be found out: {error}", returncode=UNAVAILABLE) from None
+        found = f"Unavailable: {error}. Try again later; manage.py introspection_doctor finds the cause."
+        raise CommandError(found, returncode=UNAVAILABLE) from None
 
 
 def add_value_arguments(parser: ArgumentParser, name: str, what: str, *, required: bool = False) -> None:

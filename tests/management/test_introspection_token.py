@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from django_introspection.models import Token
 from tests import endpoints, factories
 from tests.authorization_server.helpers import without_table
 from tests.backends.issuers import access_token, jwt_settings
-from tests.misbehaving.server import MisbehavingServer
+from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings
 from tests.settings import AUDIENCE
 
 
@@ -104,6 +105,19 @@ def test_a_cache_that_does_not_answer_is_exit_code_3_and_the_tokens_are_revoked(
 
     assert raised.value.returncode == 3
     assert live() == 0
+
+
+def test_a_server_that_is_down_is_named_with_the_next_step(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "a-token")
+    with refusing_url() as url:
+        settings.TOKEN_INTROSPECTION = remote_settings(url)
+
+        with pytest.raises(CommandError) as raised:
+            call_command("introspection_token", "inspect", "--token-env", "TOKEN")
+
+    down = f"{urlsplit(url).netloc} cannot be reached: ConnectError"
+    assert str(raised.value) == f"Unavailable: {down}. Try again later; manage.py introspection_doctor finds the cause."
+    assert raised.value.returncode == 3
 
 
 def run(*arguments: str) -> Any:
