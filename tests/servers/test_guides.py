@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rest_framework.views import APIView
 
-from django_introspection import permissions, token_backends
+from django_introspection import token_backends
 from tests.servers import shapes
-from tests.test_documentation import blocks
+from tests.test_documentation import Block, blocks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OTHER_PAGES = {"index", "matrix"}
@@ -66,6 +68,14 @@ def played(backend: Mapping[str, Any], server: str) -> list[str]:
     ]
 
 
+def view_in(block: Block) -> type[APIView]:
+    """Return the view of a block, made as in a project that copies it."""
+    names: dict[str, Any] = {"__name__": "orders.views"}
+    exec(block.code, names)  # noqa: S102
+    view: type[APIView] = names["OrderList"]
+    return view
+
+
 @pytest.mark.parametrize("name", shapes.names())
 def test_the_guide_of_a_server_is_there(name: str) -> None:
     guide = shapes.load(name).guide
@@ -117,8 +127,20 @@ def test_the_index_lists_every_guide() -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_the_other_code_of_a_guide_can_be_made(guide: str, environment: None) -> None:
-    """A line such as `permission_classes = [...]` may leave out the import of our permissions."""
+def test_the_code_of_a_guide_is_settings_and_whole_views(guide: str) -> None:
     for block in blocks(f"docs/servers/{guide}.rst"):
-        if block.file != "settings.py":
-            exec(block.code, {"__name__": "orders.views", "os": os, **vars(permissions)})  # noqa: S102
+        if block.file == "views.py":
+            assert issubclass(view_in(block), APIView)
+        else:
+            assert block.file in ("settings.py", "the settings of the server")
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_names_what_its_view_requires_among_the_steps_on_the_server(guide: str) -> None:
+    steps, _, rest = (DOCS / "servers" / f"{guide}.rst").read_text(encoding="utf-8").partition("\nSettings\n---")
+    (line, *_) = [line for line in rest.splitlines() if "permission_classes" in line]
+
+    required = re.findall(r'requires_(?:scope|claim)\(.*?"([^"]+)"\)', line)
+
+    assert required
+    assert [each for each in required if each not in steps] == []

@@ -1,4 +1,4 @@
-"""A new project that follows the quick start and one guide, and nothing else, accepts a token of that server."""
+"""A new project that follows the quick start and one guide, and nothing else, accepts a token of a machine."""
 
 from __future__ import annotations
 
@@ -11,22 +11,18 @@ import pytest
 from tests.servers import shapes
 from tests.servers.fake import FakeServer
 from tests.servers.playing import issue
-from tests.servers.shapes import Server, Setup
-from tests.servers.test_guides import GUIDES, FromEnvironment, environment, played, printed
+from tests.servers.shapes import Server
+from tests.servers.test_guides import GUIDES, FromEnvironment, environment, printed
+from tests.servers.test_views import callers, server_of, setup_of
 from tests.test_documentation import Block, blocks, project, run
 
 __all__ = ["environment"]
 pytestmark = pytest.mark.processes
 
-QUICK_START = {"settings.py", "views.py", "urls.py"}
+QUICK_START = "docs/quickstart-resource-server.rst"
 CONNECTION = """
 for each in TOKEN_INTROSPECTION["BACKENDS"].values():
     each["OPTIONS"] |= {connection}
-"""
-ANY_SCOPE = """
-from rest_framework.permissions import IsAuthenticated
-
-OrderList.permission_classes = [IsAuthenticated]
 """
 STORY = """
 import os
@@ -38,6 +34,18 @@ assert "django_introspection.models" not in sys.modules
 """
 
 
+def first(page: str, file: str) -> Block:
+    return next(block for block in blocks(page) if block.file == file)
+
+
+def quick_start(file: str) -> list[Block]:
+    return [block for block in blocks(QUICK_START) if block.file == file]
+
+
+def connection(fake: FakeServer) -> Block:
+    return Block("settings.py", CONNECTION.format(connection=fake.connection))
+
+
 def variables(backend: Mapping[str, Any], server: Server) -> dict[str, str]:
     """Return the environment in which the settings of a backend are those that are played."""
     options = setup_of(backend, server).options
@@ -45,30 +53,25 @@ def variables(backend: Mapping[str, Any], server: Server) -> dict[str, str]:
     return {value.removeprefix("value-of-"): options[name] for name, value in taken.items()}
 
 
-def setup_of(backend: Mapping[str, Any], server: Server) -> Setup:
-    (name, *_) = played(backend, server.name)
-    return next(setup for setup in server.setups if setup.name == name)
-
-
-def server_of(guide: str) -> Server:
-    (name,) = [name for name in shapes.names() if shapes.load(name).guide == guide]
-    return shapes.load(name)
-
-
 @pytest.mark.parametrize("guide", GUIDES)
 def test_a_newcomer_gets_200(guide: str, fake: FakeServer, tmp_path: Path, environment: None) -> None:
-    server, backends = server_of(guide), printed(guide)[0]
-    setup = setup_of(backends["default"], server)
-    token = next(each for each in server.tokens if each.expect[setup.name] == 200 and each.confirmed)
+    server, backends, page = server_of(guide), printed(guide)[0], f"docs/servers/{guide}.rst"
+    token = callers(guide, setup_of(backends["default"], server))[0]
     fake.play(server)
-    steps = [block for block in blocks("docs/quickstart-resource-server.rst") if block.file in QUICK_START]
-    settings = next(block for block in blocks(f"docs/servers/{guide}.rst") if block.file == "settings.py")
-    ours = [
-        Block("settings.py", CONNECTION.format(connection=fake.connection)),
-        Block("views.py", ANY_SCOPE),
-    ]
+    settings = [*quick_start("settings.py"), first(page, "settings.py"), connection(fake)]
     values = {"ORDERS_API_ID": "", "ORDERS_API_SECRET": ""}
     for backend in backends.values():
         values |= variables(backend, server)
 
-    run(project(tmp_path, [*steps, settings, *ours]), STORY, TOKEN=issue(fake, token), **values)
+    made = project(tmp_path, [*settings, first(page, "views.py"), *quick_start("urls.py")])
+    run(made, STORY, TOKEN=issue(fake, token), **values)
+
+
+def test_the_issuer_and_the_audience_are_enough_for_the_quick_start(fake: FakeServer, tmp_path: Path) -> None:
+    """Authelia has the issuer, the audience and the scope of the page."""
+    server = shapes.load("authelia")
+    fake.play(server)
+    settings, views, urls = (first(QUICK_START, file) for file in ("settings.py", "views.py", "urls.py"))
+
+    made = project(tmp_path, [settings, connection(fake), views, urls])
+    run(made, STORY, TOKEN=issue(fake, server.token("machine")))
