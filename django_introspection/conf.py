@@ -147,6 +147,15 @@ class Settings:
         return resources
 
     @cached_property
+    def AUTHORIZATION_DETAILS_TYPES(self) -> Mapping[str, Callable[..., Any] | None]:
+        """The types of authorization details (RFC 9396 §2), each with the function that checks it if there is one."""
+        key = "AUTHORIZATION_DETAILS_TYPES"
+        entries = self._mapping(key, "must be a dictionary of types")
+        if not all(isinstance(name, str) and name for name in entries):
+            raise invalid_setting(key, problem="must have strings that are not empty as keys")
+        return {name: None if path is None else _imported(path, key, name) for name, path in entries.items()}
+
+    @cached_property
     def PROTECTED_PATHS(self) -> tuple[ProtectedPath, ...]:
         """The paths below which `middleware.ProtectedPaths` requires a token."""
         entries = self._mapping("PROTECTED_PATHS", "must be a dictionary of paths")
@@ -267,14 +276,18 @@ class Settings:
         return entries
 
     def _function(self, key: str, default: str | None = None) -> Callable[..., Any]:
-        problem = "must be the dotted path of a function"
-        try:
-            function: Any = import_string(self.values.get(key, default))
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
-            raise invalid_setting(key, problem=problem) from error
-        if not callable(function):
-            raise invalid_setting(key, problem=problem)
-        return function  # type: ignore[no-any-return]  # what it takes and returns is checked when it is called
+        return _imported(self.values.get(key, default), key)
+
+
+def _imported(path: Any, *place: str) -> Callable[..., Any]:
+    problem = "must be the dotted path of a function"
+    try:
+        function: Any = import_string(path)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise invalid_setting(*place, problem=problem) from error
+    if not callable(function):
+        raise invalid_setting(*place, problem=problem)
+    return function  # type: ignore[no-any-return]  # what it takes and returns is checked when it is called
 
 
 def user_pk(user: Any) -> str:

@@ -41,7 +41,8 @@ def token_required(
 ) -> Callable[[View], View]:
     """Require an access token with every scope token of `scope`; for sync and async views, functions and classes.
 
-    `claim` is what `requires_claim()` or `requires_step_up()` returns, or a list of several, which are all required.
+    `claim` is what `requires_claim()`, `requires_step_up()` or `requires_authorization_details()` returns, or a list of
+    several, which are all required.
 
     The view finds `request.token_info` and `request.user`. A refusal is 400, 401, 403 or 503 in JSON, with the
     challenges of IntrospectionAuthentication, whose `schemes` these are. On a class, or on its `dispatch`, all handlers
@@ -89,8 +90,8 @@ def _requirements(claim: Any) -> tuple[Requirement, ...]:
     named = claim if isinstance(claim, (list, tuple)) else (claim,)
     if not all(isinstance(each, type) and issubclass(each, ClaimPermission) for each in named):
         raise TypeError(
-            "the argument claim of token_required takes what one call of requires_claim() or requires_step_up()"
-            " returns, or a list of these"
+            "the argument claim of token_required takes what one call of requires_claim(), requires_step_up() or"
+            " requires_authorization_details() returns, or a list of these"
         )
     return tuple(each.requirement for each in named)
 

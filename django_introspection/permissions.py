@@ -1,8 +1,8 @@
-"""Permissions by scope, by claims such as roles, and by the authentication of the user."""
+"""Permissions by scope, by claims such as roles, by the authentication of the user, and by authorization details."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,9 +19,10 @@ from .resource_server.token_permissions import ClaimPermission, NoInversion, Sco
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
     from rest_framework.views import APIView
 
+    from .protocol.authorization_details import RequiredDetails
     from .protocol.step_up import StepUp
 
-__all__ = ["HasScope", "requires_claim", "requires_scope", "requires_step_up"]
+__all__ = ["HasScope", "requires_authorization_details", "requires_claim", "requires_scope", "requires_step_up"]
 
 Declared = tuple[str, ...] | dict[str, tuple[str, ...]]
 """The scopes that a view requires, or its scopes by method and action."""
@@ -126,6 +127,36 @@ def _step_up_permission(step_up: StepUp) -> type[ClaimPermission]:
     from .resource_server.step_up import StepUpRequirement
 
     return _permission("RequiresStepUp", StepUpRequirement(step_up))
+
+
+def requires_authorization_details(
+    details_type: str,
+    /,
+    *,
+    actions: Sequence[str] = (),
+    locations: Sequence[str] = (),
+    datatypes: Sequence[str] = (),
+    privileges: Sequence[str] = (),
+    identifier: str | None = None,
+) -> type[ClaimPermission]:
+    """Return a permission class that requires one object of this type in the authorization details of a token.
+
+    The object must have every value of each list that is given, and the `identifier`; strings are compared whole, and
+    further fields do not matter. Composes with `&` and `|`. A refusal is 403 `insufficient_scope` that names the type,
+    because RFC 9396 has no error code for an API, and the scope if the token lacks that too. Raises ValueError for an
+    empty string, TypeError for other types.
+    """
+    from .protocol.authorization_details import RequiredDetails
+
+    lists = {"actions": actions, "locations": locations, "datatypes": datatypes, "privileges": privileges}
+    return _details_permission(RequiredDetails.read(details_type, identifier=identifier, **lists))
+
+
+@lru_cache(maxsize=1024)
+def _details_permission(details: RequiredDetails) -> type[ClaimPermission]:
+    from .resource_server.required_details import DetailsRequirement
+
+    return _permission("RequiresAuthorizationDetails", DetailsRequirement(details))
 
 
 def _permission(name: str, requirement: Requirement) -> type[ClaimPermission]:

@@ -15,7 +15,13 @@ NAMES = {
     "django_introspection.authentication": {"IntrospectionAuthentication", "presented_token"},
     "django_introspection.decorators": {"token_required"},
     "django_introspection.middleware": {"ProtectedPaths"},
-    "django_introspection.permissions": {"HasScope", "requires_claim", "requires_scope", "requires_step_up"},
+    "django_introspection.permissions": {
+        "HasScope",
+        "requires_authorization_details",
+        "requires_claim",
+        "requires_scope",
+        "requires_step_up",
+    },
     "django_introspection.throttling": {"ClientRateThrottle"},
     "django_introspection.types": {"AuthenticatedHttpRequest", "AuthenticatedRequest", "TokenInfoMixin"},
     "django_introspection.services": {

@@ -80,8 +80,8 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
             _("Tokens"),
             {
                 "fields": (
-                    *("grant_types", "scope", "allowed_resources", "access_token_format"),
-                    "dpop_bound_access_tokens",
+                    *("grant_types", "scope", "allowed_resources", "authorization_details_types"),
+                    *("access_token_format", "dpop_bound_access_tokens"),
                 ),
                 "description": _("If the client requests tokens: the limits of its requests."),
             },

@@ -37,6 +37,7 @@ SCOPES_ASKED = _(
 RESOURCES_ASKED = _(
     "The APIs that the client may request tokens for, one on each line: the resources that these APIs serve."
 )
+DETAILS_ASKED = _("The types of authorization details that the client may request, one on each line (RFC 9396).")
 KEYS = _("A JWK Set with the public keys of the client, for private_key_jwt.")
 MODEL_WIDGETS = {
     "jwks_uri": forms.TextInput(attrs=ONE_LINE),
@@ -136,6 +137,9 @@ class ClientForm(_ModelForm):
         help_text=_("The ways to get a token. A resource server without tokens of its own has none."),
     )
     allowed_resources = LinesField(label=_("Allowed resources"), required=False, help_text=RESOURCES_ASKED)
+    authorization_details_types = LinesField(
+        label=_("Types of authorization details"), required=False, help_text=DETAILS_ASKED
+    )
     resources = LinesField(label=_("Resources served"), required=False, help_text=RESOURCES_SERVED)
     jwks = KeysField(label=_("Public keys"), required=False, help_text=KEYS)
     seen = SeenField(required=False)
@@ -163,6 +167,7 @@ class ClientForm(_ModelForm):
             "grant_types",
             "scope",
             "allowed_resources",
+            "authorization_details_types",
             "access_token_lifetime",
             "refresh_token_lifetime",
             "resources",

@@ -8,6 +8,7 @@ from ..models import Client, GrantType
 from ..protocol.errors import UnauthorizedClient, UnsupportedGrantType
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
+from .authorization_details import requested_details
 from .issuing import IssuedToken, bound_to, issue
 from .jwt_access_tokens import require_signing
 from .resources import new_grant
@@ -31,7 +32,13 @@ def client_credentials(client: Client, form: Form, cnf: Mapping[str, str]) -> Is
     """Issue an access token for the client's own credentials, and no refresh token (RFC 6749 §4.4.3)."""
     scope, audience = new_grant(client, form.get("scope"), form.all("resource"))
     require_signing(client, audience)
-    return issue(client=client, scope=format_scope(scope), audience=audience, members=bound_to(cnf))
+    return issue(
+        client=client,
+        scope=format_scope(scope),
+        audience=audience,
+        members=bound_to(cnf),
+        authorization_details=requested_details(client, form, audience),
+    )
 
 
 GRANTS: dict[str, Callable[[Client, Form, Mapping[str, str]], IssuedToken]] = {

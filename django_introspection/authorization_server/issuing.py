@@ -16,6 +16,7 @@ from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import dialects, opaque
+from ..protocol.authorization_details import MEMBER
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.scope import format_scope, parse_scope
@@ -39,6 +40,7 @@ COMPUTED_MEMBERS = frozenset(
         "aud",
         "iss",
         "jti",
+        MEMBER,
     }
 )
 _PREFIXES = {TokenKind.ACCESS: opaque.ACCESS_TOKEN, TokenKind.REFRESH: opaque.REFRESH_TOKEN}
@@ -124,16 +126,19 @@ def issue(
     lifetime: timedelta | None = None,
     not_before: datetime | None = None,
     members: Mapping[str, Any] | None = None,
+    authorization_details: Iterable[Mapping[str, Any]] = (),
     token_id: UUID | None = None,
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
     `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter; `members`
-    are further members of the answer. `token_id` is for those who may ask twice: the second time raises IntegrityError,
+    are further members of the answer; `authorization_details` are of the types in AUTHORIZATION_DETAILS_TYPES, and
+    conform to them (RFC 9396 §5). `token_id` is for those who may ask twice: the second time raises IntegrityError,
     and nothing is issued. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a
     member that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
     user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: one without ISSUER,
-    SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large.
+    SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large. Raises IntrospectionUnavailable if a function of
+    the project fails that checks authorization details.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -141,6 +146,7 @@ def issue(
     validate_resources(audience)
     if should_be_jwt(client, audience) and not (audience and can_sign_jwt()):
         raise ValidationError("A JWT access token needs the settings ISSUER and SIGNING_KEYS, and an audience.")
+    members = {**(members or {}), **_details(authorization_details, audience)}
     issued_at = now()
     expires_at = issued_at + (lifetime or access_token_lifetime(client))
     grant_expires_at = issued_at + refresh_token_lifetime(client)
@@ -149,7 +155,7 @@ def issue(
         "user": user,
         "scope": format_scope(parse_scope(scope)),
         "audience": audience,
-        "members": dict(members or {}),
+        "members": members,
         "grant_id": uuid7(),
         "issued_at": issued_at,
         "not_before": not_before,
@@ -228,6 +234,17 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
     if problem := wrong_authentication(members):
         raise ValidationError(f"The member {problem}.")
+
+
+def _details(details: Iterable[Mapping[str, Any]], audience: list[str]) -> dict[str, Any]:
+    if not details:
+        return {}
+    from .authorization_details import given_details
+
+    try:
+        return {MEMBER: given_details(details, audience)}
+    except ValueError as problem:
+        raise ValidationError(f"The authorization details {problem}.") from problem
 
 
 def _check_names(user: Any, client: Client) -> None:

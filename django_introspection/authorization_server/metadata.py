@@ -35,6 +35,7 @@ def decided_members(issuer: str) -> dict[str, Any]:
         jwks_uri=_endpoint(issuer, "jwks") if signing_keys() else None,
         assertion_algorithms=list(SIGNING_ALGORITHMS) if assertions.is_supported() else [],
         proof_algorithms=list(SIGNING_ALGORITHMS) if dpop.is_supported() else [],
+        authorization_details_types=sorted(introspection_settings.AUTHORIZATION_DETAILS_TYPES),
     )
 
 

@@ -10,6 +10,7 @@ from ..conf import introspection_settings
 from ..hooks import call_hook
 from ..models import Client, IntrospectionPolicy
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.authorization_details import MEMBER, located_at, with_details
 from ..protocol.dialects import scope_tokens
 from ..protocol.explanation import quoted
 from ..protocol.identifiers import names_any_of
@@ -81,10 +82,12 @@ def _with_plain_scope(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
-    """Leave out the scopes and members that mean nothing to the caller or are none of its business."""
+    """Leave out the scopes, authorization details and members that mean nothing to the caller (RFC 9396 §9.2)."""
     served = caller.resource_scopes.split()
     if caller.filter_scope and served:
         members = {**members, "scope": format_scope(token for token in scope_tokens(members) if token in served)}
+    if MEMBER in members and caller.resources:
+        members = with_details(members, located_at(members[MEMBER], caller.resources))
     visible = caller.visible_members or members
     return {name: value for name, value in members.items() if name in visible and value != ""}
 

@@ -15,10 +15,12 @@ from ..backends.database import find
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
+from ..protocol.authorization_details import with_details
 from ..protocol.errors import IntrospectionUnavailable, InvalidGrant
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from ..signals import refresh_token_reused
+from .authorization_details import details_of_refresh
 from .issuing import IssuedToken, access_token_lifetime, announce, bound_to, create, create_refresh_token
 from .jwt_access_tokens import require_signing
 from .resources import narrow_grant
@@ -143,6 +145,7 @@ def _next_tokens(presented: Token, form: Form, cnf: Mapping[str, str]) -> _Next:
     """
     scope, audience = narrow_grant(presented, form.get("scope"), form.all("resource"))
     require_signing(presented.client, audience)
+    details = details_of_refresh(presented, form, audience)
     at = now()
     end = presented.grant_expires_at or presented.expires_at
     grant = {
@@ -160,7 +163,7 @@ def _next_tokens(presented: Token, form: Form, cnf: Mapping[str, str]) -> _Next:
             **grant,
             "scope": format_scope(scope),
             "audience": audience,
-            "members": {**presented.members, **bound_to(cnf)},
+            "members": {**with_details(presented.members, details), **bound_to(cnf)},
         },
     )
     whole = {**grant, "scope": presented.scope, "audience": presented.audience}

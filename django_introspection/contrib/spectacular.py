@@ -33,6 +33,7 @@ Requirement = dict[str, list[str]]
 FORM = "application/x-www-form-urlencoded"
 STRING: Schema = {"type": "string"}
 STRINGS: Schema = {"type": "array", "items": STRING}
+OBJECTS: Schema = {"type": "array", "items": {"type": "object"}, "description": "Authorization details (RFC 9396)."}
 SECONDS: Schema = {"type": "integer"}
 
 
@@ -224,6 +225,7 @@ class IntrospectEndpoint(_Endpoint):
                     iss=_text("The issuer identifier."),
                     jti=_text("The identifier of the token."),
                     cnf={"type": "object", "description": "The key that the token is bound to."},
+                    authorization_details=OBJECTS,
                 ),
                 "The members of the token. Further ones are possible.",
             ),
@@ -246,6 +248,7 @@ class TokenEndpoint(_Endpoint):
             scope=_text("Scopes with one space between; all that the client may have by default."),
             resource={**STRINGS, "description": "The resources that the token is for (RFC 8707)."},
             refresh_token=_text("The refresh token that is exchanged (RFC 6749 §6)."),
+            authorization_details=_text("What the token shall allow, as a JSON array of objects (RFC 9396)."),
         ),
         "responses": {
             200: OpenApiResponse(
@@ -256,6 +259,7 @@ class TokenEndpoint(_Endpoint):
                     expires_in=SECONDS,
                     scope=STRING,
                     refresh_token=STRING,
+                    authorization_details=OBJECTS,
                 ),
                 "The token.",
             ),

@@ -10,6 +10,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..conf import introspection_settings
 from .fields import InstantField, now, validate_jwks, validate_jwks_uri, validate_resources, validate_scope
 from .managers import ClientManager
 
@@ -50,6 +51,13 @@ def validate_grant_types(value: Any) -> None:
     """Raise ValidationError unless the value is a list of grant types that this server supports."""
     if not isinstance(value, list) or not all(isinstance(item, str) and item in GrantType.values for item in value):
         raise ValidationError(_("Choose from the grant types of this server."))
+
+
+def validate_details_types(value: Any) -> None:
+    """Raise ValidationError unless the value is a list of types of AUTHORIZATION_DETAILS_TYPES."""
+    known = introspection_settings.AUTHORIZATION_DETAILS_TYPES
+    if not isinstance(value, list) or not all(isinstance(item, str) and item in known for item in value):
+        raise ValidationError(_("Choose from the types of the setting AUTHORIZATION_DETAILS_TYPES."))
 
 
 def generate_client_id() -> str:
@@ -119,6 +127,13 @@ class Client(models.Model):
         blank=True,
         validators=[validate_resources],
         help_text=_("Resources that it may ask tokens for: absolute URIs."),
+    )
+    authorization_details_types = models.JSONField(
+        _("types of authorization details"),
+        default=list,
+        blank=True,
+        validators=[validate_details_types],
+        help_text=_("Types of authorization details that it may ask for."),
     )
     access_token_lifetime = models.PositiveIntegerField(
         _("lifetime of access tokens"),

@@ -96,6 +96,15 @@ class InvalidTarget(OAuthError):
     error = "invalid_target"
 
 
+class InvalidAuthorizationDetails(OAuthError):
+    """The authorization details are malformed, of a type that the client may not use, or more than it may have.
+
+    See RFC 9396 §5.
+    """
+
+    error = "invalid_authorization_details"
+
+
 class UnauthorizedClient(OAuthError):
     """The authenticated client may not do this."""
 

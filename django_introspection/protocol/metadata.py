@@ -40,6 +40,7 @@ def server_metadata(
     jwks_uri: str | None,
     assertion_algorithms: list[str],
     proof_algorithms: list[str],
+    authorization_details_types: list[str],
 ) -> Members:
     """Return the members that an authorization server decides (RFC 8414 §2).
 
@@ -60,6 +61,7 @@ def server_metadata(
             token_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
             grant_types_supported=grant_types,
             dpop_signing_alg_values_supported=proof_algorithms,
+            authorization_details_types_supported=authorization_details_types,
         ),
         **_of_endpoint(
             introspection_endpoint,

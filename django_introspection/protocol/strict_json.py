@@ -1,4 +1,4 @@
-"""JSON from outside: one object, no repeated member, and no value that other code cannot handle (RFC 8259)."""
+"""JSON from outside: one object or array, no repeated member, and no value that other code cannot handle (RFC 8259)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,26 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     Raises ValueError for anything else, such as a repeated member, half a character, infinity or endless nesting. Its
     text names the problem and quotes none of the data.
     """
+    value = _parse(data)
+    if not isinstance(value, dict):
+        raise ValueError("is not a JSON object")  # noqa: TRY004 - the data is wrong, not the call
+    return value
+
+
+def parse_json_array(data: bytes) -> list[Any]:
+    """Read a JSON array in UTF-8; raises ValueError as `parse_json_object` does."""
+    value = _parse(data)
+    if not isinstance(value, list):
+        raise ValueError("is not a JSON array")  # noqa: TRY004 - the data is wrong, not the call
+    return value
+
+
+def _parse(data: bytes) -> Any:
     try:
         text = data.decode("utf-8")
         value = _decoder.decode(text)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
-    if not isinstance(value, dict):
-        raise ValueError("is not a JSON object")  # noqa: TRY004 - the data is wrong, not the call
     # Without these characters in the text, no value can be nested too deeply or hold half a character.
     is_suspicious = text.count("{") + text.count("[") > _MAX_DEPTH or _ESCAPED_SURROGATE.search(text)
     if is_suspicious and not _can_be_passed_on(value):

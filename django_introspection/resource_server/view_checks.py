@@ -20,7 +20,7 @@ from .protected_views import RoutedView, decorated_places, dotted_name, is_ours,
 from .token_permissions import ScopePermission, reads_token
 
 METHODS = frozenset(method.upper() for method in APIView.http_method_names)
-MAKERS = ("requires_scope", "requires_claim", "requires_step_up")
+MAKERS = ("requires_scope", "requires_claim", "requires_step_up", "requires_authorization_details")
 OTHER_PACKAGES = ("oauth2_provider.contrib.rest_framework", "allauth.idp.oidc.contrib.rest_framework")
 """Packages whose permission classes know only the tokens of their own authentication classes."""
 

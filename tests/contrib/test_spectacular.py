@@ -54,7 +54,7 @@ def test_an_endpoint_that_was_subclassed_is_described_like_the_original(schema: 
     ("path", "required", "optional"),
     [
         ("/oauth/introspect/", "token", {"token_type_hint"}),
-        ("/oauth/token/", "grant_type", {"scope", "resource", "refresh_token"}),
+        ("/oauth/token/", "grant_type", {"scope", "resource", "refresh_token", "authorization_details"}),
         ("/oauth/revoke/", "token", {"token_type_hint"}),
     ],
 )

@@ -21,6 +21,8 @@ def decided(**changes: Any) -> dict[str, Any]:
             "protected_resources": [],
             "jwks_uri": None,
             "assertion_algorithms": [],
+            "proof_algorithms": [],
+            "authorization_details_types": [],
             **changes,
         },
     )

@@ -15,10 +15,10 @@ DAYS = 90
 _CLIENTS = f"""
 INSERT INTO introspection_client
     (client_id, client_name, is_active, token_endpoint_auth_method, jwks, jwks_uri, grant_types, scope,
-     allowed_resources, resources, resource_scopes, introspection_policy, filter_scope, visible_members,
-     access_token_format, source_key, created_at)
+     allowed_resources, authorization_details_types, resources, resource_scopes, introspection_policy, filter_scope,
+     visible_members, access_token_format, dpop_bound_access_tokens, source_key, created_at)
 SELECT 'client-' || i, 'Client ' || i, i %% 500 <> 0, 'client_secret_basic', '{{}}', '', '[]', '',
-     '[]', '[]', '', 'own', true, '[]', 'opaque', '', 1
+     '[]', '[]', '[]', '', 'own', true, '[]', 'opaque', false, '', 1
 FROM generate_series(1, {CLIENTS}) AS i
 """  # noqa: S608 - numbers of our own
 _USERS = f"""

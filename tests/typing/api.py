@@ -22,7 +22,13 @@ from django_introspection.backends import DatabaseBackend, RemoteBackend, TokenB
 from django_introspection.decorators import token_required
 from django_introspection.exceptions import ExchangeRefused, IntrospectionUnavailable, InvalidBackend, InvalidResponse
 from django_introspection.models import Client, Token
-from django_introspection.permissions import HasScope, requires_claim, requires_scope, requires_step_up
+from django_introspection.permissions import (
+    HasScope,
+    requires_authorization_details,
+    requires_claim,
+    requires_scope,
+    requires_step_up,
+)
 from django_introspection.resource_server.users import TokenUser
 from django_introspection.services import (
     ObtainedToken,
@@ -78,6 +84,7 @@ class ByRole(APIView):
         requires_claim(["realm_access", "roles"], "seller") & requires_scope("orders:read") | IsAdminUser,
         requires_claim(("account", "verified"), True) | requires_claim("level", 2),
         requires_step_up(acr_values=["mfa"], max_age=300) & requires_scope("orders:write"),
+        requires_authorization_details("payment_initiation", actions=["initiate"]) | IsAdminUser,
     ]
 
     def get(self, request: AuthenticatedRequest) -> Response:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from ...backends.database import token_type
 from ...models import Token
+from ...protocol.authorization_details import MEMBER
 from ..binding import confirmation
 from ..clients import authenticate_client
 from ..deferred_work import defer_until_sent
@@ -39,6 +40,7 @@ class TokenView(ProtocolView):
             "expires_in": issued.expires_in,
             "refresh_token": issued.refresh_token,
             "scope": issued.scope,
+            MEMBER: issued.token.members.get(MEMBER),
         }
         response = json_response({name: value for name, value in members.items() if value})
         for name, value in next_nonce(request).items():

@@ -15,6 +15,7 @@ from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_argum
 METADATA = (
     "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
     "token_endpoint_auth_method", "jwks_uri", "access_token_format", "dpop_bound_access_tokens",
+    "authorization_details_types",
 )  # fmt: skip
 SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime")
 
@@ -76,6 +77,10 @@ class Command(ScriptCommand):
         parser.add_argument(
             "--allowed-resource", dest="allowed_resources", action="append", metavar="URI",
             help="a resource that the client may request tokens for; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--authorization-details-type", dest="authorization_details_types", action="append", metavar="TYPE",
+            help="a type of authorization details that the client may request; may be repeated",
         )  # fmt: skip
         parser.add_argument(
             "--resource", dest="resources", action="append", metavar="URI",
