@@ -14,6 +14,7 @@ from django.test import modify_settings, override_settings
 from django_introspection.authorization_server.checks import check_policies
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.models import Client
+from tests import jose
 from tests.authorization_server.helpers import without_table
 from tests.factories import RegistrationFactory
 from tests.misbehaving.server import remote_settings
@@ -101,7 +102,7 @@ SPEAKING = {
     "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 ELSEWHERE = {
-    *("W031", "E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
+    *("W031", "E071", "E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
     *("E040", "E041", "E042", "E043", "W050", "W051", "W052", "W053", "W054", "W055"),
     *("E044", "E045", "E046", "E047", "W056", "W057", "E060", "W060"),
 }
@@ -158,6 +159,23 @@ def test_the_check_of_policies_is_silent_before_the_tables_are_there_and_spoils_
     with without_table(Client), transaction.atomic():
         assert database_messages(["default"]) == []
         connection.cursor().execute("SELECT 1")
+
+
+@pytest.mark.requirement("9701-6-a")
+def test_a_client_whose_answers_cannot_be_signed_is_reported(db: None) -> None:
+    client = RegistrationFactory(introspection_signed_response_alg="ES256").client
+    signing = {"ISSUER": ISSUER, "SIGNING_KEYS": [{"KEY": jose.pem("ES256")}, {"KEY": jose.pem("RS256")}]}
+    for values, expected in [
+        ({}, ["introspection.E071"]),
+        ({"ISSUER": ISSUER, "SIGNING_KEYS": signing["SIGNING_KEYS"][1:]}, ["introspection.E071"]),
+        (signing, []),
+        ({"ISSUER": ISSUER, "SIGNING_KEYS": [{"KEY": SECRET}]}, []),
+    ]:
+        with override_settings(TOKEN_INTROSPECTION=values):
+            ran = checks.run_checks(include_deployment_checks=True, databases=["default"])
+            found = [message for message in ran if message.id == "introspection.E071"]
+            assert [message.id for message in found] == expected
+            assert all(client.client_id in str(message.msg) for message in found)
 
 
 def test_good_settings_are_silent() -> None:

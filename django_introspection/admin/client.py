@@ -72,7 +72,12 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
         (
             _("Introspection"),
             {
-                "fields": ("introspection_policy", "filter_scope", "visible_members"),
+                "fields": (
+                    "introspection_policy",
+                    "filter_scope",
+                    "visible_members",
+                    "introspection_signed_response_alg",
+                ),
                 "description": _("The tokens that the client may introspect, and the members of the answers."),
             },
         ),

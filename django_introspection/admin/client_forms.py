@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..authorization_server.jwt_access_tokens import can_sign_jwt
 from ..authorization_server.purposes import Purpose
+from ..authorization_server.signed_answers import signing_key
 from ..models import AccessTokenFormat, Client, GrantType, IntrospectionPolicy
 from .form_fields import ONE_LINE, KeysField, LinesField, SeenField, fingerprint
 from .once import OnceForm
@@ -175,6 +176,7 @@ class ClientForm(_ModelForm):
             "introspection_policy",
             "filter_scope",
             "visible_members",
+            "introspection_signed_response_alg",
             "access_token_format",
             "dpop_bound_access_tokens",
         )
@@ -217,5 +219,11 @@ class ClientForm(_ModelForm):
             self.add_error(
                 "access_token_format",
                 _("This server cannot sign tokens. Set ISSUER and SIGNING_KEYS first, or choose opaque."),
+            )
+        algorithm = cleaned.get("introspection_signed_response_alg")
+        if algorithm and "introspection_signed_response_alg" in self.changed_data and not signing_key(algorithm):
+            self.add_error(
+                "introspection_signed_response_alg",
+                _("This server has no key for this algorithm. Set ISSUER, and add a key to SIGNING_KEYS first."),
             )
         return cleaned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..protocol.metadata import contradictions
 from ..setting_values import NAME
 from .client_sources import client_sources, orphaned_policies
 from .metadata import decided_members
+from .signed_answers import signing_key
 from .views.introspect import IntrospectView
 
 
@@ -30,7 +31,8 @@ def register() -> None:
         checks.register(check, TAG)
     for deploy_check in (check_issuer, check_client_policy, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
-    checks.register(check_policies, checks.Tags.database, deploy=True)  # a run by our tag asks no database
+    for database_check in (check_policies, check_signed_answers):  # a run by our tag asks no database
+        checks.register(database_check, checks.Tags.database, deploy=True)
 
 
 @of_valid_settings
@@ -106,27 +108,42 @@ def check_counters(**_: Any) -> Iterator[checks.CheckMessage]:
 
 def check_policies(databases: Collection[str] | None = None, **_: Any) -> Messages:
     """Look for clients that may read every token (W010) and policies of no client (W031), if rows may be read."""
+    return _of_clients(databases, _policy_messages)
+
+
+def check_signed_answers(databases: Collection[str] | None = None, **_: Any) -> Messages:
+    """Look for clients whose answers cannot be signed (E071), if rows may be read."""
+    return _of_clients(databases, _signature_messages)
+
+
+def _of_clients(databases: Collection[str] | None, check: Callable[[Any], Iterable[checks.CheckMessage]]) -> Messages:
+    """Return the messages about the clients in the database, none if it may not be read or cannot answer."""
     model = apps.get_model("introspection", "Client")
     alias = router.db_for_read(model)
     if not databases or alias not in databases:
         return []
-    unlimited = model._default_manager.using(alias).filter(is_active=True, introspection_policy="any")
     try:
         with transaction.atomic(using=alias):  # a failed statement must not spoil a transaction around this
-            client_ids = list(unlimited.order_by("pk").values_list("client_id", flat=True))
-            orphans = list(_orphans(model._default_manager.using(alias)))
+            return list(check(model._default_manager.using(alias)))
     except (DatabaseError, IntrospectionUnavailable):  # not migrated yet, or not there
         return []
-    return [
-        *(
-            warning("W010", f"The client {client_id!r} may read every access token.", "introspection.Client")
-            for client_id in client_ids
-        ),
-        *(
-            warning("W031", f"The policy of {client_id!r} has no effect: {problem}.", "introspection.Client")
-            for client_id, problem in orphans
-        ),
-    ]
+
+
+def _policy_messages(clients: Any) -> Iterator[checks.CheckMessage]:
+    unlimited = clients.filter(is_active=True, introspection_policy="any").order_by("pk")
+    for client_id in unlimited.values_list("client_id", flat=True):
+        yield warning("W010", f"The client {client_id!r} may read every access token.", "introspection.Client")
+    for client_id, problem in _orphans(clients):
+        yield warning("W031", f"The policy of {client_id!r} has no effect: {problem}.", "introspection.Client")
+
+
+def _signature_messages(clients: Any) -> Iterator[checks.CheckMessage]:
+    signed = clients.filter(is_active=True).exclude(introspection_signed_response_alg="").order_by("pk")
+    with suppress(InvalidSetting):  # E002 and E005 report it
+        for client_id, algorithm in signed.values_list("client_id", "introspection_signed_response_alg"):
+            if signing_key(algorithm) is None:
+                text = f"The client {client_id!r} gets no answers: there is no key for {algorithm}, or no ISSUER."
+                yield error("E071", text, "introspection.Client")
 
 
 def _orphans(clients: Any) -> Iterator[tuple[str, str]]:

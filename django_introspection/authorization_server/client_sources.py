@@ -55,6 +55,7 @@ _COPIED = (
     "introspection_policy",
     "resource_scopes",
     "filter_scope",
+    "introspection_signed_response_alg",
     "source_key",
     *_JSON,
 )

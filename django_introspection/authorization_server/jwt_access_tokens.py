@@ -13,8 +13,7 @@ from ..keys import signing_keys
 from ..models import AccessTokenFormat, Client, Token
 from ..protocol.errors import InvalidTarget, TemporarilyUnavailable
 from ..protocol.identifiers import names_any_of
-from ..protocol.jwt import ACCESS_TOKEN_TYPE, MAX_JWT, encode_base64url, signing_input
-from ..protocol.opaque import digest
+from ..protocol.jwt import ACCESS_TOKEN_TYPE, MAX_JWT, token_identity
 
 logger = logging.getLogger("django_introspection")
 
@@ -58,11 +57,8 @@ def sign(token: Token) -> tuple[str, bytes]:
     The claims are the members of an introspection answer. The digest covers the signed text without the signature.
     Raises ValidationError for a token that would be too large.
     """
-    key = signing_keys()[0]
-    header = {"typ": ACCESS_TOKEN_TYPE, "alg": key.alg, "kid": key.kid}
     claims = {name: value for name, value in describe_token(token).to_dict().items() if name not in NOT_CLAIMS}
-    signed = signing_input(header, claims)
-    value = f"{signed}.{encode_base64url(key.sign(signed))}"
+    value = signing_keys()[0].sign_jwt(ACCESS_TOKEN_TYPE, claims)
     if len(value) > MAX_JWT:
         raise ValidationError("The token would be too large.")
-    return value, digest(signed)
+    return value, token_identity(value)

@@ -36,6 +36,7 @@ def decided_members(issuer: str) -> dict[str, Any]:
         assertion_algorithms=list(SIGNING_ALGORITHMS) if assertions.is_supported() else [],
         proof_algorithms=list(SIGNING_ALGORITHMS) if dpop.is_supported() else [],
         authorization_details_types=sorted(introspection_settings.AUTHORIZATION_DETAILS_TYPES),
+        answer_algorithms=list(dict.fromkeys(key.alg for key in signing_keys())),
     )
 
 

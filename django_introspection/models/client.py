@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import introspection_settings
+from ..protocol.jwt import SIGNING_ALGORITHMS
 from .fields import InstantField, now, validate_jwks, validate_jwks_uri, validate_resources, validate_scope
 from .managers import ClientManager
 
@@ -192,6 +193,13 @@ class Client(models.Model):
         _("DPoP only"),
         default=False,
         help_text=_("It gets tokens only with a DPoP proof, and each is bound to the key of the proof."),
+    )
+    introspection_signed_response_alg = models.CharField(
+        _("signature of introspection responses"),
+        max_length=16,
+        blank=True,
+        choices=[(name, name) for name in SIGNING_ALGORITHMS],
+        help_text=_("The algorithm that signs the responses to this client. SIGNING_KEYS needs a key for it."),
     )
     source_key = models.CharField(max_length=255, blank=True, editable=False)
     created_at = InstantField(_("created"), default=now, editable=False)

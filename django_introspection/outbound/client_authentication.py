@@ -14,7 +14,6 @@ from urllib.parse import quote_plus
 
 from ..jose import SigningKey
 from ..protocol.assertion import ASSERTION_TYPE
-from ..protocol.jwt import encode_base64url, signing_input
 from .steps import Steps
 
 ASSERTION_LIFETIME = 60
@@ -162,9 +161,7 @@ class PrivateKeyJWT(ClientAuthentication):
             "exp": now + ASSERTION_LIFETIME,
             "jti": secrets.token_urlsafe(16),
         }
-        header = {"alg": self._key.alg, "kid": self._key.kid, "typ": "client-authentication+jwt"}
-        text = signing_input(header, claims)
-        assertion = f"{text}.{encode_base64url(self._key.sign(text))}"
+        assertion = self._key.sign_jwt("client-authentication+jwt", claims)
         return RequestCredentials({"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {})
 
 

@@ -38,7 +38,11 @@ def parse_response(content_type: str, body: bytes) -> Answer:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _NO_JSON or media_type.endswith("+jwt"):
         raise InvalidResponse("the response is not application/json")
-    members = _json_object(body.removeprefix(_BYTE_ORDER_MARK))
+    return read_members(_json_object(body.removeprefix(_BYTE_ORDER_MARK)))
+
+
+def read_members(members: Members) -> Answer:
+    """Return the answer that the members of a response are, which are hostile input; raise InvalidResponse."""
     active = members.pop("active", None)
     if active is False:
         return Inactive(Reason.INACTIVE)

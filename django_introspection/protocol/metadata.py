@@ -41,12 +41,14 @@ def server_metadata(
     assertion_algorithms: list[str],
     proof_algorithms: list[str],
     authorization_details_types: list[str],
+    answer_algorithms: list[str],
 ) -> Members:
     """Return the members that an authorization server decides (RFC 8414 §2).
 
     `response_types_supported` is required but may not be empty, so it is left out if there is no authorization
-    endpoint. `assertion_algorithms` are those of private_key_jwt, `proof_algorithms` those of DPoP proofs; they are
-    empty if this server does not support it.
+    endpoint. `assertion_algorithms` are those of private_key_jwt, `proof_algorithms` those of DPoP proofs, and
+    `answer_algorithms` those that sign introspection responses (RFC 9701 §7); they are empty if this server does not
+    support it.
     """
     methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
     return {
@@ -68,6 +70,7 @@ def server_metadata(
             introspection_endpoint=introspection_endpoint,
             introspection_endpoint_auth_methods_supported=[*methods, "Bearer", *(["DPoP"] if proof_algorithms else [])],
             introspection_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
+            introspection_signing_alg_values_supported=answer_algorithms,
         ),
         **_of_endpoint(
             revocation_endpoint,

@@ -48,6 +48,7 @@ def change_form(client: Client, **entries: Any) -> dict[str, Any]:
         "filter_scope": "on" if client.filter_scope else None,
         "visible_members": "\r\n".join(client.visible_members),
         "access_token_format": client.access_token_format,
+        "introspection_signed_response_alg": client.introspection_signed_response_alg,
     }
     return {name: value for name, value in (form | entries).items() if value is not None}
 

@@ -101,6 +101,8 @@ def test_a_wrong_entry_is_shown_beside_its_field_and_makes_nothing(browser: Brow
         ("introspection_policy", "everything"),
         ("introspection_policy", "audience"),
         ("access_token_format", "jwt"),
+        ("introspection_signed_response_alg", "none"),
+        ("introspection_signed_response_alg", "ES256"),
     ],
 )
 def test_a_wrong_change_is_shown_beside_its_field_and_changes_nothing(
@@ -119,6 +121,7 @@ def test_a_wrong_change_is_shown_beside_its_field_and_changes_nothing(
     [
         ({"introspection_policy": "audience"}, "Enter them under “Resources served”, or choose “Its own tokens”"),
         ({"access_token_format": "jwt"}, "Set ISSUER and SIGNING_KEYS first, or choose opaque"),
+        ({"introspection_signed_response_alg": "ES256"}, "Set ISSUER, and add a key to SIGNING_KEYS first"),
     ],
 )
 def test_what_is_refused_is_said_with_how_to_mend_it(

@@ -102,12 +102,14 @@ def test_every_field_that_can_be_given_is_kept() -> None:
             "c d",
         ),
         *("--token-endpoint-auth-method", "client_secret_post", "--access-token-format", "jwt"),
+        *("--introspection-signed-response-alg", "ES256"),
     )
 
     client = Client.objects.get(client_id=created["client_id"])
     assert (client.client_name, client.scope, client.resource_scopes) == ("Orders API", "a b", "c d")
     assert (client.allowed_resources, client.resources) == (["urn:a", "urn:b"], ["urn:c"])
     assert (client.token_endpoint_auth_method, client.access_token_format) == ("client_secret_post", "jwt")
+    assert client.introspection_signed_response_alg == "ES256"
 
 
 def test_a_resource_server_that_serves_nothing_is_refused() -> None:

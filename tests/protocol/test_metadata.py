@@ -23,6 +23,7 @@ def decided(**changes: Any) -> dict[str, Any]:
             "assertion_algorithms": [],
             "proof_algorithms": [],
             "authorization_details_types": [],
+            "answer_algorithms": [],
             **changes,
         },
     )

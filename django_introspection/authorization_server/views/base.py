@@ -160,14 +160,15 @@ def _forget_body(request: HttpRequest) -> None:
     vars(request).update(_body=b"", _post=_NO_PARAMETERS, _files=MultiValueDict())
 
 
+NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""The headers of an answer that no cache keeps (RFC 6749 §5.1)."""
 _NO_PARAMETERS = QueryDict(encoding="utf-8")
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def json_response(members: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Return a JSON answer that no cache keeps (RFC 6749 §5.1)."""
-    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-    return HttpResponse(_to_json(members), status=status, content_type="application/json", headers=headers)
+    return HttpResponse(_to_json(members), status=status, content_type="application/json", headers=NOT_STORED)
 
 
 def public_response(members: Mapping[str, Any], *, max_age: int) -> HttpResponse:

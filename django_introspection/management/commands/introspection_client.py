@@ -10,12 +10,14 @@ from ...authorization_server.provisioning import get_client, provision, rotate_s
 from ...authorization_server.purposes import Purpose
 from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, IntrospectionPolicy
 from ...models.fields import now
+from ...protocol.jwt import SIGNING_ALGORITHMS
 from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_arguments, duration, read_value, shown
 
 METADATA = (
     "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
     "token_endpoint_auth_method", "jwks_uri", "access_token_format", "dpop_bound_access_tokens",
     "authorization_details_types",
+    "introspection_signed_response_alg",
 )  # fmt: skip
 SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime")
 
@@ -96,6 +98,10 @@ class Command(ScriptCommand):
         parser.add_argument(
             "--dpop-bound-access-tokens", action="store_const", const=True,
             help="the client gets tokens only with a DPoP proof, bound to the key of the proof",
+        )  # fmt: skip
+        parser.add_argument(
+            "--introspection-signed-response-alg", choices=SIGNING_ALGORITHMS,
+            help="the algorithm that signs introspection responses to this client",
         )  # fmt: skip
         add_value_arguments(parser, "secret", "a secret made elsewhere, of 32 characters or more")
 

@@ -1,0 +1,55 @@
+"""Answers of the introspection endpoint that this server signs (RFC 9701): imported when a client wants one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
+
+from ..conf import introspection_settings
+from ..jose import SigningKey
+from ..keys import signing_keys
+from ..models import Client
+from ..protocol.accept import preferred
+from ..protocol.errors import TemporarilyUnavailable
+from ..protocol.signed_answer import ANSWER_TYPE, DEFAULT_ALGORITHM, MEDIA_TYPE, answer_claims
+from .views.base import NOT_STORED
+
+logger = logging.getLogger("django_introspection")
+
+_JSON = "application/json"
+
+
+def key_for(caller: Client, accept: str) -> SigningKey | None:
+    """Return the key that signs the answer to a request, None if the answer is JSON.
+
+    A caller with a registered algorithm gets no JSON unless it prefers that. Raises TemporarilyUnavailable if no key is
+    for that algorithm. Any other caller gets JSON from a server that cannot sign, because a server may disregard
+    `Accept` (RFC 9110 §12.5.1).
+    """
+    registered = caller.introspection_signed_response_alg
+    choices = (MEDIA_TYPE, _JSON) if registered else (_JSON, MEDIA_TYPE)
+    if preferred(accept, *choices) == _JSON:
+        return None
+    key = signing_key(registered)
+    if key is None and registered:
+        logger.error("no answer to %s can be signed: ISSUER or a key for %s is not set", caller.client_id, registered)
+        raise TemporarilyUnavailable("The server cannot sign this response at the moment.")
+    return key
+
+
+def signing_key(algorithm: str) -> SigningKey | None:
+    """Return the first key for an algorithm; if none is named, the one for RS256, or else the first (RFC 9701 §6)."""
+    keys = signing_keys() if introspection_settings.ISSUER is not None else ()
+    found = next((key for key in keys if key.alg == (algorithm or DEFAULT_ALGORITHM)), None)
+    return found or (keys[0] if keys and not algorithm else None)
+
+
+def signed_response(members: Mapping[str, Any], caller: Client, key: SigningKey) -> HttpResponse:
+    """Return the answer with these members as a JWT for one caller (RFC 9701 §5)."""
+    issuer = introspection_settings.ISSUER or ""
+    claims = answer_claims(members, issuer=issuer, audience=caller.client_id, now=int(time.time()))
+    return HttpResponse(key.sign_jwt(ANSWER_TYPE, claims), content_type=MEDIA_TYPE, headers=NOT_STORED)
