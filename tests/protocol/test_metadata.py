@@ -22,7 +22,6 @@ def decided(**changes: Any) -> dict[str, Any]:
             "jwks_uri": None,
             "assertion_algorithms": [],
             "proof_algorithms": [],
-            "proof_algorithms": [],
             "authorization_details_types": [],
             "answer_algorithms": [],
             **changes,
