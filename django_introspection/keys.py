@@ -19,12 +19,24 @@ from .protocol.strict_json import parse_json_object
 from .setting_values import NAME, invalid_setting, one_of, unknown_keys
 
 KEY_SOURCES = ("KEY", "FILE", "ENV")
+DEFAULT_ALGORITHM = "RS256"
+"""The algorithm for a client that has registered none (RFC 9701 §6)."""
 
 
 @lru_cache(maxsize=1)
 def signing_keys() -> tuple[SigningKey, ...]:
     """Return the keys, the one that signs first; raises InvalidSetting that names the place."""
     return read_keys(introspection_settings.SIGNING_KEYS)
+
+
+def signing_key(algorithm: str) -> SigningKey | None:
+    """Return the first key for an algorithm that a client has registered; None also without ISSUER.
+
+    If the algorithm is empty, the key for DEFAULT_ALGORITHM is returned, or else the first. Raises InvalidSetting.
+    """
+    keys = () if introspection_settings.ISSUER is None else signing_keys()
+    found = next((key for key in keys if key.alg == (algorithm or DEFAULT_ALGORITHM)), None)
+    return found or (keys[0] if keys and not algorithm else None)
 
 
 def signed_here(jwt: UnverifiedJWT) -> bool:

@@ -59,6 +59,14 @@ def test_no_http_client_and_no_cryptography_is_imported_without_a_remote_backend
     assert imported("tests.settings", *FACES, *MODELS) & HEAVY == set()
 
 
+def test_nothing_that_signs_or_verifies_answers_is_imported_before_it_is_used() -> None:
+    modules = imported("tests.settings", *FACES, *MODELS, "django_introspection.backends.remote")
+
+    assert "django_introspection.authorization_server.views.introspect" in modules
+    assert "django_introspection.backends.endpoint" in modules
+    assert not [name for name in modules if name.rpartition(".")[2] in ("signed_answers", "signed_replies", "accept")]
+
+
 def test_a_resource_server_without_tables_imports_no_models() -> None:
     modules = imported("tests.projects.resource_only.settings", *FACES)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..authorization_server.jwt_access_tokens import can_sign_jwt
 from ..authorization_server.purposes import Purpose
-from ..authorization_server.signed_answers import signing_key
+from ..keys import signing_key
 from ..models import AccessTokenFormat, Client, GrantType, IntrospectionPolicy
 from .form_fields import ONE_LINE, KeysField, LinesField, SeenField, fingerprint
 from .once import OnceForm

@@ -16,12 +16,12 @@ from ..cache_properties import is_private_cache
 from ..check_messages import TAG, Messages, error, of_valid_settings, warning
 from ..conf import introspection_settings, setting_problem
 from ..exceptions import IntrospectionUnavailable, InvalidSetting
+from ..keys import signing_key
 from ..models import AuthMethod
 from ..protocol.metadata import contradictions
 from ..setting_values import NAME
 from .client_sources import client_sources, orphaned_policies
 from .metadata import decided_members
-from .signed_answers import signing_key
 from .views.introspect import IntrospectView
 
 

@@ -11,11 +11,11 @@ from django.http import HttpResponse
 
 from ..conf import introspection_settings
 from ..jose import SigningKey
-from ..keys import signing_keys
+from ..keys import signing_key
 from ..models import Client
 from ..protocol.accept import preferred
 from ..protocol.errors import TemporarilyUnavailable
-from ..protocol.signed_answer import ANSWER_TYPE, DEFAULT_ALGORITHM, MEDIA_TYPE, answer_claims
+from ..protocol.signed_answer import ANSWER_TYPE, MEDIA_TYPE, answer_claims
 from .views.base import NOT_STORED
 
 logger = logging.getLogger("django_introspection")
@@ -39,13 +39,6 @@ def key_for(caller: Client, accept: str) -> SigningKey | None:
         logger.error("no answer to %s can be signed: ISSUER or a key for %s is not set", caller.client_id, registered)
         raise TemporarilyUnavailable("The server cannot sign this response at the moment.")
     return key
-
-
-def signing_key(algorithm: str) -> SigningKey | None:
-    """Return the first key for an algorithm; if none is named, the one for RS256, or else the first (RFC 9701 §6)."""
-    keys = signing_keys() if introspection_settings.ISSUER is not None else ()
-    found = next((key for key in keys if key.alg == (algorithm or DEFAULT_ALGORITHM)), None)
-    return found or (keys[0] if keys and not algorithm else None)
 
 
 def signed_response(members: Mapping[str, Any], caller: Client, key: SigningKey) -> HttpResponse:

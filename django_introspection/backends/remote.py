@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.checks import CheckMessage
 
@@ -38,6 +38,9 @@ from .remote_options import (
 )
 from .reply import QuestionRefused
 
+if TYPE_CHECKING:
+    from .signed_replies import SignedReplies
+
 CACHE_SHARE = 0.25
 """Share of the timeout for which a task waits for the cache."""
 SERVER_SHARE = 0.5
@@ -63,15 +66,18 @@ class RemoteBackend(TokenBackend):
         self._take_addresses(options)
         client_id = options.string("client_id")
         authorization = self._take_authorization(options, client_id)
+        signed = self._take_signed_replies(options, client_id)
         self._endpoint = IntrospectionEndpoint(
-            self.alias, self._transport, self._url, authorization, timeout=self.timeout
+            self.alias, self._transport, self._url, authorization, timeout=self.timeout, signed=signed
         )
         self._flights = SingleFlight()
         self._being_written: dict[Any, Kept] = {}
         self._cache: AnswerCache | None = None
         if self.cache_options is not None:
             place = (self.issuer or "", self.introspection_url or "")
-            identity = (*place, *authorization.caller, *self._connection.caller)
+            # An unsigned answer that was kept before the option was set must not be used.
+            kind = () if signed is None else ("signed",)
+            identity = (*place, *kind, *authorization.caller, *self._connection.caller)
             self._cache = AnswerCache(self.cache_options, identity=identity, patience=self.timeout * CACHE_SHARE)
 
     @conceal_locals
@@ -118,8 +124,7 @@ class RemoteBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, authenticate, ask and compare the clocks, without kept answers and counted failures."""
-        ask, read = self._endpoint.exchange, self._endpoint.read
-        return diagnose(self._url, ask, read, self._transport, timeout=self.timeout, issuer=self.issuer)
+        return diagnose(self._url, self._endpoint, self._transport, timeout=self.timeout, issuer=self.issuer)
 
     def close(self) -> None:
         """Close the connections."""
@@ -232,6 +237,17 @@ class RemoteBackend(TokenBackend):
 
     def _require_discovery(self, options: Options, name: str) -> None:
         require_discovery(options, self.issuer, name, insecure_http=self._connection.insecure_http)
+
+    def _take_signed_replies(self, options: Options, client_id: str | None) -> SignedReplies | None:
+        if not options.flag("signed_response", False):
+            return None
+        from .signed_replies import take_signed_replies
+
+        audience = self.audience if self.audience_claim == "aud" else ()
+        names = frozenset([*audience, *([client_id] if client_id else [])])
+        return take_signed_replies(
+            options, self._connection, self._discovery, issuer=self.issuer, names=names, timeout=self.timeout
+        )
 
     def _take_authorization(self, options: Options, client_id: str | None) -> Authorization:
         method = options.choice("auth_method", [*METHODS, *BEARER_METHODS, NO_METHOD])

@@ -15,10 +15,10 @@ from ..outbound.deadline import deadline
 from ..outbound.jwks import read_keys, signing_algorithms
 from ..outbound.steps import Steps, run
 from ..outbound.transport import Reply, Transport, Unreachable, host_of
-from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
 from ..protocol.presented import Presented
+from ..protocol.signed_answer import UnverifiedResponse
 from .diagnosis import (
     Finding,
     Severity,
@@ -26,6 +26,7 @@ from .diagnosis import (
     random_token,
     said_active,
 )
+from .endpoint import IntrospectionEndpoint
 from .reply import QuestionRefused
 
 CERTIFICATE_DAYS = 14
@@ -35,8 +36,7 @@ _DAY = 24 * 60 * 60
 
 def diagnose(
     address: Callable[[], Steps[str]],
-    ask: Callable[[Presented], Steps[Reply]],
-    read: Callable[[Reply], Answer],
+    endpoint: IntrospectionEndpoint,
     transport: Transport,
     *,
     timeout: float,
@@ -46,7 +46,7 @@ def diagnose(
     reached = reach(address, transport, timeout, issuer)
     yield reached
     if reached.severity != Severity.ERROR:
-        yield from question(ask, read, timeout)
+        yield from question(endpoint, timeout)
 
 
 def diagnose_keys(
@@ -156,21 +156,25 @@ def _certificate(place: str, secured: ssl.SSLSocket) -> Finding:
     return Finding.ok(f"{place} takes connections ({secured.version()}, certificate good for {days:.0f} days)")
 
 
-def question(
-    ask: Callable[[Presented], Steps[Reply]], read: Callable[[Reply], Answer], timeout: float
-) -> Iterator[Finding]:
+def question(endpoint: IntrospectionEndpoint, timeout: float) -> Iterator[Finding]:
     """Ask about a random token twice, the second time on the connection of the first."""
     try:
         sent = time.time()
-        reply = _asked(ask, timeout)
+        reply = _asked(endpoint, timeout)
         received = time.time()
-        answer = read(reply)
+        with deadline(timeout):
+            answer = run(endpoint.read(reply))
         start = time.monotonic()
-        _asked(ask, timeout)
+        _asked(endpoint, timeout)
         seconds = time.monotonic() - start
     except (CredentialsRefused, QuestionRefused) as problem:  # a random token is a question like any other
         mend = (
             "Compare client ID, secret and 'auth_method' with what is registered there, and whether it may introspect."
+        )
+        yield Finding.error(str(problem), mend)
+    except UnverifiedResponse as problem:
+        mend = (
+            "Let the server sign its responses to this client (RFC 9701), with the keys and the issuer of its metadata."
         )
         yield Finding.error(str(problem), mend)
     except InvalidResponse as problem:
@@ -180,13 +184,15 @@ def question(
     else:
         # Not that the credentials are right: authentik answers so to wrong ones as well.
         yield said_active() if answer else Finding.ok("the question is not refused, and a random token is inactive")
+        if endpoint.is_signed:
+            yield Finding.ok("the response is signed by the issuer, for this resource server")
         yield latency(seconds, timeout)
         yield clock(reply.headers.get("date"), (sent + received) / 2, uncertain=1 + (received - sent) / 2)
 
 
-def _asked(ask: Callable[[Presented], Steps[Reply]], timeout: float) -> Reply:
+def _asked(endpoint: IntrospectionEndpoint, timeout: float) -> Reply:
     with deadline(timeout):
-        return run(ask(Presented(random_token())))
+        return run(endpoint.exchange(Presented(random_token())))
 
 
 def latency(seconds: float, timeout: float) -> Finding:

@@ -30,13 +30,18 @@ def read_reply(reply: Reply, sent: Sent) -> Answer:
         return Inactive(Reason.INACTIVE)
     if reply.status == 400 and error_code(reply) == _UNSUPPORTED:
         return Inactive(Reason.UNSUPPORTED_TYPE)
+    return parse_response(reply.headers.get("content-type", ""), body_of(reply))
+
+
+def body_of(reply: Reply) -> bytes:
+    """Return the body of a reply that can be an answer; raise IntrospectionUnavailable for any other reply."""
     if reply.status in (400, 401, 403):
         raise _refusal(reply)
     if reply.status != 200:
         raise IntrospectionUnavailable(f"the authorization server answers {reply.status}")
     if reply.is_packed:
         raise InvalidResponse("the response is encoded although identity was asked")
-    return parse_response(reply.headers.get("content-type", ""), reply.body)
+    return reply.body
 
 
 def _is_about_the_token(reply: Reply, sent: Sent) -> bool:

@@ -15,8 +15,6 @@ from .times import is_time
 
 ANSWER_TYPE = "token-introspection+jwt"
 MEDIA_TYPE = f"application/{ANSWER_TYPE}"
-DEFAULT_ALGORITHM = "RS256"
-"""The algorithm for a client that has registered none (RFC 9701 §6)."""
 
 
 class UnverifiedResponse(InvalidResponse):

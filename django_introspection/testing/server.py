@@ -23,7 +23,7 @@ from ..protocol.errors import (
     UnsupportedGrantType,
 )
 from ..protocol.form import Form, parse_form
-from ..protocol.jwt import ACCESS_TOKEN_TYPE, encode_base64url, signing_input
+from ..protocol.jwt import ACCESS_TOKEN_TYPE
 from ..protocol.obtained_token import ACCESS_TOKEN
 from . import claims as usual
 from .http import Listener
@@ -136,9 +136,8 @@ class FakeAuthorizationServer:
         return jose.generate_signing_key("ES256")
 
     def _signed(self, members: Mapping[str, Any]) -> str:
-        header = {"typ": ACCESS_TOKEN_TYPE, "alg": self._key.alg, "kid": self._key.kid}
-        signed = signing_input(header, {name: value for name, value in members.items() if name != "token_type"})
-        return f"{signed}.{encode_base64url(self._key.sign(signed))}"
+        claims = {name: value for name, value in members.items() if name != "token_type"}
+        return self._key.sign_jwt(ACCESS_TOKEN_TYPE, claims)
 
     def _respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
