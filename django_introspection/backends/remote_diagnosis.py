@@ -109,8 +109,9 @@ def _mend_way(problem: IntrospectionUnavailable, transport: Transport) -> str:
     if not isinstance(problem, Unreachable):
         return ""
     proxy = transport.proxy_url
-    check = "Check that the server runs"
-    return f"{check}." if proxy is None else f"{check}, and that the proxy {host_of(proxy)} reaches it."
+    if proxy is None:
+        return "Check that the server runs."
+    return f"Check that the server runs, that the proxy {host_of(proxy)} reaches it, and that 'verify' fits."
 
 
 def connect(url: str, transport: Transport, timeout: float) -> Finding:

@@ -237,11 +237,11 @@ class _Send(Step[Reply]):
             raise self._unreachable(error) from None
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        """Name the failure by its type and the status of a proxy: messages and frames could hold what was sent."""
+        """Name the failure by its types and the status of a proxy: messages and frames could hold what was sent."""
         kind = Unconnected if isinstance(error, _UNCONNECTED) else Unreachable
         proxy = self._transport.proxy_url
         way = "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc}"
-        return kind(f"{host_of(self._request.url)} cannot be reached{way}: {type(error).__name__}{_status(error)}")
+        return kind(f"{host_of(self._request.url)} cannot be reached{way}: {_kind_of(error)}")
 
     def _http_request(self) -> httpcore2.Request:
         request, left = self._request, seconds_left()
@@ -284,10 +284,14 @@ _closing: set[asyncio.Future[None]] = set()
 """Tasks that close connections: an event loop alone would not keep them."""
 
 
-def _status(error: Exception) -> str:
-    """Return the status by which a proxy refuses to connect, with which the message begins."""
-    status = str(error)[:3] if isinstance(error, httpcore2.ProxyError) else ""
-    return f" {status}" if status.isdigit() else ""
+def _kind_of(error: Exception) -> str:
+    """Return the type of a failure, with the reason if no connection came about."""
+    name, reason = type(error).__name__, error.__context__
+    if isinstance(error, httpcore2.ProxyError):  # its message begins with the status by which the proxy refuses
+        return f"{name} {str(error)[:3]}" if str(error)[:3].isdigit() else name
+    if isinstance(error, httpcore2.ConnectError) and isinstance(reason, OSError):
+        return f"{name} ({type(reason).__name__})"
+    return name
 
 
 def host_of(url: str) -> str:

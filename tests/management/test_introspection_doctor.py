@@ -202,7 +202,7 @@ def test_a_proxy_that_does_not_reach_the_issuer_is_named(settings: Any) -> None:
 
     through = f"id.example.com cannot be reached through the proxy {place}"
     assert finding.what == f"the metadata cannot be read: {through}: ProxyError 501"
-    assert finding.mend == f"Check that the server runs, and that the proxy {place} reaches it."
+    assert finding.mend == f"Check that the server runs, that the proxy {place} reaches it, and that 'verify' fits."
 
 
 def test_an_issuer_that_is_down_behind_its_own_proxy_is_not_a_wrong_issuer(settings: Any) -> None:

@@ -115,7 +115,7 @@ def test_a_server_that_is_down_is_named_with_the_next_step(settings: Any, monkey
         with pytest.raises(CommandError) as raised:
             call_command("introspection_token", "inspect", "--token-env", "TOKEN")
 
-    down = f"{urlsplit(url).netloc} cannot be reached: ConnectError"
+    down = f"{urlsplit(url).netloc} cannot be reached: ConnectError (ConnectionRefusedError)"
     assert str(raised.value) == f"Unavailable: {down}. Try again later; manage.py introspection_doctor finds the cause."
     assert raised.value.returncode == 3
 

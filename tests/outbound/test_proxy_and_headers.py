@@ -88,6 +88,18 @@ def test_a_proxy_that_refuses_to_connect_is_an_outage(settings: Any, call: Any) 
             call("a-token")
 
 
+@pytest.mark.parametrize("call", CALLS, ids=["sync", "async"])
+def test_the_reason_why_no_connection_came_about_is_named(settings: Any, call: Any) -> None:
+    with MisbehavingServer(tls=True) as server:
+        configure(settings, server)
+        with pytest.raises(IntrospectionUnavailable, match=r"ConnectError \(SSLCertVerificationError\)$"):
+            call("a-token")
+
+    settings.TOKEN_INTROSPECTION = remote_settings("https://no-such-host.invalid/introspect")
+    with pytest.raises(IntrospectionUnavailable, match=r"ConnectError \(gaierror\)$"):
+        call("a-token")
+
+
 WRONG: dict[str, dict[str, Any]] = {
     "proxy without a host": {"proxy": "http://"},
     "proxy of another kind": {"proxy": f"ftp://{SECRET}@proxy.example"},
