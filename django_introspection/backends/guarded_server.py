@@ -32,13 +32,14 @@ class GuardedServer:
         self._transport, self._backend, self._service = transport, backend, service
         self.timeout = timeout
         self.breaker = Breaker(self._changed)
+        self._silence = ""
 
     def admit(self, probe: Callable[[], Request]) -> Steps[None]:
         """Raise IntrospectionUnavailable if the server must not be asked now; `probe` is a request of our own."""
         self._require_time()
         admission = self.breaker.admit(may_probe=seconds_left() >= self.timeout * PROBE_SHARE)
         if admission.wait:
-            detail = "the authorization server did not answer lately"
+            detail = f"the authorization server did not answer lately: {self._silence}"
             raise IntrospectionUnavailable(detail, retry_after=math.ceil(admission.wait))
         if admission.probes:
             yield from self._probe(probe)
@@ -56,12 +57,14 @@ class GuardedServer:
         except InvalidResponse:  # too large, and a reply all the same
             self.breaker.replied()
             raise
-        except IntrospectionUnavailable:
+        except IntrospectionUnavailable as failure:
+            self._silence = str(failure)
             self.breaker.was_silent(replies_before=replies)
             raise
         if requested_pause(reply) is None:
             self.breaker.replied()
         else:
+            self._silence = f"busy: {reply.status}"
             self.breaker.was_busy()
         return reply
 
@@ -78,7 +81,8 @@ class GuardedServer:
             reply = yield from self._transport.exchange(request)
         except InvalidResponse:  # too large, and a reply all the same
             pause = None
-        except IntrospectionUnavailable:
+        except IntrospectionUnavailable as failure:
+            self._silence = str(failure)
             self.breaker.probe_failed()
             raise
         else:
@@ -91,5 +95,8 @@ class GuardedServer:
 
     def _changed(self, is_open: bool) -> None:
         place = alias_in_log(self._backend, self._service)
-        logger.warning("circuit %s %s", "opened" if is_open else "closed", place)
+        if is_open:
+            logger.warning("circuit opened %s: %s", place, self._silence)
+        else:
+            logger.warning("circuit closed %s", place)
         circuit_changed.send_robust(type(self), backend=self._backend, service=self._service, is_open=is_open)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
@@ -14,7 +15,7 @@ from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.backends import breaker, guarded_server
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.outbound.deadline import DeadlinePassed, seconds_left
-from tests.misbehaving.server import MisbehavingServer
+from tests.misbehaving.server import MisbehavingServer, refusing_url, remote_settings
 
 from .protected import ask, assert_unavailable, protect
 
@@ -82,6 +83,22 @@ def test_the_whole_story(
         assert ask(protect(), "new").status_code == 200
         assert ask(protect(), "newest").status_code == 200
         assert circuit_changes == [("default", True), ("default", False)]
+
+
+def test_every_line_about_a_server_that_is_down_names_its_host(settings: Any, caplog: Any) -> None:
+    with refusing_url() as url:
+        settings.TOKEN_INTROSPECTION = remote_settings(url)
+        for number in range(breaker.FAILURES + 2):
+            assert ask(protect(), f"token-{number}").status_code == 503
+
+    down = f"{urlsplit(url).netloc} cannot be reached: ConnectError (ConnectionRefusedError)"
+    not_checked = "access token not checked backend=default"
+    assert [record.getMessage() for record in caplog.records] == [
+        *[f"{not_checked}: {down}"] * breaker.FAILURES,
+        f"circuit opened backend=default: {down}",
+        f"{not_checked}: {down}",
+        f"{not_checked}: the authorization server did not answer lately: {down}",
+    ]
 
 
 def test_a_probe_may_use_the_whole_time_of_its_request(

@@ -23,7 +23,7 @@ DAY = 24 * 60 * 60
 
 def lines(fake: FakeServer, server: Server) -> Iterator[str]:
     """Yield what a person needs: two more options, the credentials, and a token of each shape."""
-    yield f"{server.title} is played. Add to the OPTIONS of the guide's settings:"
+    yield f"{server.title} is played. Add to the OPTIONS of each backend in the guide's settings:"
     yield from (f'    "{name}": "{value}",' for name, value in fake.connection.items())
     yield "Secrets that it accepts:"
     yield from sorted({f"    {setup.options['client_secret']}" for setup in server.setups if setup.has_secret})
