@@ -50,6 +50,7 @@ HINTS = {
     "E047": f"Call it with the scopes or the claim that the view requires. {_SCOPES}.",
     "E070": f"Remove the member: this server decides its value. {_SETTINGS}, section Metadata.",
     "E071": f"Add a key for the algorithm, or choose another one for the client. {_SETTINGS}, section Signing keys.",
+    "E072": "Name the proxy in TRUSTED_PROXIES. See the page Issuing bound tokens (docs/bound-tokens.rst).",
     "W001": "Remove 'verify': False, or name a file with the certificate of the authority.",
     "W002": "Set TOKEN_INTROSPECTION['ISSUER']: metadata and bearer callers need it.",
     "W005": "Set it to the identifier of this API in its tokens, or to None if every token may be used here.",

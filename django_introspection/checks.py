@@ -15,12 +15,12 @@ from .conf import SETTING_NAMES, introspection_settings, setting_problem
 from .exceptions import InvalidSetting
 from .keys import read_keys
 from .services.registry import services
-from .setting_values import NAME, did_you_mean
+from .setting_values import NAME, TrustedProxies, did_you_mean
 
 
 def register() -> None:
     """Register the checks of the settings; a second call changes nothing."""
-    for check in (check_settings, check_backends, check_services, check_anonymous_user, check_keys):
+    for check in (check_settings, check_backends, check_services, check_anonymous_user, check_keys, check_proxies):
         checks.register(check, TAG)
     for deploy_check in (check_deployed_backends, check_deployed_services):
         checks.register(deploy_check, TAG, deploy=True)
@@ -86,3 +86,12 @@ def check_keys(**_: Any) -> Messages:
     except InvalidSetting as invalid:
         return [error("E005", str(invalid))]
     return []
+
+
+@of_valid_settings
+def check_proxies(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for certificates in a header that counts from no proxy (E072)."""
+    source = introspection_settings.CLIENT_CERTIFICATES
+    if source is not None and source.header and TrustedProxies() == introspection_settings.TRUSTED_PROXIES:
+        text = f"{NAME}['CLIENT_CERTIFICATES'] names a header, and {NAME}['TRUSTED_PROXIES'] names no proxy."
+        yield error("E072", text)

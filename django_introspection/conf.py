@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from .certificate_setting import ClientCertificates
 from .exceptions import InvalidSetting
 from .protocol.identifiers import is_origin, issuer_problem
 from .setting_values import (
@@ -208,8 +209,14 @@ class Settings:
 
     @cached_property
     def TRUSTED_PROXIES(self) -> TrustedProxies:
-        """The proxies whose X-Forwarded-For is believed."""
+        """The proxies whose headers about the client count: X-Forwarded-For and CLIENT_CERTIFICATES."""
         return TrustedProxies.read(self._strings("TRUSTED_PROXIES", (), "must be a list of networks"))
+
+    @cached_property
+    def CLIENT_CERTIFICATES(self) -> ClientCertificates | None:
+        """How the certificates of TLS clients get here (RFC 8705); None if none are read."""
+        entry = self.values.get("CLIENT_CERTIFICATES")
+        return None if entry is None else ClientCertificates.read(entry)
 
     @cached_property
     def SIGNING_KEYS(self) -> tuple[Any, ...]:

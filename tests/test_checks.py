@@ -99,6 +99,7 @@ SPEAKING = {
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
     "E070": {"ISSUER": ISSUER, "METADATA": {"token_endpoint": "https://evil.example/token"}},
+    "E072": {"ISSUER": ISSUER, "CLIENT_CERTIFICATES": {"FORM": "rfc9440"}},
     "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},
 }
 ELSEWHERE = {

@@ -22,6 +22,7 @@ ROOMS = {
     "exceptions": "words",
     "conf": "settings",
     "setting_values": "settings",
+    "certificate_setting": "settings",
     "cache_properties": "settings",
     "hooks": "settings",
     "check_messages": "settings",
@@ -31,6 +32,9 @@ ROOMS = {
     "jose": "jose",
     "keys": "keys",
     "proofs": "proofs",
+    "addresses": "connections",
+    "client_certificates": "connections",
+    "x509": "x509",
     "models": "models",
     "migrations": "migrations",
     "outbound": "outbound",
@@ -89,22 +93,27 @@ ALLOWED: dict[str, set[str]] = {
     "revocations": {"protocol", "settings", "cache calls"},
     "jose": {"protocol"},  # the one place that knows joserfc: models validate with it, backends and both sides verify
     "keys": FOUNDATION | {"jose"},  # below the backends, since a JWT is verified before it is looked up
+    "connections": FOUNDATION,  # what the server and trusted proxies say about the client of a connection
+    "x509": {"protocol"},  # the one place that reads what is in a certificate
     "proofs": FOUNDATION | {"jose", "outbound"},  # both sides verify them
-    "models": {"protocol", "jose", "words", "settings"},
+    "models": {"protocol", "jose", "x509", "words", "settings"},
     "migrations": {"models"},
     "outbound": FOUNDATION | {"jose"},  # a client signs as a server does
     "backends": FOUNDATION | {"outbound", "jose", "keys", "revocations"},  # tombstones end kept answers
     "services": FOUNDATION | {"outbound", "backends"},  # they read options and tell operators as backends do
     "database backend": FOUNDATION | {"keys", "models", "backends"},
     "authorization server": FOUNDATION
-    | {"jose", "keys", "proofs", "models", "outbound", "backends", "database backend", "revocations"},
-    "resource server": FOUNDATION | {"jose", "proofs", "outbound", "backends"},
+    | {
+        *("jose", "keys", "proofs", "connections", "x509", "models", "revocations"),
+        *("outbound", "backends", "database backend"),
+    },
+    "resource server": FOUNDATION | {"jose", "proofs", "connections", "outbound", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "issuers": FOUNDATION | {"backends"},  # a table of its own, also on a resource server without ours
     "testing": FOUNDATION | {"jose", "backends"},
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
-    "bridges": FOUNDATION | {"models", "backends", "authorization server", "revocations"},
+    "bridges": FOUNDATION | {"connections", "models", "backends", "authorization server", "revocations"},
     "security log": {"protocol", "words"},
     "checks": FOUNDATION | {"jose", "keys", "backends", "services", "resource server"},
     "apps": {"checks", "authorization server", "resource server", "security log", "counters", "contrib", "bridges"},

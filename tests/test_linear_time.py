@@ -11,8 +11,8 @@ import pytest
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from django_introspection.addresses import client_address
 from django_introspection.admin.debugger_form import DebuggerForm, token_in
-from django_introspection.authorization_server.addresses import client_address
 from django_introspection.protocol.credentials import parse_credentials
 from django_introspection.protocol.errors import OAuthError, error_text
 from django_introspection.protocol.form import Form, parse_form

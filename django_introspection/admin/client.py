@@ -34,6 +34,12 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
+AUTHENTICATION = (
+    *("token_endpoint_auth_method", "jwks", "jwks_uri"),
+    *("certificate_name_kind", "certificate_name", "certificate_thumbprints"),
+)
+
+
 class ClientAdmin(DeletesWithTokens, _ModelAdmin):
     """Register clients, change them, add and retire their secrets, disable them and revoke their tokens."""
 
@@ -60,7 +66,7 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
         (_("Machine client"), {"fields": ("scope", "allowed_resources"), "classes": ("introspection-asks",)}),
         (
             _("Authentication"),
-            {"fields": ("client_id", "token_endpoint_auth_method", "jwks", "jwks_uri"), "classes": ("collapse",)},
+            {"fields": ("client_id", *AUTHENTICATION), "classes": ("collapse",)},
         ),
     )
     fieldsets = (
@@ -86,7 +92,8 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
             {
                 "fields": (
                     *("grant_types", "scope", "allowed_resources", "authorization_details_types"),
-                    *("access_token_format", "dpop_bound_access_tokens"),
+                    "access_token_format",
+                    *("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"),
                 ),
                 "description": _("If the client requests tokens: the limits of its requests."),
             },
@@ -97,7 +104,7 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
         ),
         (
             _("Authentication"),
-            {"fields": ("token_endpoint_auth_method", "jwks", "jwks_uri"), "classes": ("collapse",)},
+            {"fields": AUTHENTICATION, "classes": ("collapse",)},
         ),
     )
 

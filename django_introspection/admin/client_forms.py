@@ -40,7 +40,12 @@ RESOURCES_ASKED = _(
 )
 DETAILS_ASKED = _("The types of authorization details that the client may request, one on each line (RFC 9396).")
 KEYS = _("A JWK Set with the public keys of the client, for private_key_jwt.")
+PRINTS = _(
+    "The SHA-256 thumbprints of its certificates in base64url (x5t#S256), one on each line, for "
+    "self_signed_tls_client_auth."
+)
 MODEL_WIDGETS = {
+    "certificate_name": forms.TextInput(attrs=ONE_LINE),
     "jwks_uri": forms.TextInput(attrs=ONE_LINE),
     "scope": forms.TextInput(attrs=ONE_LINE),
     "resource_scopes": forms.TextInput(attrs=ONE_LINE),
@@ -76,6 +81,7 @@ class AddClientForm(OnceForm, _ModelForm):
     resources = LinesField(label=_("Resources served"), required=False, help_text=RESOURCES_SERVED)
     allowed_resources = LinesField(label=_("Allowed resources"), required=False, help_text=RESOURCES_ASKED)
     jwks = KeysField(label=_("Public keys"), required=False, help_text=KEYS)
+    certificate_thumbprints = LinesField(label=_("Thumbprints of its certificates"), required=False, help_text=PRINTS)
     client_id = forms.CharField(
         label=_("Client ID"),
         required=False,
@@ -99,6 +105,9 @@ class AddClientForm(OnceForm, _ModelForm):
             "token_endpoint_auth_method",
             "jwks",
             "jwks_uri",
+            "certificate_name_kind",
+            "certificate_name",
+            "certificate_thumbprints",
         )
         widgets = MODEL_WIDGETS
         help_texts = {"scope": SCOPES_ASKED, "resource_scopes": SCOPES_SERVED}
@@ -143,6 +152,7 @@ class ClientForm(_ModelForm):
     )
     resources = LinesField(label=_("Resources served"), required=False, help_text=RESOURCES_SERVED)
     jwks = KeysField(label=_("Public keys"), required=False, help_text=KEYS)
+    certificate_thumbprints = LinesField(label=_("Thumbprints of its certificates"), required=False, help_text=PRINTS)
     seen = SeenField(required=False)
     visible_members = LinesField(
         label=_("Visible members"),
@@ -179,6 +189,10 @@ class ClientForm(_ModelForm):
             "introspection_signed_response_alg",
             "access_token_format",
             "dpop_bound_access_tokens",
+            "certificate_name_kind",
+            "certificate_name",
+            "certificate_thumbprints",
+            "tls_client_certificate_bound_access_tokens",
         )
         widgets = MODEL_WIDGETS
         help_texts = {

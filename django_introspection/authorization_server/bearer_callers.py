@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..conf import introspection_settings
 from ..models import Client
 from ..protocol.answer import Answer, Inactive, Reason
-from ..protocol.binding import binding_refusal
+from ..protocol.binding import ProvenKeys, binding_refusal
 from .client_sources import client_sources
 
 
@@ -19,17 +19,17 @@ def holder_of(token: str) -> tuple[Client | None, Answer]:
     return None, answer
 
 
-def token_problem(answer: Answer, jkt: str | None) -> str:
+def token_problem(answer: Answer, keys: ProvenKeys) -> str:
     """Return why a token is not a client's own for this server, "" if it is: only a plain machine token is.
 
-    `jkt` is the thumbprint of the key that the caller proved to hold, None for a bearer token.
+    `keys` are those that the caller proved to hold.
     """
     if not answer:
         return answer.reason
     info = answer.info
     if not info.is_access_token:
         return Reason.NOT_AN_ACCESS_TOKEN
-    if reason := binding_refusal(info, jkt):
+    if reason := binding_refusal(info, keys):
         return reason
     if answer.user is not None:
         return "issued for a user"

@@ -25,6 +25,7 @@ from ..conf import introspection_settings
 from ..exceptions import InvalidSetting
 from ..models import AuthMethod, Client
 from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.certificate import Certificate
 from ..protocol.credentials import AssertionCredentials, SecretCredentials
 from ..protocol.identifiers import is_client_id
 from ..setting_values import NAME
@@ -87,6 +88,10 @@ class ClientSource(ABC):
 
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Find the client that signed an assertion."""
+        return UNKNOWN_CLIENT
+
+    def by_certificate(self, client_id: str, certificate: Certificate) -> ClientResult:
+        """Find the client with this identifier, if the certificate of the connection is its own."""
         return UNKNOWN_CLIENT
 
     def by_token(self, token: str) -> tuple[Client | None, Answer]:

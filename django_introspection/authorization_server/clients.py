@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import NoReturn
@@ -11,14 +12,19 @@ from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.http import HttpRequest
 
+from ..addresses import client_address
 from ..backends.database import LookedUp, describe_token, find
+from ..client_certificates import client_certificate, thumbprint
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
 from ..models.lookups import callers_with_answers, secrets_by_client
 from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.binding import ProvenKeys
+from ..protocol.certificate import Certificate
 from ..protocol.challenge import challenge
 from ..protocol.credentials import (
     AssertionCredentials,
+    CertificateCredentials,
     Credentials,
     SecretCredentials,
     TokenCredentials,
@@ -40,9 +46,9 @@ from ..protocol.opaque import digest, loggable_identifier
 from ..protocol.presented import DPOP
 from ..signals import client_authentication_failed
 from . import dpop
-from .addresses import client_address
 from .assertions import authenticate_by_assertion
 from .bearer_callers import holder_of, token_problem
+from .certificate_clients import authenticate_by_certificate
 from .client_sources import (
     CLIENT_INACTIVE,
     UNKNOWN_CLIENT,
@@ -89,26 +95,34 @@ def authenticate_caller(request: HttpRequest, form: Form) -> Client:
 
 def _credentials(request: HttpRequest, form: Form) -> Credentials:
     try:
-        return parse_credentials(request.META.get("HTTP_AUTHORIZATION", ""), form)
+        authorization = request.META.get("HTTP_AUTHORIZATION", "")
+        return parse_credentials(authorization, form, has_certificate=client_certificate(request) is not None)
     except (InvalidClient, InvalidCaller) as refusal:
         _refuse(request, refusal, form.get("client_id") or "")
 
 
-def _by_own_credentials(request: HttpRequest, credentials: SecretCredentials | AssertionCredentials) -> Client:
+def _by_own_credentials(
+    request: HttpRequest, credentials: SecretCredentials | AssertionCredentials | CertificateCredentials
+) -> Client:
     if isinstance(credentials, AssertionCredentials):
-        return _by_assertion(request, credentials)
+        results = (source.by_assertion(credentials) for source in client_sources())
+        return _authenticated(request, results, credentials.client_id, "client assertion")
+    if isinstance(credentials, CertificateCredentials):
+        client_id, certificate = credentials.client_id, client_certificate(request)
+        results = (source.by_certificate(client_id, certificate) for source in client_sources() if certificate)
+        return _authenticated(request, results, client_id, "client certificate")
     return _by_secret(request, credentials)
 
 
-def _by_assertion(request: HttpRequest, credentials: AssertionCredentials) -> Client:
+def _authenticated(request: HttpRequest, results: Iterable[ClientResult], client_id: str, way: str) -> Client:
+    """Return the client of the first source that knows it; refuse the request if that source rejects it."""
     result: ClientResult = UNKNOWN_CLIENT
-    for source in client_sources():
-        result = source.by_assertion(credentials)
+    for result in results:
         if isinstance(result, Client) or not result.is_unknown:
             break
     if isinstance(result, Rejection):
-        refusal = InvalidClient("Client authentication failed.", detail=f"client assertion: {result.reason}")
-        _refuse(request, refusal, credentials.client_id)
+        refusal = InvalidClient("Client authentication failed.", detail=f"{way}: {result.reason}")
+        _refuse(request, refusal, client_id)
     return result
 
 
@@ -141,7 +155,7 @@ def _by_token(request: HttpRequest, credentials: TokenCredentials, form: Form) -
     try:
         proof = dpop.verify(request, credentials.token) if credentials.scheme == DPOP else None
         client, answer = holder_of(credentials.token)
-        problem = token_problem(answer, proof.jkt if proof else None)
+        problem = token_problem(answer, ProvenKeys(proof.jkt if proof else None, thumbprint(request)))
         if client is None or not answer or problem:
             _refuse_token(request, credentials, "The access token is not valid here.", problem or "no client's")
         if proof:
@@ -198,6 +212,10 @@ class DatabaseClients(ClientSource):
     def by_assertion(self, credentials: AssertionCredentials) -> ClientResult:
         """Look with one statement, and verify with the keys of the client."""
         return authenticate_by_assertion(credentials)
+
+    def by_certificate(self, client_id: str, certificate: Certificate) -> ClientResult:
+        """Look with one statement, and compare with the certificates or the name of the client."""
+        return authenticate_by_certificate(client_id, certificate)
 
     def by_token(self, token: str) -> tuple[Client | None, Answer]:
         """Find the token and its client with one statement."""

@@ -53,7 +53,9 @@ def verify(request: HttpRequest, token: str | None = None) -> Proof:
     if issuer is None or not is_supported():  # an answer with a bearer token would be weaker than what was asked for
         logger.error("no DPoP proof can be verified: the setting ISSUER or the extra jwt is missing")
         raise InvalidProof("this server cannot verify proofs")
-    uris = uris_at([on_host_of(issuer, ""), *introspection_settings.ORIGINS], request)
+    source = introspection_settings.CLIENT_CERTIFICATES
+    other = [source.origin] if source and source.origin else []
+    uris = uris_at([on_host_of(issuer, ""), *other, *introspection_settings.ORIGINS], request)
     nonces = NONCES if introspection_settings.ENDPOINTS_DPOP_NONCE else None
     return verify_proof(request, receiver=_RECEIVER, uris=uris, token=token, nonces=nonces)
 

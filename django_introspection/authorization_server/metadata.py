@@ -13,6 +13,7 @@ from ..protocol.identifiers import on_host_of
 from ..protocol.jwt import SIGNING_ALGORITHMS
 from ..protocol.metadata import document, server_metadata
 from . import assertions, dpop
+from .certificate_clients import supported_methods
 from .clients import INTROSPECTION_SCOPE
 
 
@@ -37,11 +38,23 @@ def decided_members(issuer: str) -> dict[str, Any]:
         proof_algorithms=list(SIGNING_ALGORITHMS) if dpop.is_supported() else [],
         authorization_details_types=sorted(introspection_settings.AUTHORIZATION_DETAILS_TYPES),
         answer_algorithms=list(dict.fromkeys(key.alg for key in signing_keys())),
+        certificate_methods=supported_methods(),
+        certificate_endpoints=_certificate_endpoints(),
     )
 
 
 def _scopes() -> list[str]:
     return sorted(set().union(*(resource.scopes for resource in introspection_settings.RESOURCES.values())))
+
+
+def _certificate_endpoints() -> dict[str, str]:
+    """Return the endpoints at the origin that asks for certificates, none if it is the issuer's (RFC 8705 §5)."""
+    source = introspection_settings.CLIENT_CERTIFICATES
+    if source is None or source.origin is None:
+        return {}
+    names = {"token": "token_endpoint", "introspect": "introspection_endpoint", "revoke": "revocation_endpoint"}
+    urls = {member: _endpoint(source.origin, name) for name, member in names.items()}
+    return {member: url for member, url in urls.items() if url}
 
 
 def _endpoint(issuer: str, name: str) -> str | None:

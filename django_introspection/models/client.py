@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import introspection_settings
 from ..protocol.jwt import SIGNING_ALGORITHMS
+from .certificates import CertificateNameKind, check_certificates, check_name, validate_thumbprints
 from .fields import InstantField, now, validate_jwks, validate_jwks_uri, validate_resources, validate_scope
 from .managers import ClientManager
 
@@ -22,6 +23,8 @@ class AuthMethod(models.TextChoices):
     BASIC = "client_secret_basic", _("Secret in the Authorization header (client_secret_basic)")
     POST = "client_secret_post", _("Secret in the request body (client_secret_post)")
     PRIVATE_KEY_JWT = "private_key_jwt", _("Signed by a key of its own (private_key_jwt)")
+    TLS = "tls_client_auth", _("TLS certificate with a known name (tls_client_auth)")
+    SELF_SIGNED_TLS = "self_signed_tls_client_auth", _("Registered TLS certificate (self_signed_tls_client_auth)")
     ELSEWHERE = "elsewhere", _("By another source of CLIENT_SOURCES; this row says what it may introspect")
 
 
@@ -189,6 +192,27 @@ class Client(models.Model):
         default=AccessTokenFormat.OPAQUE,
         help_text=_("Every holder of a JWT can read it. A JWT needs ISSUER, SIGNING_KEYS and a resource."),
     )
+    certificate_name_kind = models.CharField(
+        _("kind of the name in its certificate"), max_length=32, choices=CertificateNameKind, blank=True
+    )
+    certificate_name = models.CharField(
+        _("name in its certificate"),
+        max_length=512,
+        blank=True,
+        help_text=_("The one name by which its certificate is recognized, for tls_client_auth."),
+    )
+    certificate_thumbprints = models.JSONField(
+        _("thumbprints of its certificates"),
+        default=list,
+        blank=True,
+        validators=[validate_thumbprints],
+        help_text=_("SHA-256 thumbprints in base64url (x5t#S256), for self_signed_tls_client_auth."),
+    )
+    tls_client_certificate_bound_access_tokens = models.BooleanField(
+        _("certificate only"),
+        default=False,
+        help_text=_("It gets tokens only with a TLS certificate, and each is bound to this certificate."),
+    )
     dpop_bound_access_tokens = models.BooleanField(
         _("DPoP only"),
         default=False,
@@ -226,6 +250,10 @@ class Client(models.Model):
             raise ValidationError({"jwks_uri": _("Give the keys or their address, not both.")})
         if self.token_endpoint_auth_method == AuthMethod.PRIVATE_KEY_JWT and not (self.jwks or self.jwks_uri):
             raise ValidationError({"jwks": _("Authentication by private_key_jwt needs public keys or their address.")})
+        if self.token_endpoint_auth_method == AuthMethod.TLS:
+            check_name(self)
+        if self.token_endpoint_auth_method == AuthMethod.SELF_SIGNED_TLS:
+            check_certificates(self)
 
     def _bind_to_source(self) -> None:
         """Name the client of another source that this row is for; raises ValidationError if it is gone or replaced."""

@@ -54,11 +54,20 @@ class AssertionCredentials:
     jwt: UnverifiedJWT = field(repr=False)
 
 
-Credentials = SecretCredentials | TokenCredentials | AssertionCredentials
+@dataclass(frozen=True, slots=True)
+class CertificateCredentials:
+    """The client that the certificate of the connection must authenticate (RFC 8705 §2)."""
+
+    client_id: str
 
 
-def parse_credentials(authorization: str, form: Form) -> Credentials:
+Credentials = SecretCredentials | TokenCredentials | AssertionCredentials | CertificateCredentials
+
+
+def parse_credentials(authorization: str, form: Form, *, has_certificate: bool = False) -> Credentials:
     """Read the caller's credentials from the value of the `Authorization` header or from the form.
+
+    If the connection has a certificate, `client_id` alone is enough.
 
     Raise InvalidRequest if there are two methods or two different client ids. Raise InvalidClient if the credentials
     are missing or malformed (RFC 6749 §5.2), and for every error in an assertion (RFC 7521 §4.2.1).
@@ -74,6 +83,10 @@ def parse_credentials(authorization: str, form: Form) -> Credentials:
         return _from_header(authorization, form.get("client_id"))
     if in_body:
         return _checked("client_secret_post", form.get("client_id") or "", form.get("client_secret") or "")
+    if has_certificate and (client_id := form.get("client_id")):
+        if not is_client_id(client_id):
+            raise _broken()
+        return CertificateCredentials(client_id)
     raise MissingCredentials("Client authentication is required.")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import dialects
 from .answer import Inactive, Reason
+from .binding import JKT, NO_KEYS, X5T, ProvenKeys
 from .claims import RequiredClaim
 from .token_info import TokenInfo
 
@@ -32,12 +33,12 @@ def explain(
     audience_claim: str = "aud",
     now: float,
     leeway: int,
-    jkt: str | None = None,
+    keys: ProvenKeys = NO_KEYS,
 ) -> Inactive:
     """Return the rejection of a token for this reason, with the expected and the found value.
 
     `issuer` and `audience` are those that the resource server expects, the latter in the member `audience_claim`; `now`
-    and `leeway` are in seconds; `jkt` is the thumbprint of the key that was proven, if any.
+    and `leeway` are in seconds; `keys` are those that the sender proved to hold.
     """
     clock = f"{_moment(now)}, {leeway} s allowed"
     match reason:
@@ -52,7 +53,8 @@ def explain(
         case Reason.NOT_BOUND_TO_A_KEY:
             return Inactive(reason, "cnf with jkt", _binding(info))
         case Reason.ANOTHER_KEY:
-            return Inactive(reason, f"cnf with jkt {quoted([jkt])} alone", _binding(info))
+            proven = [f"{name} {quoted([key])}" for name, key in ((JKT, keys.jkt), (X5T, keys.x5t)) if key]
+            return Inactive(reason, f"cnf with {' and '.join(proven)} alone", _binding(info))
         case Reason.EXPIRED:
             return Inactive(reason, f"exp after {clock}", f"exp {_moment(info['exp'])}")
         case Reason.NOT_YET_VALID:

@@ -42,20 +42,24 @@ def server_metadata(
     proof_algorithms: list[str],
     authorization_details_types: list[str],
     answer_algorithms: list[str],
+    certificate_methods: list[str],
+    certificate_endpoints: dict[str, str],
 ) -> Members:
     """Return the members that an authorization server decides (RFC 8414 §2).
 
     `response_types_supported` is required but may not be empty, so it is left out if there is no authorization
     endpoint. `assertion_algorithms` are those of private_key_jwt, `proof_algorithms` those of DPoP proofs, and
-    `answer_algorithms` those that sign introspection responses (RFC 9701 §7); they are empty if this server does not
-    support it.
+    `answer_algorithms` those that sign introspection responses (RFC 9701 §7). `certificate_methods` are those of mutual
+    TLS, `certificate_endpoints` the endpoints that ask for a certificate, if these are others (RFC 8705 §5). Each is
+    empty if this server does not support it.
     """
-    methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else [])]
+    methods = [*SECRET_METHODS, *(["private_key_jwt"] if assertion_algorithms else []), *certificate_methods]
     return {
         "issuer": issuer,
         "jwks_uri": jwks_uri,
         "scopes_supported": scopes or None,
         "protected_resources": protected_resources or None,
+        "mtls_endpoint_aliases": certificate_endpoints,
         **_of_endpoint(
             token_endpoint,
             token_endpoint=token_endpoint,
@@ -64,6 +68,7 @@ def server_metadata(
             grant_types_supported=grant_types,
             dpop_signing_alg_values_supported=proof_algorithms,
             authorization_details_types_supported=authorization_details_types,
+            tls_client_certificate_bound_access_tokens=bool(certificate_methods),
         ),
         **_of_endpoint(
             introspection_endpoint,
@@ -95,6 +100,7 @@ def resource_metadata(
     name: str | None,
     proof_algorithms: list[str],
     proofs_required: bool,
+    takes_certificates: bool,
 ) -> Members:
     """Return the members that a resource server decides about one of its resources (RFC 9728 §2)."""
     return {
@@ -105,4 +111,5 @@ def resource_metadata(
         "resource_name": name,
         "dpop_signing_alg_values_supported": proof_algorithms,
         "dpop_bound_access_tokens_required": proofs_required,
+        "tls_client_certificate_bound_access_tokens": takes_certificates,
     }

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 
+from .. import client_certificates
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..backends.route import Judge, ask_route
@@ -19,7 +20,7 @@ from ..conf import introspection_settings
 from ..outbound.steps import arun, run
 from ..proofs import Proof
 from ..protocol.answer import Active, Answer, Inactive, Reason
-from ..protocol.binding import binding_refusal
+from ..protocol.binding import NO_KEYS, ProvenKeys, binding_refusal
 from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
@@ -62,7 +63,7 @@ def authenticate_token(
     `proof` is the DPoP proof that came with the token; it is used up only by a token that is accepted. Each verdict is
     added to `trace`. Raises InvalidProof for a proof that was used before, and IntrospectionUnavailable.
     """
-    answer = validate(token, alias, jkt=proof.jkt if proof else None, trace=trace)
+    answer = validate(token, alias, keys=keys_of(request, proof), trace=trace)
     if not answer:
         return answer
     if proof:
@@ -74,7 +75,7 @@ async def aauthenticate_token(
     token: str, alias: str, request: HttpRequest, *, proof: Proof | None = None, trace: Trace | None = None
 ) -> Identity | Inactive:
     """Return like `authenticate_token`, without blocking the event loop."""
-    answer = await avalidate(token, alias, jkt=proof.jkt if proof else None, trace=trace)
+    answer = await avalidate(token, alias, keys=keys_of(request, proof), trace=trace)
     if not answer:
         return answer
     if proof:
@@ -82,30 +83,34 @@ async def aauthenticate_token(
     return _identity(answer, alias, await auser_of(answer, token_backends[alias], request), trace)
 
 
-def validate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
+def keys_of(request: HttpRequest, proof: Proof | None) -> ProvenKeys:
+    """Return the keys that the sender of a request proved to hold: by its proof, and in the TLS handshake."""
+    return ProvenKeys(proof.jkt if proof else None, client_certificates.thumbprint(request))
+
+
+def validate(token: str, alias: str, *, keys: ProvenKeys = NO_KEYS, trace: Trace | None = None) -> Answer:
     """Return the answer about a token, Inactive if this resource server rejects it; raises IntrospectionUnavailable.
 
-    `jkt` is the thumbprint of the key that its sender proved to hold, None for a bearer token. The user is not asked
-    for.
+    `keys` are those that its sender proved to hold. The user is not asked for.
     """
-    return run(ask_route(token_backends[alias], Presented(token), _judge(jkt, trace)))
+    return run(ask_route(token_backends[alias], Presented(token), _judge(keys, trace)))
 
 
-async def avalidate(token: str, alias: str, *, jkt: str | None = None, trace: Trace | None = None) -> Answer:
+async def avalidate(token: str, alias: str, *, keys: ProvenKeys = NO_KEYS, trace: Trace | None = None) -> Answer:
     """Return like `validate`, without blocking the event loop."""
-    return await arun(ask_route(token_backends[alias], Presented(token), _judge(jkt, trace)))
+    return await arun(ask_route(token_backends[alias], Presented(token), _judge(keys, trace)))
 
 
-def _judge(jkt: str | None, trace: Trace | None) -> Judge:
-    return partial(accept, jkt=jkt) if trace is None else partial(_accept_traced, trace, jkt=jkt)
+def _judge(keys: ProvenKeys, trace: Trace | None) -> Judge:
+    return partial(accept, keys=keys) if trace is None else partial(_accept_traced, trace, keys=keys)
 
 
-def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> Answer:
+def accept(answer: Answer, backend: TokenBackend, *, keys: ProvenKeys = NO_KEYS) -> Answer:
     """Return the answer of a backend if this resource server accepts the token, Inactive with the reason otherwise."""
     if not answer:
         return answer
     now, leeway = time.time(), introspection_settings.LEEWAY
-    reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, jkt=jkt)
+    reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, keys=keys)
     if reason is None:
         return answer
     return explain(
@@ -116,12 +121,12 @@ def accept(answer: Answer, backend: TokenBackend, *, jkt: str | None = None) -> 
         audience_claim=backend.audience_claim,
         now=now,
         leeway=leeway,
-        jkt=jkt,
+        keys=keys,
     )
 
 
-def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, jkt: str | None) -> Answer:
-    accepted = accept(answer, backend, jkt=jkt)
+def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, keys: ProvenKeys) -> Answer:
+    accepted = accept(answer, backend, keys=keys)
     trace.append(Verdict(backend.alias, answer, accepted))
     return accepted
 
@@ -135,13 +140,13 @@ def _identity(answer: Active, alias: str, user: Any, trace: Trace | None) -> Ide
 
 
 def rejection_reason(
-    info: TokenInfo, backend: TokenBackend, *, now: float, leeway: int, jkt: str | None = None
+    info: TokenInfo, backend: TokenBackend, *, now: float, leeway: int, keys: ProvenKeys = NO_KEYS
 ) -> Reason | None:
     """Return why a token is rejected, None if it is accepted; `now` and `leeway` in seconds (RFC 7662 §4)."""
     is_access_token = info.is_access_token
     if is_access_token is False or (is_access_token is None and backend.is_token_type_required):
         return Reason.NOT_AN_ACCESS_TOKEN
-    if reason := binding_refusal(info, jkt) or invalid_reason(info, issuer=backend.issuer, now=now, leeway=leeway):
+    if reason := binding_refusal(info, keys) or invalid_reason(info, issuer=backend.issuer, now=now, leeway=leeway):
         return reason
     return None if _is_for(backend, info) else Reason.WRONG_AUDIENCE
 

@@ -102,6 +102,7 @@ def decided_members(resource: str, bearer_methods: Iterable[str], schemes: Colle
         name=declared.name if declared else None,
         proof_algorithms=list(SIGNING_ALGORITHMS) if DPOP in schemes else [],
         proofs_required=set(schemes) == {DPOP},
+        takes_certificates=introspection_settings.CLIENT_CERTIFICATES is not None,
     )
 
 

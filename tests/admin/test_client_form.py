@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
 from django_introspection.models import Client, ClientSecret
-from tests import endpoints, factories, jose
+from tests import certificates, endpoints, factories, jose
 from tests.admin.client_pages import ADD, LIST, add_form, change_form, page_of, secret_in, secrets_in, told
 from tests.settings import AUDIENCE
 
@@ -343,3 +343,26 @@ def test_an_operator_ticks_that_a_client_gets_bound_tokens_alone(browser: Browse
 
     client.refresh_from_db()
     assert client.dpop_bound_access_tokens is True
+
+
+def test_an_operator_registers_the_certificate_of_a_client(browser: Browser) -> None:
+    client = factories.RegistrationFactory().client
+    own = certificates.make(self_signed=True)
+    method = {"token_endpoint_auth_method": "self_signed_tls_client_auth"}
+
+    refused = browser.post(page_of(client), change_form(client, **method))
+    browser.post(page_of(client), change_form(client, **method, certificate_thumbprints=f"{own.thumbprint}\n"))
+
+    assert b"needs a thumbprint" in refused.content
+    client.refresh_from_db()
+    assert client.certificate_thumbprints == [own.thumbprint]
+    assert client.token_endpoint_auth_method == "self_signed_tls_client_auth"
+
+
+def test_an_operator_names_the_certificate_of_a_new_client(browser: Browser) -> None:
+    name = {"certificate_name_kind": "tls_client_auth_san_dns", "certificate_name": "shop.example.com"}
+
+    browser.post(ADD, add_form(token_endpoint_auth_method="tls_client_auth", **name))
+
+    client = Client.objects.get()
+    assert (client.certificate_name, client.has_secrets) == ("shop.example.com", False)

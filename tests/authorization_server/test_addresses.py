@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from django_introspection.authorization_server.addresses import client_address
+from django_introspection.addresses import client_address
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import InvalidSetting
 from tests import endpoints

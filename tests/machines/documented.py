@@ -21,9 +21,9 @@ def write(directory: Path, captions: dict[str, str]) -> None:
         (package / name).write_text(block.code, encoding="utf-8")
 
 
-def block(language: str, caption: str) -> str:
-    """Return a block of the page in another language than Python."""
+def block(language: str, caption: str, page: str = PAGE) -> str:
+    """Return a block of a page in another language than Python."""
     pattern = rf"^\.\. code-block:: {language}\n   :caption: {re.escape(caption)}\n\n((?:(?:   .*)?\n)+)"
-    found = re.search(pattern, read(PAGE), re.MULTILINE)
+    found = re.search(pattern, read(page), re.MULTILINE)
     assert found is not None, caption
     return textwrap.dedent(found[1])

@@ -14,7 +14,7 @@ from django.db import connection
 from django_introspection.authorization_server.provisioning import provision
 from django_introspection.models import Client, ClientSecret
 from django_introspection.models.fields import now
-from tests import endpoints, factories, jose
+from tests import certificates, endpoints, factories, jose
 from tests.settings import AUDIENCE
 
 SECRET = "a-secret-that-was-made-by-the-deployment"
@@ -355,3 +355,32 @@ def test_a_client_for_bound_tokens_alone_is_registered_and_shown() -> None:
 
     assert (made["dpop_bound_access_tokens"], run("show", "shop")["dpop_bound_access_tokens"]) == (True, True)
     assert Client.objects.get().dpop_bound_access_tokens is True
+
+
+TLS = ("create", "--client-id", "shop", "--purpose", "machine", "--token-endpoint-auth-method")
+
+
+def test_a_client_is_registered_by_the_one_name_of_its_certificate() -> None:
+    arguments = (*TLS, "tls_client_auth", "--tls-client-auth-san-ip", "2001:db8::1")
+
+    made = run(*arguments)
+
+    assert (made["certificate_name_kind"], made["certificate_name"]) == ("tls_client_auth_san_ip", "2001:db8::1")
+    assert run(*arguments)["result"] == "unchanged"
+    assert "client_secret" not in made
+    with pytest.raises(CommandError, match="not allowed with"):
+        run(*arguments, "--tls-client-auth-san-dns", "shop.example.com")
+    with pytest.raises(CommandError, match="certificate_name"):
+        run("create", "--client-id", "other", "--token-endpoint-auth-method", "tls_client_auth")
+
+
+def test_a_client_is_registered_by_its_certificates(tmp_path: Path) -> None:
+    own, second = (certificates.make(self_signed=True, number=number) for number in (1, 2))
+    files = [each.write(tmp_path, each.thumbprint)[0] for each in (own, second)]
+
+    made = run(*TLS, "self_signed_tls_client_auth", "--certificate", files[0], "--certificate", files[1])
+
+    assert made["certificate_thumbprints"] == [own.thumbprint, second.thumbprint]
+    for wrong in (tmp_path / "missing.pem", own.write(tmp_path, own.thumbprint)[1]):
+        with pytest.raises(CommandError, match="--certificate"):
+            run(*TLS, "self_signed_tls_client_auth", "--certificate", str(wrong))

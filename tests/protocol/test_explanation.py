@@ -5,12 +5,17 @@ from typing import Any
 import pytest
 
 from django_introspection.protocol.answer import Inactive, Reason
+from django_introspection.protocol.binding import ProvenKeys
 from django_introspection.protocol.explanation import MAX_VALUE, MAX_VALUES, explain, insufficient_scope, quoted
 from django_introspection.protocol.token_info import TokenInfo
 
 
 def explained(reason: Reason, **members: Any) -> tuple[str, str]:
-    expecting: dict[str, Any] = {"issuer": "https://a.example", "audience": ["urn:b", "urn:a"], "jkt": "key"}
+    expecting: dict[str, Any] = {
+        "issuer": "https://a.example",
+        "audience": ["urn:b", "urn:a"],
+        "keys": ProvenKeys("key"),
+    }
     rejection = explain(reason, TokenInfo(members), now=0.0, leeway=30, **expecting)
     assert rejection == Inactive(reason)
     return rejection.expected, rejection.found

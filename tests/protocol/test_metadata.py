@@ -24,6 +24,8 @@ def decided(**changes: Any) -> dict[str, Any]:
             "proof_algorithms": [],
             "authorization_details_types": [],
             "answer_algorithms": [],
+            "certificate_methods": [],
+            "certificate_endpoints": {},
             **changes,
         },
     )
@@ -100,6 +102,7 @@ def test_a_resource_announces_no_proofs_that_its_views_do_not_take() -> None:
         name=None,
         proof_algorithms=[],
         proofs_required=False,
+        takes_certificates=False,
     )
     further = {"dpop_bound_access_tokens_required": True, "resource_documentation": "https://docs.example"}
 

@@ -13,7 +13,7 @@ from django.db import connections, router
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ...authorization_server.addresses import client_address
+from ...addresses import client_address
 from ...authorization_server.client_sources import (
     UNKNOWN_CLIENT,
     ClientResult,

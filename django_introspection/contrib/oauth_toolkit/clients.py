@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from oauth2_provider.models import AbstractApplication, get_access_token_model, get_application_model
 from oauth2_provider.settings import oauth2_settings
 
-from ...authorization_server.addresses import client_address
+from ...addresses import client_address
 from ...authorization_server.client_sources import (
     UNKNOWN_CLIENT,
     ClientResult,

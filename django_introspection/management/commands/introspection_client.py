@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import Action, ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -9,7 +11,9 @@ from django.core.management.base import CommandError, CommandParser
 from ...authorization_server.provisioning import get_client, provision, rotate_secret
 from ...authorization_server.purposes import Purpose
 from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, IntrospectionPolicy
+from ...models.certificates import CertificateNameKind
 from ...models.fields import now
+from ...protocol.certificate import MalformedCertificate, read_pem, thumbprint_of
 from ...protocol.jwt import SIGNING_ALGORITHMS
 from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_arguments, duration, read_value, shown
 
@@ -18,6 +22,8 @@ METADATA = (
     "token_endpoint_auth_method", "jwks_uri", "access_token_format", "dpop_bound_access_tokens",
     "authorization_details_types",
     "introspection_signed_response_alg",
+    "certificate_name_kind", "certificate_name", "certificate_thumbprints",
+    "tls_client_certificate_bound_access_tokens",
 )  # fmt: skip
 SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime")
 
@@ -95,6 +101,21 @@ class Command(ScriptCommand):
         parser.add_argument("--token-endpoint-auth-method", choices=AuthMethod.values)
         parser.add_argument("--jwks-uri", metavar="URL", help="the URL of its public keys, for private_key_jwt")
         parser.add_argument("--access-token-format", choices=AccessTokenFormat.values)
+        parser.set_defaults(certificate_name_kind=None)
+        name = parser.add_mutually_exclusive_group()
+        for kind in CertificateNameKind:
+            name.add_argument(
+                f"--{kind.value.replace('_', '-')}", dest="certificate_name", metavar="NAME", action=_NameOfCertificate,
+                const=kind.value, help="the name by which its certificate is recognized, for tls_client_auth",
+            )  # fmt: skip
+        parser.add_argument(
+            "--certificate", dest="certificate_thumbprints", action="append", metavar="FILE", type=_thumbprint_of_file,
+            help="its certificate in PEM, for self_signed_tls_client_auth; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--tls-client-certificate-bound-access-tokens", action="store_const", const=True,
+            help="the client gets tokens only with a TLS certificate, bound to this certificate",
+        )  # fmt: skip
         parser.add_argument(
             "--dpop-bound-access-tokens", action="store_const", const=True,
             help="the client gets tokens only with a DPoP proof, bound to the key of the proof",
@@ -104,6 +125,22 @@ class Command(ScriptCommand):
             help="the algorithm that signs introspection responses to this client",
         )  # fmt: skip
         add_value_arguments(parser, "secret", "a secret made elsewhere, of 32 characters or more")
+
+
+class _NameOfCertificate(Action):
+    """Keep a name and, in another option, its kind."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        namespace.certificate_name, namespace.certificate_name_kind = values, self.const
+
+
+def _thumbprint_of_file(path: str) -> str:
+    try:
+        return thumbprint_of(read_pem(Path(path).read_text()))
+    except (OSError, UnicodeDecodeError):
+        raise ArgumentTypeError("must be a file that can be read") from None
+    except MalformedCertificate as problem:
+        raise ArgumentTypeError(f"must be a certificate in PEM: {problem}") from None
 
 
 def _create(options: CommandOptions) -> CommandResult:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.http import HttpRequest
 
-from ..conf import introspection_settings
+from .conf import introspection_settings
 
 _SOCKET = "unix:"
 """How nginx names a client that connects over a Unix socket; gunicorn and uvicorn name none."""
@@ -33,6 +33,13 @@ def client_address(request: HttpRequest) -> str:
             break
         address = seen
     return "" if address is None else str(address)
+
+
+def is_from_proxy(request: HttpRequest) -> bool:
+    """Return whether a request comes from a proxy in TRUSTED_PROXIES, whose headers about the client count."""
+    remote = str(request.META.get("REMOTE_ADDR") or _SOCKET)
+    address = _parse(remote)
+    return (address is not None or remote == _SOCKET) and introspection_settings.TRUSTED_PROXIES.trust(address)
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
