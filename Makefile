@@ -16,7 +16,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers
+.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers integrations
 .PHONY: benchmark growth package release clean help
 
 # Times are those of two cores.
@@ -82,6 +82,9 @@ bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of 
 bridges-postgresql: $(VENV)/.installed-services ## run them on PostgreSQL and Redis
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
 
+integrations: .venv-integrations/.installed ## run the examples for django-ninja, Channels, Strawberry, Celery and MCP
+	INTEGRATIONS=1 .venv-integrations/bin/python -m pytest tests/integrations $(ARGS)
+
 servers: $(VENV)/.installed-test ## play the tokens of 23 authorization servers (one minute)
 	$(BIN)/python -m pytest -q -p no:randomly tests/servers --servers-page=docs/servers/matrix.rst $(ARGS)
 
@@ -110,7 +113,7 @@ release: $(VENV)/.installed-package ## prepare a release: VERSION=0.1.0
 	$(BIN)/python tests/release.py $(VERSION)
 
 clean: ## remove what was made
-	rm -rf $(VENV) .tox build dist docs/_build tests/*/node/node_modules var
+	rm -rf $(VENV) .venv-integrations .tox build dist docs/_build tests/*/node/node_modules var
 
 tests/%/node/node_modules: tests/%/node/package.json
 	cd tests/$*/node && npm install --silent --no-audit --no-fund
@@ -121,6 +124,13 @@ $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# An environment of its own: these packages choose their dependencies themselves.
+.venv-integrations/.installed: pyproject.toml
+	test -x .venv-integrations/bin/python || $(PYTHON) -m venv .venv-integrations
+	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-integrations/bin/python -m pip install --quiet --editable . --group integrations
 	@touch $@
 
 $(VENV)/.installed-extra-%: $(VENV)/.installed

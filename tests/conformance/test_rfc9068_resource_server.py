@@ -218,6 +218,23 @@ def test_an_id_token_and_an_assertion_are_no_access_tokens(server: MisbehavingSe
     assert_invalid(jose.sign(header, claims("app", sub="app", aud=server.origin), key))
 
 
+@pytest.mark.requirement("9701-8.1-a", "8725-3.12-a")
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("typ", ["token-introspection+jwt", "application/token-introspection+jwt", "JWT", None])
+def test_a_signed_introspection_response_is_no_access_token(
+    server: MisbehavingServer, settings: Any, strict: bool, typ: str | None
+) -> None:
+    """Also if its server makes it of the claims of the token, and has signed both with one key."""
+    backend = jwt_settings(server.origin, require_at_jwt=strict)
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}}
+    answer = {"active": True, "scope": "orders:read", "token_type": "Bearer", "aud": AUDIENCE}
+
+    assert_invalid(
+        access_token(server.origin, header={"typ": typ}, without=() if typ else ["typ"], token_introspection=answer)
+    )
+    assert_taken(access_token(server.origin))
+
+
 @pytest.mark.requirement("7517-5-b")
 def test_keys_that_nobody_can_use_are_left_out(server: MisbehavingServer) -> None:
     publish(server, {"kty": "AKP"}, {"kty": "RSA", "n": 7}, 7, jose.private("EdDSA"), public())

@@ -12,6 +12,7 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
 from joserfc.jwk import ECKey
 
+from django_introspection.models import Client
 from tests import jose
 from tests.peers.conftest import environment
 from tests.peers.processes import drive
@@ -51,6 +52,23 @@ def test_a_client_from_npm_signs_for_itself_and_verifies_the_token_by_the_publis
     assert told["claims"]["scope"] == "orders:read"
     assert told["before"] == {**told["claims"], "active": True, "token_type": "Bearer"}
     assert told["after"] == {"active": False}
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256", "Ed25519"])
+@pytest.mark.parametrize("told", ["registered", "by the metadata"])
+@pytest.mark.requirement("9701-4-a", "9701-5-a", "9701-5-b", "9701-5-c", "9701-6-a", "9701-7-a")
+def test_a_client_from_npm_verifies_our_signed_answers(issuer: str, settings: Any, alg: str, told: str) -> None:
+    keys = [{"KEY": jose.pem(alg, "server"), "ALG": alg}]
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "ISSUER": issuer, "SIGNING_KEYS": keys}
+    env = environment(issuer, method="client_secret_basic")
+    if told == "registered":
+        Client.objects.filter(client_id=env["CALLER_ID"]).update(introspection_signed_response_alg=alg)
+
+    seen = drive("oauth4webapi.js", env | ({"SIGNED_ALG": alg} if told == "registered" else {"SIGNED": "1"}))
+
+    assert seen["before"]["active"] is True
+    assert seen["before"]["aud"] == [AUDIENCE]
+    assert seen["after"] == {"active": False}
 
 
 class Signing(PrivateKeyJWT):

@@ -89,6 +89,28 @@ def test_oidc_provider_takes_our_assertions(settings: Any) -> None:
         assert whoami("unknown").status_code == 401
 
 
+@pytest.mark.requirement("9701-4-a", "9701-P")
+def test_signed_answers_of_oidc_provider_are_verified_and_its_json_is_refused(settings: Any, port: str) -> None:
+    serve = partial(served, ["node", "oidc_provider.js"], cwd=NODE)
+    environment = {**ENVIRONMENT, "PORT": port}
+    trust(settings, issuer=f"http://127.0.0.1:{port}", audience=AUDIENCE, signed_response=True)
+    with serve(environment | {"SIGNED_ALG": "RS256"}) as issuer, httpx2.Client(auth=MACHINE) as shop:
+        token = get_token(shop, f"{issuer}/token", scope="orders:read")
+        without_scope = get_token(shop, f"{issuer}/token")
+
+        assert whoami(token).status_code == 200
+        assert whoami(without_scope).status_code == 403
+        assert whoami("unknown").status_code == 401
+        assert shop.post(f"{issuer}/token/revocation", data={"token": token}).status_code == 200
+        assert whoami(token).status_code == 401
+        found = [finding.what for finding in token_backends["default"].diagnose()]
+        assert "the response is signed by the issuer, for this resource server" in found
+
+    with serve(environment) as issuer, httpx2.Client(auth=MACHINE) as shop:
+        assert whoami(get_token(shop, f"{issuer}/token", scope="orders:read")).status_code == 503
+        assert whoami("unknown").status_code == 503
+
+
 def test_jwts_of_oidc_provider_through_outage_and_recovery(settings: Any, port: str) -> None:
     """Keys are found by discovery; who has them needs the server for nothing."""
     environment = {**ENVIRONMENT, "PORT": port, "FORMAT": "jwt"}

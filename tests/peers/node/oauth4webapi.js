@@ -1,9 +1,11 @@
 // Drive an authorization server with oauth4webapi: discovery, token, introspection, revocation, inactive; a JWT access
-// token is verified by the published keys besides. Prints one JSON object; the environment names issuer and clients.
+// token is verified by the published keys besides, and so are introspection responses: with SIGNED every one of them
+// must be a JWT, with SIGNED_ALG signed by this algorithm. Prints one JSON object; the environment names issuer and
+// clients.
 import * as oauth from 'oauth4webapi'
 import { authentication } from './authentication.js'
 
-const { ISSUER, CLIENT_ID, CALLER_ID, SCOPE, AUDIENCE } = process.env
+const { ISSUER, CLIENT_ID, CALLER_ID, SCOPE, AUDIENCE, SIGNED, SIGNED_ALG } = process.env
 const { CLIENT_METHOD, CLIENT_CREDENTIAL, CALLER_METHOD, CALLER_CREDENTIAL } = process.env
 const http = { [oauth.allowInsecureRequests]: true }
 const issuer = new URL(ISSUER)
@@ -12,7 +14,7 @@ const as = await oauth.processDiscoveryResponse(issuer, discovery)
 
 const client = { client_id: CLIENT_ID }
 const clientAuth = await authentication(oauth, CLIENT_METHOD, CLIENT_CREDENTIAL)
-const caller = { client_id: CALLER_ID }
+const caller = { client_id: CALLER_ID, ...(SIGNED_ALG && { introspection_signed_response_alg: SIGNED_ALG }) }
 const callerAuth = await authentication(oauth, CALLER_METHOD, CALLER_CREDENTIAL)
 
 const granted = await oauth.clientCredentialsGrantRequest(as, client, clientAuth, { scope: SCOPE }, http)
@@ -24,8 +26,11 @@ async function verify() {
 }
 
 async function introspect() {
-  const response = await oauth.introspectionRequest(as, caller, callerAuth, token, http)
-  return await oauth.processIntrospectionResponse(as, caller, response)
+  const requestJwtResponse = SIGNED ? true : undefined
+  const response = await oauth.introspectionRequest(as, caller, callerAuth, token, { ...http, requestJwtResponse })
+  const answer = await oauth.processIntrospectionResponse(as, caller, response)
+  if (SIGNED || SIGNED_ALG) await oauth.validateApplicationLevelSignature(as, response, http)
+  return answer
 }
 
 const claims = token.split('.').length === 3 ? await verify() : null

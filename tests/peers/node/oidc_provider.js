@@ -1,13 +1,14 @@
 // An authorization server of another make, on PORT or a free one of loopback: oidc-provider with confidential clients,
 // one of them a web application with WEB_ID, if that is given, whose users are all alice. Its access tokens have the
-// FORMAT, and its caller authenticates by CALLER_JWKS where that is given. With NEXT_RESOURCE the caller may exchange
+// FORMAT, and its caller authenticates by CALLER_JWKS where that is given. With SIGNED_ALG it signs introspection
+// responses to the caller that asks for a JWT. With NEXT_RESOURCE the caller may exchange
 // tokens for that API. Prints its issuer once it listens, and ends with its standard input.
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 import { addTokenExchange, EXCHANGE_GRANTS } from './token_exchange.js'
 
 const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, CALLER_JWKS, SCOPE, RESOURCE } = process.env
-const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT } = process.env
+const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT, SIGNED_ALG } = process.env
 const server = createServer()
 await new Promise((resolve) => server.listen(Number(PORT), '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${server.address().port}`
@@ -22,6 +23,7 @@ if (CALLER_JWKS) {
   Object.assign(caller, { token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(CALLER_JWKS) })
   delete caller.client_secret
 }
+if (SIGNED_ALG) caller.introspection_signed_response_alg = SIGNED_ALG
 
 const clients = [confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials']), caller]
 if (WEB_ID) {
@@ -50,6 +52,7 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === CALLER_ID },
+    jwtIntrospection: { enabled: Boolean(SIGNED_ALG) },
     revocation: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
