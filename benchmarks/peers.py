@@ -1,4 +1,4 @@
-"""Views protected by other packages; each package is imported in its own scenario only."""
+"""Views protected by DRF itself and by an HTTP client alone."""
 
 from __future__ import annotations
 
@@ -15,22 +15,6 @@ from .views import Floor, Resource
 
 class DRFToken(Resource):
     authentication_classes = [TokenAuthentication]
-
-
-class Toolkit(Resource):
-    @property
-    def authentication_classes(self) -> Any:  # type: ignore[override] # see the docstring of the module
-        from oauth2_provider.contrib.rest_framework import OAuth2Authentication
-
-        return [OAuth2Authentication]
-
-
-class SimpleJWT(Resource):
-    @property
-    def authentication_classes(self) -> Any:  # type: ignore[override] # see the docstring of the module
-        from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
-
-        return [JWTStatelessUserAuthentication]
 
 
 class URLLib3Floor(Floor):

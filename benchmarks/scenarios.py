@@ -117,7 +117,7 @@ def issuer(_: dict[str, Any]) -> dict[str, Any]:
 
 
 ENDPOINT = "django_introspection.authorization_server.views.IntrospectView"
-PROTECTED = "benchmarks.views.Protected"
+PROTECTED = "benchmarks.protected.Protected"
 KEPT: dict[str, Any] = {"limit": 500, "warm_up": 500}
 """So many tokens are used that all of them have been kept before anything is measured."""
 
@@ -139,7 +139,7 @@ def signed(alg: str) -> Scenario:
 
 
 def simple(alg: str) -> Scenario:
-    return Scenario("benchmarks.peers.SimpleJWT", tokens=f"simplejwt-{alg}", settings=(simplejwt(alg),))
+    return Scenario("benchmarks.simplejwt.SimpleJWT", tokens=f"simplejwt-{alg}", settings=(simplejwt(alg),))
 
 
 SCENARIOS = {
@@ -157,7 +157,7 @@ SCENARIOS = {
     "local-prepared": local(prepared),
     "view-sql": Scenario("benchmarks.views.BySQL", settings=(prepared,)),
     "view-drf": Scenario("benchmarks.peers.DRFToken", tokens="drf_tokens", scheme="Token"),
-    "view-toolkit": Scenario("benchmarks.peers.Toolkit"),
+    "view-toolkit": Scenario("benchmarks.toolkit.Toolkit"),
     "memory": asking(Counts(), LOCAL_MAX_AGE=3600),
     "redis": asking(Counts(trips=1), ALIAS="default"),
     "miss": asking(Counts(calls=1)),

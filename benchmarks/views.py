@@ -29,16 +29,6 @@ class Resource(APIView):
         return Response({"user": str(request.user)})
 
 
-class Protected(Resource):
-    """Protected by this package."""
-
-    @property
-    def authentication_classes(self) -> Any:  # type: ignore[override] # imported by the scenarios of this package alone
-        from django_introspection.authentication import IntrospectionAuthentication
-
-        return [IntrospectionAuthentication]
-
-
 class Principal:
     """A user without a row."""
 
