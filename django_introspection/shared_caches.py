@@ -1,7 +1,8 @@
 """One cache object for all threads and tasks of a process, if it talks to Redis by Django's own cache.
 
 Django makes a cache object for each thread and each task, and each object for Redis has connections of its own: every
-async request opened a new one. The client below is safe for threads, and after a fork it opens new connections.
+async request opened a new one. It also makes a client of redis-py for each call, which takes longer than the call. Both
+are safe for threads, and after a fork new ones are made.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import BaseCache, caches
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
@@ -37,7 +38,21 @@ def _make(alias: str) -> BaseCache | None:
         return None
     waits = {"socket_timeout": LONGEST_WAIT, "socket_connect_timeout": LONGEST_WAIT}
     entry["OPTIONS"] = {**waits, **entry.get("OPTIONS", {})}
-    return RedisCache(entry.pop("LOCATION", ""), entry)
+    cache = RedisCache(entry.pop("LOCATION", ""), entry)
+    if vars(cache).get("_class") is RedisCacheClient:  # no public name: another Django goes on to make many clients
+        vars(cache)["_class"] = _OneClient
+    return cache
+
+
+class _OneClient(RedisCacheClient):
+    """The client of Django's cache that keeps one client of redis-py; with replicas Django chooses for each call."""
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._kept = super().get_client() if len(servers) == 1 else None
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        return super().get_client(key, write=write) if self._kept is None else self._kept
 
 
 def _forget(*, setting: str = "CACHES", **_: Any) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.cache import caches
 
-from django_introspection import aintrospect, introspect
+from django_introspection import aintrospect, introspect, shared_caches
 from django_introspection.shared_caches import LONGEST_WAIT, shared_cache
 from tests import services
 from tests.misbehaving.server import MisbehavingServer, silent_url
@@ -66,6 +66,32 @@ def test_what_the_settings_name_counts(settings: Any) -> None:
 
     assert time.monotonic() - start < LONGEST_WAIT
     assert shared_cache("default").key_prefix == "a"
+
+
+def clients_of_calls(settings: Any, *ports: int) -> list[Any]:
+    """Return the clients of redis-py of a write and two reads."""
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": [f"redis://127.0.0.1:{port}" for port in ports]}}
+    cache: Any = shared_cache("default")
+    get_client = cache._cache.get_client
+    return [get_client("a", write=True), get_client("b"), get_client(None)]
+
+
+def test_all_calls_to_one_server_use_one_client_of_redis_py(settings: Any) -> None:
+    assert len(set(map(id, clients_of_calls(settings, 1)))) == 1
+
+
+def test_a_replica_is_read_and_never_written_to(settings: Any) -> None:
+    used = [client.connection_pool.connection_kwargs["port"] for client in clients_of_calls(settings, 1, 2)]
+
+    assert used == [1, 2, 2]
+
+
+def test_a_django_without_the_name_of_its_client_class_makes_its_own(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_caches, "RedisCacheClient", object)
+
+    assert len(set(map(id, clients_of_calls(settings, 1)))) == 3
 
 
 @pytest.mark.skipif("redis" not in services.cache()["BACKEND"], reason="it counts the connections of a real Redis")
