@@ -14,11 +14,9 @@ from ..backends.registry import token_backends
 from ..backends.route import ask_route
 from ..conf import introspection_settings
 from ..models import Client, IntrospectionPolicy
-from ..outbound.steps import run
 from ..protocol.answer import Answer
 from ..protocol.errors import UnauthorizedClient
 from ..protocol.explanation import explain
-from ..protocol.presented import Presented
 from ..protocol.validity import invalid_reason
 from .policy import filter_members, visible_answer
 
@@ -46,7 +44,7 @@ def _answer_of_source(token: str, looked_up: LookedUp | None) -> Answer:
     alias = introspection_settings.INTROSPECTION_BACKEND
     if alias is None:
         return answer_for_token(token, looked_up)
-    return run(ask_route(token_backends[alias], Presented(token), _valid_now))
+    return ask_route(token_backends[alias], token, _valid_now).answer
 
 
 def _valid_now(answer: Answer, backend: TokenBackend) -> Answer:

@@ -17,7 +17,7 @@ from ..backends.database import LookedUp, describe_token, find
 from ..client_certificates import client_certificate, thumbprint
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
-from ..models.lookups import callers_with_answers, secrets_by_client
+from ..models.lookups import callers_with_records, secrets_by_client
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.binding import ProvenKeys
 from ..protocol.certificate import Certificate
@@ -224,7 +224,7 @@ class DatabaseClients(ClientSource):
             return None, Inactive(Reason.UNKNOWN)
         if reason := found.inactive_reason(now()):
             return found.client, Inactive(reason)
-        return found.client, Active(describe_token(found), found.user)
+        return found.client, Active(describe_token(found.record()), found.user)
 
 
 def _secret(request: HttpRequest, credentials: SecretCredentials) -> ClientSecret | None:
@@ -232,7 +232,7 @@ def _secret(request: HttpRequest, credentials: SecretCredentials) -> ClientSecre
     along = offered(request)
     if along is None:
         return secrets_by_client().get(*wanted)
-    found, token = callers_with_answers().get(wanted, [along.digest])
+    found, token = callers_with_records().get(wanted, [along.digest])
     if found is not None:
         along.found = LookedUp(along.digest, token)
     return found

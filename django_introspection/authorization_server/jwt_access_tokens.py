@@ -57,7 +57,7 @@ def sign(token: Token) -> tuple[str, bytes]:
     The claims are the members of an introspection answer. The digest covers the signed text without the signature.
     Raises ValidationError for a token that would be too large.
     """
-    claims = {name: value for name, value in describe_token(token).to_dict().items() if name not in NOT_CLAIMS}
+    claims = {name: value for name, value in describe_token(token.record()).to_dict().items() if name not in NOT_CLAIMS}
     value = signing_keys()[0].sign_jwt(ACCESS_TOKEN_TYPE, claims)
     if len(value) > MAX_JWT:
         raise ValidationError("The token would be too large.")

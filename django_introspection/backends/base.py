@@ -77,7 +77,7 @@ class TokenBackend(ABC):
         return self.issuer or f"alias:{self.alias}"
 
     def route(self, token: str) -> Sequence[TokenBackend]:
-        """Return the backends that judge a token, in order: this one, unless this one only chooses.
+        """Return the backends that judge a token, in order; called if `is_router`.
 
         Raises IntrospectionUnavailable if they cannot be found out now.
         """

@@ -26,19 +26,26 @@ from ..outbound.steps import Step, Steps
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
-from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from ..setting_values import NAME
 from .cache_steps import CacheCall, look_for_tombstone
-from .entry import Kept, decode, encode, is_younger
-from .local_answers import CacheKeys, LocalAnswers
+from .entry import Kept, decode, encode
+from .local_answers import SLOTS, LocalAnswers, slot_of
 from .options import CacheOptions
 
 logger = logging.getLogger("django_introspection")
 
-SLOTS = 256
-"""Places for inactive answers, so that garbage takes the place of garbage only; and so many generations."""
 _calls = CacheCalls("answers")
+
+
+class CacheKeys(NamedTuple):
+    """The digest of a token, and the keys of what the shared cache keeps about it."""
+
+    digest: bytes
+    token_digest: str
+    active: str
+    inactive: str
+    generation: str
 
 
 class CacheRead(NamedTuple):
@@ -63,25 +70,19 @@ class AnswerCache:
         self.options, self._patience = options, patience
         name = hashlib.sha256(json.dumps(list(identity)).encode()).hexdigest()[:32]
         self._prefix = f"introspection:answer:{name}"
-        self._local = LocalAnswers(options.LOCAL_MAX_AGE)
+        self.local, self.is_local = LocalAnswers(options.LOCAL_MAX_AGE), options.LOCAL_MAX_AGE > 0
 
-    def keys(self, token: str) -> CacheKeys:
-        """Return the keys of a token's answer."""
-        token_digest = digest(token)
-        name, slot, prefix = token_digest.hex(), int.from_bytes(token_digest[:2]) % SLOTS, self._prefix
-        return CacheKeys(name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}")
-
-    def local(self, keys: CacheKeys) -> Answer | None:
-        """Return the answer that this process keeps, None if it has no fresh one."""
-        kept = self._local.get(keys)
-        return kept.answer if kept is not None and self.is_fresh(kept) else None
+    def keys(self, digest: bytes) -> CacheKeys:
+        """Return the keys of the answer about the token with this digest."""
+        name, slot, prefix = digest.hex(), slot_of(digest), self._prefix
+        return CacheKeys(digest, name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}")
 
     def read(self, keys: CacheKeys, token: Presented) -> Steps[CacheRead]:
         """Read the kept answer about a token; a tombstone makes it revoked. One round trip if both are in one cache.
 
         A kept answer is not used if the tombstones cannot be read or the cache has lost them.
         """
-        epoch = self._local.epoch
+        epoch = self.local.epoch
         wanted = [keys.active, keys.inactive, keys.generation]
         place = introspection_settings.REVOCATIONS
         identity = b"" if place is None else token_identity(token.value)
@@ -111,11 +112,11 @@ class AnswerCache:
 
     def is_fresh(self, kept: Kept) -> bool:
         """Return whether an answer may be given without asking."""
-        return is_younger(kept, self.options.MAX_AGE if kept.answer else self.options.INACTIVE_MAX_AGE)
+        return kept.is_younger(self._fresh_seconds(kept.answer))
 
     def may_stand_in(self, kept: Kept) -> bool:
         """Return whether an answer may be given while the server cannot be asked: only an active one may."""
-        return bool(kept.answer) and is_younger(kept, self._longest(kept.answer))
+        return bool(kept.answer) and kept.is_younger(self._longest(kept.answer))
 
     def write(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> Steps[None]:
         """Keep an answer that has just come, never longer than its token lives.
@@ -134,8 +135,7 @@ class AnswerCache:
 
     def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
         """Keep an answer in this process."""
-        if self.options.LOCAL_MAX_AGE:
-            self._local.keep(keys, kept, found.epoch)
+        self.local.keep(keys.digest, kept, found.epoch, self._fresh_seconds(kept.answer))
 
     def forget(self, keys: CacheKeys) -> Steps[None]:
         """Forget one token: the next request asks the server. Other processes keep their local levels.
@@ -143,13 +143,13 @@ class AnswerCache:
         The new generation reaches questions that are under way in any process. Some other tokens share it, and are
         asked about once more.
         """
-        self._local.forget(keys)
+        self.local.forget(keys.digest)
         yield from self._call("set", keys.generation, token_hex(8), self._generation_lives)
         yield from self._call("delete_many", [keys.active, keys.inactive])
 
     def forget_all(self) -> Steps[None]:
         """Forget every token: entries of another generation than the current one are not believed."""
-        self._local.forget_all()
+        self.local.forget_all()
         generation = token_hex(8)
         names = (f"{self._prefix}:generation:{slot}" for slot in range(SLOTS))
         yield from self._call("set_many", dict.fromkeys(names, generation), self._generation_lives)
@@ -173,6 +173,9 @@ class AnswerCache:
     @property
     def _generation_lives(self) -> int:
         return self.options.MAX_AGE + self.options.STALE_IF_ERROR + self.options.INACTIVE_MAX_AGE + 60
+
+    def _fresh_seconds(self, answer: Answer) -> int:
+        return self.options.MAX_AGE if answer else self.options.INACTIVE_MAX_AGE
 
     def _longest(self, answer: Answer) -> int:
         """Return the seconds for which an answer can be of use."""

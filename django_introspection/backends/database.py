@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import NamedTuple
+import time
+from typing import NamedTuple, TypeVar
 
 from django.db import Error as DatabaseError
 
 from ..conf import introspection_settings
 from ..keys import signed_here
 from ..models import Token, TokenKind
-from ..models.fields import now
-from ..models.lookups import KeptLookup, answers_by_digest, tokens_by_digest
+from ..models.lookups import KeptLookup, records_by_digest, tokens_by_digest
+from ..models.token_record import TokenRecord
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.dialects import REFRESH_MARK
 from ..protocol.error_reports import conceal_locals
@@ -21,6 +21,8 @@ from ..protocol.opaque import may_be_token
 from ..protocol.token_info import TokenInfo
 from .base import TokenBackend
 from .subjects import client_subject, user_name, user_subject
+
+T = TypeVar("T")
 
 
 class DatabaseBackend(TokenBackend):
@@ -40,10 +42,10 @@ class DatabaseBackend(TokenBackend):
 
 
 class LookedUp(NamedTuple):
-    """What another statement has found under a digest: the row of a token, None if there is none."""
+    """What another statement has found under a digest: the record of a token, None if there is none."""
 
     digest: bytes
-    row: Token | None
+    record: TokenRecord | None
 
 
 def answer_for_token(token: str, looked_up: LookedUp | None = None) -> Answer:
@@ -55,12 +57,12 @@ def answer_for_token(token: str, looked_up: LookedUp | None = None) -> Answer:
     if token_digest is None:
         return Inactive(Reason.MALFORMED)
     if looked_up is not None and looked_up.digest == token_digest:
-        found = looked_up.row
+        found = looked_up.record
     else:
-        found = _with_digest(answers_by_digest(), token_digest)
+        found = _with_digest(records_by_digest(), token_digest)
     if found is None:
         return Inactive(Reason.UNKNOWN)
-    if reason := found.inactive_reason(now()):
+    if reason := found.inactive_reason(int(time.time())):
         return Inactive(reason)
     return Active(describe_token(found), found.user)
 
@@ -99,44 +101,40 @@ def _is_signed_access_token(token: str) -> bool:
     return jwt.media_type == ACCESS_TOKEN_TYPE and signed_here(jwt)
 
 
-def _with_digest(lookup: KeptLookup[Token], token_digest: bytes) -> Token | None:
+def _with_digest(lookup: KeptLookup[T], token_digest: bytes) -> T | None:
     try:
         return lookup.get(token_digest)
     except DatabaseError as error:
         raise IntrospectionUnavailable("the database does not answer") from error
 
 
-def describe_token(token: Token) -> TokenInfo:
+def describe_token(token: TokenRecord) -> TokenInfo:
     """Return every known member of a token (RFC 7662 §2.2).
 
     Raises IntrospectionUnavailable if a function of the project fails that names its user.
     """
     settings = introspection_settings
-    user, client_id = token.user, token.client.client_id
+    user, client_id = token.user, token.client_id
     members = {
         **token.members,
         "scope": token.scope,
         "client_id": client_id,
         "username": user_name(user) if user else None,
         "token_type": token_type(token),
-        "exp": _seconds(token.expires_at),
-        "iat": _seconds(token.issued_at),
-        "nbf": _seconds(token.not_before),
+        "exp": token.expires_at,
+        "iat": token.issued_at,
+        "nbf": token.not_before,
         "sub": user_subject(user, client_id) if user else client_subject(client_id),
         "aud": token.audience,
         "iss": settings.ISSUER,
-        "jti": str(token.pk),
+        "jti": str(token.id),
         **({} if token.kind == TokenKind.ACCESS else REFRESH_MARK),
     }
     return TokenInfo({name: value for name, value in members.items() if value not in (None, "", [])})
 
 
-def token_type(token: Token) -> str | None:
+def token_type(token: Token | TokenRecord) -> str | None:
     """Name the scheme (RFC 6749 §7.1): none for a refresh token, DPoP for a key-bound one (RFC 9449 §6.2)."""
     if token.kind != TokenKind.ACCESS:
         return None
     return "DPoP" if "jkt" in token.members.get("cnf", {}) else "Bearer"
-
-
-def _seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp())

@@ -26,10 +26,13 @@ class Kept:
         """The seconds that the token lives after `since`; without end for an inactive one."""
         return self.answer.info.get("exp", math.inf) - self.since if self.answer else math.inf
 
+    def is_younger(self, seconds: float) -> bool:
+        """Return whether it is not that old and its token not expired; a clock that was set back proves nothing."""
+        return self.since <= time.time() < self.end(seconds)
 
-def is_younger(kept: Kept, seconds: float) -> bool:
-    """Return whether an answer is not that old and its token not expired; a clock that was set back proves nothing."""
-    return 0 <= time.time() - kept.since < min(seconds, kept.seconds_to_live)
+    def end(self, seconds: float) -> float:
+        """Return the moment from which it is that old, or its token expired."""
+        return self.since + min(seconds, self.seconds_to_live)
 
 
 def encode(kept: Kept, generation: str) -> str:

@@ -7,63 +7,73 @@ from collections import OrderedDict
 from threading import Lock
 from typing import NamedTuple
 
+from ..protocol.answer import Answer
 from .entry import Kept
 
 ENTRIES = 4096
+SLOTS = 256
+"""Places for inactive answers, so that garbage takes the place of garbage only; and so many generations."""
 
 
-class CacheKeys(NamedTuple):
-    """The places of the answers about one token."""
+def slot_of(token_digest: bytes) -> int:
+    """Return the place of an inactive answer, which some other tokens share."""
+    return token_digest[0]
 
-    token_digest: str
-    active: str
-    inactive: str
-    generation: str
+
+class _Place(NamedTuple):
+    answer: Answer
+    token_digest: bytes
+    begin: float
+    end: float
 
 
 class LocalAnswers:
-    """Keep answers for `max_age` seconds; `epoch` changes with each purge.
+    """Keep answers for `max_age` seconds, active ones by token and inactive ones by slot.
 
-    An answer that was under way during a purge has the epoch of before, and is not kept.
+    `epoch` changes with each purge. An answer that was under way during a purge has the epoch of before, and is not
+    kept.
     """
 
     def __init__(self, max_age: int) -> None:
         self._max_age = max_age
-        self._kept: OrderedDict[str, tuple[Kept, float]] = OrderedDict()
+        self._places: OrderedDict[bytes | int, _Place] = OrderedDict()
         self._lock = Lock()
         self.epoch = 0
 
-    def get(self, keys: CacheKeys) -> Kept | None:
-        """Return the kept answer about a token, None if there is none or it is too old."""
-        if not self._max_age:
-            return None
-        with self._lock:
-            kept, since = self._kept.get(keys.active) or self._kept.get(keys.inactive) or (None, 0.0)
-        if kept is None or kept.token_digest != keys.token_digest or not 0 <= time.time() - since < self._max_age:
-            return None
-        return kept
+    def get(self, token_digest: bytes) -> Answer | None:
+        """Return the kept answer about a token, None if there is none or it is too old.
 
-    def keep(self, keys: CacheKeys, kept: Kept, epoch: int) -> None:
-        """Keep an answer; inactive ones have as few places here as in the shared cache."""
-        name = keys.active if kept.answer else keys.inactive
+        Reading takes no lock, which every request of the process would wait for.
+        """
+        place = self._places.get(token_digest) or self._places.get(slot_of(token_digest))
+        if place is None or place.token_digest != token_digest or not place.begin <= time.time() < place.end:
+            return None
+        return place.answer
+
+    def keep(self, token_digest: bytes, kept: Kept, epoch: int, seconds: float) -> None:
+        """Keep an answer that is fresh for so many seconds; inactive ones have as few places as in the shared cache."""
+        if not self._max_age:
+            return
+        now, name = time.time(), token_digest if kept.answer else slot_of(token_digest)
+        end = min(now + self._max_age, kept.end(seconds))
         with self._lock:
             if epoch != self.epoch:
                 return
-            self._kept.pop(keys.active, None)
-            self._kept[name] = kept, time.time()
-            self._kept.move_to_end(name)
-            if len(self._kept) > ENTRIES:
-                self._kept.popitem(last=False)
+            self._places.pop(token_digest, None)
+            self._places[name] = _Place(kept.answer, token_digest, max(now, kept.since), end)
+            self._places.move_to_end(name)
+            if len(self._places) > ENTRIES:
+                self._places.popitem(last=False)
 
-    def forget(self, keys: CacheKeys) -> None:
+    def forget(self, token_digest: bytes) -> None:
         """Forget one token."""
         with self._lock:
             self.epoch += 1
-            self._kept.pop(keys.active, None)
-            self._kept.pop(keys.inactive, None)
+            self._places.pop(token_digest, None)
+            self._places.pop(slot_of(token_digest), None)
 
     def forget_all(self) -> None:
         """Forget every token."""
         with self._lock:
             self.epoch += 1
-            self._kept.clear()
+            self._places.clear()

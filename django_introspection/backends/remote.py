@@ -22,11 +22,10 @@ from ..protocol.opaque import digest, may_be_token
 from ..protocol.presented import Presented
 from ..signals import token_answered
 from .base import TokenBackend
-from .cache import AnswerCache, CacheRead
+from .cache import AnswerCache, CacheKeys, CacheRead
 from .diagnosis import Finding
 from .endpoint import IntrospectionEndpoint
 from .entry import Kept
-from .local_answers import CacheKeys
 from .options import Options
 from .remote_diagnosis import diagnose
 from .remote_options import (
@@ -83,28 +82,20 @@ class RemoteBackend(TokenBackend):
     @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the server, or use a kept answer; raise IntrospectionUnavailable within the timeout."""
-        rejection = self._rejection(token)
-        if rejection is not None:
-            return rejection
-        keys = None if self._cache is None else self._cache.keys(token)
-        answer = self._local_answer(keys)
-        if answer is not None:
-            return answer
+        known = self._known_answer(token)
+        if known is not None:
+            return known
         with deadline(self.timeout):
-            return run(self._find(Presented(token), keys))
+            return run(self._find(Presented(token)))
 
     @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, on the running event loop."""
-        rejection = self._rejection(token)
-        if rejection is not None:
-            return rejection
-        keys = None if self._cache is None else self._cache.keys(token)
-        answer = self._local_answer(keys)
-        if answer is not None:
-            return answer
+        known = self._known_answer(token)
+        if known is not None:
+            return known
         with deadline(self.timeout):
-            return await arun(self._find(Presented(token), keys))
+            return await arun(self._find(Presented(token)))
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
@@ -130,22 +121,27 @@ class RemoteBackend(TokenBackend):
         """Close the connections."""
         self._transport.close()
 
-    def _rejection(self, token: str) -> Inactive | None:
-        """Return why a value is rejected unasked, None if the server must be asked."""
+    def _known_answer(self, token: str) -> Answer | None:
+        """Return the answer that needs no call: one that this process keeps, or the reason to reject a value unasked.
+
+        A value with characters that no token has is never kept, and may have no digest.
+        """
+        cache = self._cache
+        if cache is not None and cache.is_local and token.isascii():
+            answer = cache.local.get(digest(token))
+            if answer is not None:
+                return self._report(answer, "local")
         if not may_be_token(token):
             return Inactive(Reason.MALFORMED)
         if self._prefixes and not token.startswith(self._prefixes):
             return Inactive(Reason.MALFORMED, f"a token that begins with {quoted(self._prefixes)}")
         return None
 
-    def _local_answer(self, keys: CacheKeys | None) -> Answer | None:
-        answer = None if self._cache is None or keys is None else self._cache.local(keys)
-        return None if answer is None else self._report(answer, "local")
-
-    def _find(self, token: Presented, keys: CacheKeys | None) -> Steps[Answer]:
-        cache = self._cache
-        if cache is None or keys is None:
-            return (yield from self._flights.call_once(digest(token.value), partial(self._ask, token)))
+    def _find(self, token: Presented) -> Steps[Answer]:
+        cache, token_digest = self._cache, digest(token.value)
+        if cache is None:
+            return (yield from self._flights.call_once(token_digest, partial(self._ask, token)))
+        keys = cache.keys(token_digest)
         found = yield from cache.read(keys, token)
         kept = found.kept
         if kept is not None and (found.is_revoked or cache.is_fresh(kept)):
@@ -208,8 +204,9 @@ class RemoteBackend(TokenBackend):
         return self._report(answer, "server")
 
     def _purge(self, token: Presented | None) -> Steps[None]:
-        if self._cache is not None:
-            yield from self._cache.forget_all() if token is None else self._cache.forget(self._cache.keys(token.value))
+        cache = self._cache
+        if cache is not None:
+            yield from cache.forget_all() if token is None else cache.forget(cache.keys(digest(token.value)))
 
     def _report(self, answer: Answer, source: str) -> Answer:
         token_answered.send_robust(type(self), backend=self.alias, answer=answer, source=source)

@@ -9,12 +9,10 @@ from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
 from ..conf import introspection_settings
-from ..outbound.steps import arun, run
 from ..protocol.answer import Answer
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import claimed_issuer, has_jose_header
-from ..protocol.presented import Presented
 from ..setting_values import did_you_mean
 from .base import TokenBackend
 from .diagnosis import Finding
@@ -22,7 +20,7 @@ from .issuers import Issuers
 from .options import Options
 from .refreshed import TIMEOUT
 from .registry import token_backends
-from .route import ask_route
+from .route import aask_route, ask_route
 
 MAX_ISSUERS = 500
 """Issuers whose backends are kept at a time, each with its connections and keys."""
@@ -100,12 +98,12 @@ class RoutingBackend(TokenBackend):
     @conceal_locals
     def introspect(self, token: str) -> Answer:
         """Ask the backend of a token; raises IntrospectionUnavailable."""
-        return run(ask_route(self, Presented(token), _unchanged))
+        return ask_route(self, token, _unchanged).answer
 
     @conceal_locals
     async def aintrospect(self, token: str) -> Answer:
         """Ask like `introspect`, without blocking the event loop."""
-        return await arun(ask_route(self, Presented(token), _unchanged))
+        return (await aask_route(self, token, _unchanged)).answer
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:

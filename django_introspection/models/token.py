@@ -13,6 +13,7 @@ from .client import Client
 from .deletion import delete_tokens
 from .fields import DigestField, InstantField, now, uuid7
 from .managers import TokenManager
+from .token_record import TokenRecord, holder_reason, time_reason
 
 MAX_REVOKED_BY = 300
 """Characters: a client ID or a user name of 255, and a word before it."""
@@ -103,15 +104,23 @@ class Token(models.Model):
         """Return why the token is inactive at a moment, None if it is active (RFC 7662 §4)."""
         return self.lapse_reason(at) if self.revoked_at is None else Reason.REVOKED
 
+    def record(self) -> TokenRecord:
+        """Return what an answer needs of the token."""
+        return TokenRecord(
+            self.id,
+            self.kind,
+            self.scope,
+            self.audience,
+            self.members,
+            int(self.issued_at.timestamp()),
+            None if self.not_before is None else int(self.not_before.timestamp()),
+            int(self.expires_at.timestamp()),
+            None if self.revoked_at is None else int(self.revoked_at.timestamp()),
+            self.client.client_id,
+            self.client.is_active,
+            self.user,
+        )
+
     def lapse_reason(self, at: datetime) -> Reason | None:
         """Return why the token is inactive at a moment apart from revocation, None if it is active."""
-        if at >= self.expires_at:
-            return Reason.EXPIRED
-        if self.not_before is not None and at < self.not_before:
-            return Reason.NOT_YET_VALID
-        if not self.client.is_active:
-            return Reason.CLIENT_INACTIVE
-        user = self.user
-        if user is not None and not user.is_active:
-            return Reason.USER_INACTIVE
-        return None
+        return time_reason(self, at) or holder_reason(self.client.is_active, self.user)

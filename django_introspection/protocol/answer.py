@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, final
 
-from .principal import Principal
 from .token_info import TokenInfo
 
 
@@ -38,20 +37,23 @@ class Reason(StrEnum):
     INSUFFICIENT_SCOPE = "insufficient scope"
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Active:
     """The token is active; `user` is the local user if the source knows one.
 
-    `source` is the backend that answered, and `principal` the user or client that it names if no local user is known.
+    An answer that is kept is judged with each request. `accepted_by` is the backend whose rules it has met without
+    token before, of which only those about time can change. The class is true without a method that says so, which each
+    request would call several times.
     """
 
     info: TokenInfo
     user: Any = field(default=None, repr=False)
-    source: Any = field(default=None, repr=False, compare=False)
-    principal: Principal | None = field(default=None, repr=False, compare=False)
+    accepted_by: Any = field(default=None, init=False, repr=False, compare=False)
 
-    def __bool__(self) -> Literal[True]:
-        return True
+    def note_accepted(self, by: Any) -> None:
+        """Note that the answer meets the rules of a backend for a sender without keys."""
+        object.__setattr__(self, "accepted_by", by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from .opaque import digest
 from .token_info import TokenInfo
 
 CLIENT_SUBJECT = "client:"
@@ -64,7 +63,7 @@ def is_marked_as_client(info: TokenInfo) -> bool:
     return isinstance(info.get("clientHost"), str) and isinstance(info.get("clientAddress"), str)
 
 
-def principal_of(info: TokenInfo, token: str) -> Principal:
+def principal_of(info: TokenInfo, token_digest: bytes) -> Principal:
     """Return the user or client that a token names; if it names neither, return a principal for the token itself.
 
     Every member but `active` is optional. Only the member `username` stands in for `sub`: the other names to show are
@@ -77,4 +76,4 @@ def principal_of(info: TokenInfo, token: str) -> Principal:
     username = info.get("username")
     if info.sub is None and isinstance(username, str) and username:
         return Principal(Kind.USERNAME, username)
-    return Principal(Kind.TOKEN, digest(token).hex())
+    return Principal(Kind.TOKEN, token_digest.hex())

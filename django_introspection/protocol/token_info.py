@@ -38,12 +38,14 @@ class TokenInfo(Mapping[str, Any]):
     @property
     def client_id(self) -> str | None:
         """The client that the token was issued to: `client_id`, or else `azp`, `cid` or `appid`."""
-        return dialects.client_identifier(self._members)
+        client_id = self._members.get("client_id")
+        return client_id if isinstance(client_id, str) else dialects.client_identifier(self._members)
 
     @property
     def username(self) -> str | None:
         """A name to show people, never an identity: `username`, `preferred_username`, `upn` or `unique_name`."""
-        return dialects.display_name(self._members)
+        name = self._members.get("username")
+        return name if isinstance(name, str) else dialects.display_name(self._members)
 
     @property
     def iss(self) -> str | None:

@@ -15,27 +15,31 @@ from django.http import HttpRequest
 from .. import client_certificates
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
-from ..backends.route import Judge, ask_route
+from ..backends.route import Judge, aask_route, ask_route
 from ..conf import introspection_settings
-from ..outbound.steps import arun, run
 from ..proofs import Proof
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.binding import NO_KEYS, ProvenKeys, binding_refusal
 from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
-from ..protocol.presented import Presented
+from ..protocol.opaque import digest
 from ..protocol.token_info import TokenInfo
-from ..protocol.validity import invalid_reason
-from .users import auser_of, source_of, user_of
+from ..protocol.validity import invalid_reason, is_in_time
+from .users import auser_of, user_of
 
 
 class Identity(NamedTuple):
-    """The user of a request, the meaning of its token, and the issuer that vouches for both."""
+    """The user of a request, the meaning of its token, and the backend that vouches for both."""
 
     user: Any
     info: TokenInfo
-    issuer: str
+    source: TokenBackend
+
+    @property
+    def issuer(self) -> str:
+        """The issuer that vouches for both."""
+        return self.source.identity_issuer
 
 
 class Verdict(NamedTuple):
@@ -63,24 +67,28 @@ def authenticate_token(
     `proof` is the DPoP proof that came with the token; it is used up only by a token that is accepted. Each verdict is
     added to `trace`. Raises InvalidProof for a proof that was used before, and IntrospectionUnavailable.
     """
-    answer = validate(token, alias, keys=keys_of(request, proof), trace=trace)
+    backend = token_backends[alias]
+    answer, source = ask_route(backend, token, _judge(keys_of(request, proof), trace))
     if not answer:
         return answer
     if proof:
         proof.consume()
-    return _identity(answer, alias, user_of(answer, token_backends[alias], request), trace)
+    user = user_of(answer, source, request, asked=backend, token_digest=digest(token))
+    return _identity(user, answer, source, trace)
 
 
 async def aauthenticate_token(
     token: str, alias: str, request: HttpRequest, *, proof: Proof | None = None, trace: Trace | None = None
 ) -> Identity | Inactive:
     """Return like `authenticate_token`, without blocking the event loop."""
-    answer = await avalidate(token, alias, keys=keys_of(request, proof), trace=trace)
+    backend = token_backends[alias]
+    answer, source = await aask_route(backend, token, _judge(keys_of(request, proof), trace))
     if not answer:
         return answer
     if proof:
         await proof.aconsume()
-    return _identity(answer, alias, await auser_of(answer, token_backends[alias], request), trace)
+    user = await auser_of(answer, source, request, asked=backend, token_digest=digest(token))
+    return _identity(user, answer, source, trace)
 
 
 def keys_of(request: HttpRequest, proof: Proof | None) -> ProvenKeys:
@@ -88,30 +96,39 @@ def keys_of(request: HttpRequest, proof: Proof | None) -> ProvenKeys:
     return ProvenKeys(proof.jkt if proof else None, client_certificates.thumbprint(request))
 
 
-def validate(token: str, alias: str, *, keys: ProvenKeys = NO_KEYS, trace: Trace | None = None) -> Answer:
-    """Return the answer about a token, Inactive if this resource server rejects it; raises IntrospectionUnavailable.
+def validate(token: str, alias: str) -> Answer:
+    """Return the answer about a token of a sender without keys, Inactive if this resource server rejects it.
 
-    `keys` are those that its sender proved to hold. The user is not asked for.
+    The user is not asked for. Raises IntrospectionUnavailable.
     """
-    return run(ask_route(token_backends[alias], Presented(token), _judge(keys, trace)))
+    return ask_route(token_backends[alias], token, accept).answer
 
 
-async def avalidate(token: str, alias: str, *, keys: ProvenKeys = NO_KEYS, trace: Trace | None = None) -> Answer:
+async def avalidate(token: str, alias: str) -> Answer:
     """Return like `validate`, without blocking the event loop."""
-    return await arun(ask_route(token_backends[alias], Presented(token), _judge(keys, trace)))
+    return (await aask_route(token_backends[alias], token, accept)).answer
 
 
 def _judge(keys: ProvenKeys, trace: Trace | None) -> Judge:
-    return partial(accept, keys=keys) if trace is None else partial(_accept_traced, trace, keys=keys)
+    if trace is not None:
+        return partial(_accept_traced, trace, keys=keys)
+    return accept if keys == NO_KEYS else partial(accept, keys=keys)
 
 
 def accept(answer: Answer, backend: TokenBackend, *, keys: ProvenKeys = NO_KEYS) -> Answer:
-    """Return the answer of a backend if this resource server accepts the token, Inactive with the reason otherwise."""
+    """Return the answer of a backend if this resource server accepts the token, Inactive with the reason otherwise.
+
+    `keys` are those that its sender proved to hold.
+    """
     if not answer:
         return answer
     now, leeway = time.time(), introspection_settings.LEEWAY
+    if keys == NO_KEYS and answer.accepted_by is backend and is_in_time(answer.info, now=now, leeway=leeway):
+        return answer
     reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, keys=keys)
     if reason is None:
+        if keys == NO_KEYS:
+            answer.note_accepted(backend)
         return answer
     return explain(
         reason,
@@ -131,9 +148,8 @@ def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, keys:
     return accepted
 
 
-def _identity(answer: Active, alias: str, user: Any, trace: Trace | None) -> Identity | Inactive:
-    issuer = source_of(answer, token_backends[alias]).identity_issuer
-    accepted = user if isinstance(user, Inactive) else Identity(user, answer.info, issuer)
+def _identity(user: Any, answer: Active, source: TokenBackend, trace: Trace | None) -> Identity | Inactive:
+    accepted = user if isinstance(user, Inactive) else Identity(user, answer.info, source)
     if trace is not None:
         trace.append(Verdict(None, answer, accepted))
     return accepted

@@ -9,12 +9,14 @@ from urllib.parse import parse_qsl
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
-from ..protocol.presented import BEARER, SentToken
+from ..protocol.presented import BEARER, SCHEMES, SentToken
 
 HEADER, BODY = "header", "body"
 BEARER_METHODS = (HEADER, BODY)
 """Ways to send a token, as RFC 9728 §2 names them; the query is not among them (RFC 9700 §4.3.2)."""
 FORM_TYPE = "application/x-www-form-urlencoded"
+_IN_ONE_WAY = "The token must be sent in one way only."
+_SCHEMES = {scheme.lower(): scheme for scheme in SCHEMES}
 _METHODS_WITH_A_FORM = ("POST", "PUT", "PATCH")
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
@@ -34,31 +36,29 @@ def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collecti
     for characters that no token has (RFC 6750 §2). A body is read only if `methods` has "body", and its token is a
     bearer token.
     """
-    scheme = header_scheme(request, schemes)
-    in_header = _in_header(request) if scheme else None
+    used, _, sent = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    scheme, in_header = _SCHEMES.get(used.lower()), None
+    if scheme in schemes:
+        in_header = sent.strip(" ")
+        if not in_header or " " in in_header:
+            raise MalformedRequest("The Authorization header must have one token.")
     in_body = _in_body(request) if BODY in methods and BEARER in schemes else None
     if in_header is None and in_body is None:
         return None
-    if (in_header is not None and in_body is not None) or _is_in_query(request):
-        raise MalformedRequest("The token must be sent in one way only.")
+    if in_header is not None and in_body is not None:
+        raise MalformedRequest(_IN_ONE_WAY)
+    if "access_token=" in request.META.get("QUERY_STRING", "") and "access_token" in request.GET:
+        raise MalformedRequest(_IN_ONE_WAY)
     token = in_header if in_header is not None else in_body
     if token is None or not _B64TOKEN.fullmatch(token):
         raise MalformedToken("The access token is malformed.")
-    return SentToken(token, scheme or BEARER)
+    return SentToken(token, scheme if scheme and in_header is not None else BEARER)
 
 
 def header_scheme(request: HttpRequest, schemes: Collection[str]) -> str | None:
     """Return the scheme of the `Authorization` header, None if it is not one of these (RFC 9110 §11.1)."""
-    used = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
-    return next((scheme for scheme in schemes if scheme.lower() == used), None)
-
-
-def _in_header(request: HttpRequest) -> str:
-    authorization: str = request.META["HTTP_AUTHORIZATION"]
-    token = authorization.partition(" ")[2].strip(" ")
-    if not token or " " in token:
-        raise MalformedRequest("The Authorization header must have one token.")
-    return token
+    used = _SCHEMES.get(request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower())
+    return used if used in schemes else None
 
 
 def _in_body(request: HttpRequest) -> str | None:
@@ -76,7 +76,3 @@ def _in_body(request: HttpRequest) -> str | None:
     if len(tokens) > 1 or tokens == [""]:
         raise MalformedRequest("The form must have one token.")
     return tokens[0] if tokens else None
-
-
-def _is_in_query(request: HttpRequest) -> bool:
-    return "access_token=" in request.META.get("QUERY_STRING", "") and "access_token" in request.GET

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ..proofs import NonceNeeded, Proof
+from ..proofs import NonceNeeded
 from ..protocol.answer import Inactive, Reason
 from ..protocol.dpop import InvalidProof
 from ..protocol.error_reports import conceal_locals
@@ -68,29 +68,33 @@ class Protection:
 
         A request asks once, also if it passes a middleware and an authentication class.
         """
-        identities, name = _identities(request), self._name(token)
+        identities, name = _identities(request), (self.backend, token.scheme, digest(token.value))
         if known := identities.get(name):
             return known
         try:
-            proof = self._proof(request, token)
+            proof = verify(request, token.value, self.backend) if token.scheme == DPOP else None
             found = authenticate_token(token.value, self.backend, request, proof=proof)
         except (NonceNeeded, InvalidProof, IntrospectionUnavailable) as failure:
             raise self._denial(request, failure) from None
-        identities[name] = identity = self._accepted(request, token, found)
-        return identity
+        if isinstance(found, Inactive):
+            raise self._rejected(request, token, found)
+        identities[name] = found
+        return found
 
     async def aidentify(self, request: HttpRequest, token: SentToken) -> Identity:
         """Return like `identify`, without blocking the event loop."""
-        identities, name = _identities(request), self._name(token)
+        identities, name = _identities(request), (self.backend, token.scheme, digest(token.value))
         if known := identities.get(name):
             return known
         try:
-            proof = self._proof(request, token)
+            proof = verify(request, token.value, self.backend) if token.scheme == DPOP else None
             found = await aauthenticate_token(token.value, self.backend, request, proof=proof)
         except (NonceNeeded, InvalidProof, IntrospectionUnavailable) as failure:
             raise self._denial(request, failure) from None
-        identities[name] = identity = self._accepted(request, token, found)
-        return identity
+        if isinstance(found, Inactive):
+            raise self._rejected(request, token, found)
+        identities[name] = found
+        return found
 
     @conceal_locals
     def admit(self, request: HttpRequest, scopes: tuple[str, ...], requirements: tuple[Requirement, ...] = ()) -> None:
@@ -128,17 +132,10 @@ class Protection:
 
         vars(request).update(user=identity.user, auser=auser, token_info=identity.info)
 
-    def _proof(self, request: HttpRequest, token: SentToken) -> Proof | None:
-        return verify(request, token.value, self.backend) if token.scheme == DPOP else None
-
-    def _name(self, token: SentToken) -> tuple[str, str, bytes]:
-        return self.backend, token.scheme, digest(token.value)
-
-    def _accepted(self, request: HttpRequest, token: SentToken, found: Identity | Inactive) -> Identity:
-        if isinstance(found, Inactive):
-            log_refusal("access token refused backend=%s: %s", self.backend, found)
-            raise InvalidToken(announcement=self._announcement_of(request, token, found))
-        return found
+    def _rejected(self, request: HttpRequest, token: SentToken, rejected: Inactive) -> InvalidToken:
+        """Log why a token is rejected, and return the refusal."""
+        log_refusal("access token refused backend=%s: %s", self.backend, rejected)
+        return InvalidToken(announcement=self._announcement_of(request, token, rejected))
 
     def _announcement_of(self, request: HttpRequest, token: SentToken, rejected: Inactive) -> Announcement:
         """Return what the challenge says of a rejected token: how it may be used, and where to get another one."""

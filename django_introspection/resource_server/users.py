@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 from ..backends.base import TokenBackend
 from ..exceptions import InvalidBackend
 from ..hooks import call_hook
-from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.answer import Active, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.principal import Principal, is_client, principal_of
 from ..protocol.token_info import TokenInfo
@@ -37,14 +37,22 @@ class TokenUser(UserInterface):
     if it gives none. Never staff, never superuser and without permissions, whatever the answer says.
     """
 
-    def __init__(self, info: TokenInfo, *, issuer: str | None = None, principal: Principal | None = None) -> None:
+    def __init__(self, info: TokenInfo, *, issuer: str | None = None, token_digest: bytes | None = None) -> None:
         self.token_info = info
         self.issuer = issuer or info.iss or ""
-        self.principal = principal or principal_of(info, str(uuid.uuid4()))
+        self._token_digest = token_digest
+
+    @cached_property
+    def principal(self) -> Principal:
+        """The user or client that the token names; read when it is needed, because many views need only the token.
+
+        A token that names neither is known by its digest; without one, this object is a principal of its own.
+        """
+        return principal_of(self.token_info, self._token_digest or uuid.uuid4().bytes)
 
     @cached_property
     def pk(self) -> uuid.UUID:
-        """The identity; made when it is read, because many views need only the token."""
+        """The identity."""
         return _stable_pk(self.issuer, self.principal)
 
     @property
@@ -71,34 +79,33 @@ Resolver = Callable[[TokenUser, HttpRequest], Any]
 """Takes what the token says of its user, and the request; returns the user, None to refuse the token."""
 
 
-def user_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
+def user_of(
+    answer: Active, source: TokenBackend, request: HttpRequest, *, asked: TokenBackend, token_digest: bytes
+) -> Any:
     """Return the user of an active token, an Inactive if the user is rejected.
 
+    `source` vouches for the answer; `asked` is the backend that was asked, whose resolver counts if `source` has none.
     Raises IntrospectionUnavailable if a resolver raises anything but PermissionDenied, or returns no user.
     """
-    if not answer:
-        return answer
     if answer.user is not None:
         return _let_in(answer.user)
-    source = source_of(answer, backend)
-    user = TokenUser(answer.info, issuer=source.identity_issuer, principal=answer.principal)
-    named = source if _usable_resolver_of(source) else backend
+    user = TokenUser(answer.info, issuer=source.identity_issuer, token_digest=token_digest)
+    if source.user_resolver is None and asked.user_resolver is None:
+        return user
+    named = source if _usable_resolver_of(source) else asked
     resolve = resolver_of(named)
     if resolve is None:
         return user
     return call_hook(resolver_place(named), resolve, user, request, read=_resolved, passing=(PermissionDenied,))
 
 
-async def auser_of(answer: Answer, backend: TokenBackend, request: HttpRequest) -> Any:
+async def auser_of(
+    answer: Active, source: TokenBackend, request: HttpRequest, *, asked: TokenBackend, token_digest: bytes
+) -> Any:
     """Return like `user_of`, with the resolver off the event loop."""
-    if answer and answer.user is None and (source_of(answer, backend).user_resolver or backend.user_resolver):
-        return await sync_to_async(user_of)(answer, backend, request)
-    return user_of(answer, backend, request)
-
-
-def source_of(answer: Active, backend: TokenBackend) -> TokenBackend:
-    """Return the backend that answered: `backend`, or the one that it chose."""
-    return answer.source or backend
+    if answer.user is None and (source.user_resolver or asked.user_resolver):
+        return await sync_to_async(user_of)(answer, source, request, asked=asked, token_digest=token_digest)
+    return user_of(answer, source, request, asked=asked, token_digest=token_digest)
 
 
 def _usable_resolver_of(source: TokenBackend) -> Resolver | None:

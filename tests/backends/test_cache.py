@@ -15,7 +15,6 @@ from asgiref.sync import async_to_sync
 from django.core.cache import cache, caches
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
-from django_introspection.backends import cache as cache_module
 from django_introspection.backends import local_answers
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models.fields import now
@@ -77,7 +76,7 @@ def told() -> Any:
 
 def forget_locally() -> None:
     """Empty the memory of the process, as a restart would."""
-    token_backends["default"]._cache._local._kept.clear()  # type: ignore[attr-defined] # RemoteBackend's own
+    token_backends["default"]._cache.local._places.clear()  # type: ignore[attr-defined] # RemoteBackend's own
 
 
 @CALLS
@@ -238,8 +237,8 @@ def test_a_thousand_garbage_tokens_fill_a_bounded_number_of_places(
         assert introspect(f"garbage-{number}") is None
 
     kept = [key for key in test_caches.keys(caches["default"]) if "introspection:answer" in key]
-    assert 0 < len(kept) - 1 <= cache_module.SLOTS
-    assert len(token_backends["default"]._cache._local._kept) - 1 <= cache_module.SLOTS
+    assert 0 < len(kept) - 1 <= local_answers.SLOTS
+    assert len(token_backends["default"]._cache.local._places) - 1 <= local_answers.SLOTS
     authorization_server.behave("status 500")
     assert introspect("good")
     assert introspect("garbage-999") is None
@@ -256,7 +255,7 @@ def test_the_memory_of_the_process_is_bounded(
     for number in range(12):
         introspect(f"token-{number}")
 
-    assert len(token_backends["default"]._cache._local._kept) == 5
+    assert len(token_backends["default"]._cache.local._places) == 5
 
 
 @pytest.mark.requirement("7662-4-m", "9700-4.9.3-a")

@@ -13,6 +13,7 @@ from django.db import connections
 
 from django_introspection.models import ClientSecret, Token
 from django_introspection.models.lookups import KeptLookup, secrets_by_client, tokens_by_digest
+from django_introspection.models.row_shapes import Instances
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +91,7 @@ def test_a_change_is_seen_at_once(machine: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_no_connection_of_a_thread_is_kept_when_the_thread_has_ended(machine: Any) -> None:
     _, digest = issue(machine)
-    lookup = KeptLookup(Token, {"digest": b"\0" * 32}, {"client": None, "user": None})
+    lookup = KeptLookup(Token, {"digest": b"\0" * 32}, Instances(Token, {"client": None, "user": None}))
     kept = []
 
     def find() -> None:
