@@ -16,15 +16,19 @@ from django.core.cache import cache, caches
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
 from django_introspection.backends import local_answers
+from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models.fields import now
 from django_introspection.outbound.threads import MAX_THREADS
+from django_introspection.protocol.answer import Active, Inactive, Reason
 from django_introspection.protocol.jwt import token_identity
+from django_introspection.protocol.token_info import TokenInfo
+from django_introspection.resource_server.acceptance import accept
 from django_introspection.signals import token_answered
 from tests import caches as test_caches
 from tests import jose
 from tests.backends.revocable_token import RevocableToken
-from tests.misbehaving.server import CERTIFICATE, MisbehavingServer
+from tests.misbehaving.server import CERTIFICATE, MisbehavingServer, remote_settings
 from tests.resource_server.protected import ask, assert_refused, assert_unavailable, protect
 
 TOKEN = "some-token"
@@ -199,6 +203,25 @@ def test_every_hit_is_judged_again(
     assert_refused(ask(protect(), "bad"), 401, "invalid_token")
 
     assert len(authorization_server.requests) == 2
+
+
+def test_an_accepted_answer_is_judged_in_full_by_all_but_its_backend(settings: Any, clock: Any) -> None:
+    servers = {name: f"https://{name}.example.com" for name in ("one", "two")}
+    settings.TOKEN_INTROSPECTION = {
+        "BACKENDS": {
+            name: remote_settings(f"{url}/introspect", audience=url)["BACKENDS"]["default"]
+            for name, url in servers.items()
+        }
+    }
+    one, two = token_backends["one"], token_backends["two"]
+    answer = Active(TokenInfo({"aud": servers["one"], "exp": NOW + 60}))
+
+    for _ in range(2):
+        assert accept(answer, one) is answer
+        assert accept(answer, two) == Inactive(Reason.WRONG_AUDIENCE)
+        assert accept(answer, one, jkt="a key") == Inactive(Reason.NOT_BOUND_TO_A_KEY)
+    clock.shift(60 + introspection_settings.LEEWAY)
+    assert accept(answer, one) == Inactive(Reason.EXPIRED)
 
 
 @pytest.mark.usefixtures("keep")
