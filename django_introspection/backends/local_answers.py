@@ -17,7 +17,7 @@ SLOTS = 256
 
 def slot_of(token_digest: bytes) -> int:
     """Return the place of an inactive answer, which some other tokens share."""
-    return token_digest[0]
+    return token_digest[1]
 
 
 class _Place(NamedTuple):
