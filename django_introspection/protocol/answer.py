@@ -42,9 +42,9 @@ class Reason(StrEnum):
 class Active:
     """The token is active; `user` is the local user if the source knows one.
 
-    An answer that is kept is judged with each request. `accepted_by` is the backend whose rules it has met without
-    token before, of which only those about time can change. The class is true without a method that says so, which each
-    request would call several times.
+    An answer that is kept is judged with each request. `accepted_by` is the backend whose rules it has met before, for
+    a sender without keys; only those about time can have another result later. The class is true without a method that
+    says so, which each request would call several times.
     """
 
     info: TokenInfo

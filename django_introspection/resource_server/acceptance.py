@@ -93,6 +93,8 @@ async def aauthenticate_token(
 
 def keys_of(request: HttpRequest, proof: Proof | None) -> ProvenKeys:
     """Return the keys that the sender of a request proved to hold: by its proof, and in the TLS handshake."""
+    if proof is None and introspection_settings.CLIENT_CERTIFICATES is None:
+        return NO_KEYS
     return ProvenKeys(proof.jkt if proof else None, client_certificates.thumbprint(request))
 
 

@@ -21,6 +21,7 @@ from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models.fields import now
 from django_introspection.outbound.threads import MAX_THREADS
 from django_introspection.protocol.answer import Active, Inactive, Reason
+from django_introspection.protocol.binding import ProvenKeys
 from django_introspection.protocol.jwt import token_identity
 from django_introspection.protocol.token_info import TokenInfo
 from django_introspection.resource_server.acceptance import accept
@@ -219,7 +220,7 @@ def test_an_accepted_answer_is_judged_in_full_by_all_but_its_backend(settings: A
     for _ in range(2):
         assert accept(answer, one) is answer
         assert accept(answer, two) == Inactive(Reason.WRONG_AUDIENCE)
-        assert accept(answer, one, jkt="a key") == Inactive(Reason.NOT_BOUND_TO_A_KEY)
+        assert accept(answer, one, keys=ProvenKeys("a key")) == Inactive(Reason.NOT_BOUND_TO_A_KEY)
     clock.shift(60 + introspection_settings.LEEWAY)
     assert accept(answer, one) == Inactive(Reason.EXPIRED)
 
