@@ -66,8 +66,9 @@ class StepUp:
 def wrong_authentication(members: Mapping[str, Any]) -> str | None:
     """Return the rule that a member about the authentication of the user breaks, None if there is none.
 
-    See OpenID Connect Core §2 and RFC 9470 §6.2.
+    A member that is None is absent. See OpenID Connect Core §2 and RFC 9470 §6.2.
     """
+    members = {name: value for name, value in members.items() if value is not None}
     methods = members.get("amr", [])
     if not isinstance(members.get("acr", ""), str):
         return "acr must be a string"

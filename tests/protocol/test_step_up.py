@@ -116,6 +116,7 @@ def test_one_authentication_meets_several_requirements() -> None:
     ("members", "problem"),
     [
         ({}, None),
+        ({"acr": None, "amr": None, "auth_time": None}, None),
         ({"acr": "gold", "amr": ["pwd", "otp"], "auth_time": NOW}, None),
         ({"acr": 2}, "acr must be a string"),
         ({"amr": "pwd"}, "amr must be a list of strings"),
