@@ -13,6 +13,7 @@ from django.test import RequestFactory
 
 from django_introspection.addresses import client_address
 from django_introspection.admin.debugger_form import DebuggerForm, token_in
+from django_introspection.protocol.certificate import FORMS, read_header
 from django_introspection.protocol.credentials import parse_credentials
 from django_introspection.protocol.errors import OAuthError, error_text
 from django_introspection.protocol.form import Form, parse_form
@@ -48,6 +49,13 @@ def _as_credentials(text: str) -> Any:
     return [parse_credentials(f"{scheme} {text}", Form({})) for scheme in ("Basic", "Bearer")]
 
 
+def _as_certificate(text: str) -> Any:
+    for form in FORMS:
+        with suppress(ValueError):
+            read_header(form, text)
+    return read_header("envoy", f"Cert={text}")
+
+
 READERS: list[Callable[[str], Any]] = [
     token_in,
     _in_debugger,
@@ -61,6 +69,7 @@ READERS: list[Callable[[str], Any]] = [
     parse_challenges,
     lambda text: parse_form("application/x-www-form-urlencoded", text.encode()),
     lambda text: list(path_readings(f"/{text}")),
+    _as_certificate,
 ]
 RUNS = [
     "'",

@@ -8,15 +8,19 @@ import socket
 import sys
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx2
 import pytest
 from django.test import Client as Browser
+from django.urls import path
 
 from django_introspection import token_backends
-from tests import jose
+from django_introspection.authentication import IntrospectionAuthentication
+from tests import certificates, jose
 from tests.peers.processes import NODE, served
+from tests.resource_server.protected import protect
 from tests.settings import AUDIENCE
 
 MACHINE = ("shop", secrets.token_urlsafe(32))
@@ -109,6 +113,44 @@ def test_signed_answers_of_oidc_provider_are_verified_and_its_json_is_refused(se
     with serve(environment) as issuer, httpx2.Client(auth=MACHINE) as shop:
         assert whoami(get_token(shop, f"{issuer}/token", scope="orders:read")).status_code == 503
         assert whoami("unknown").status_code == 503
+
+
+@pytest.mark.requirement("9449-6.2-b", "9449-7.1-a", "9449-7.2-a", "8705-3-a")
+@pytest.mark.parametrize("backend", ["RemoteBackend", "JWTBackend"])
+@pytest.mark.parametrize("binding", ["certificate", "proof"])
+def test_bound_tokens_of_oidc_provider_need_what_they_are_bound_to(settings: Any, backend: str, binding: str) -> None:
+    own, other = (certificates.make(self_signed=True, number=number).header("rfc9440") for number in (1, 2))
+    server = {"CERTIFICATES": "1" if binding == "certificate" else "", "FORMAT": "opaque"}
+    if backend == "JWTBackend":
+        server["FORMAT"] = "jwt"
+    urls = ModuleType("urls")
+    proven = type("Proven", (IntrospectionAuthentication,), {"schemes": ("Bearer", "DPoP")})
+    urls.urlpatterns = [path("orders", protect(authentication_classes=[proven]).as_view())]
+    settings.ROOT_URLCONF = urls
+
+    def ask(token: str, certificate: str, name: str | None = None) -> int:
+        proof = {} if name is None else {"DPoP": jose.proof(token, AUDIENCE, name=name)}
+        scheme = "Bearer" if name is None else "DPoP"
+        headers = {"Authorization": f"{scheme} {token}", "Client-Cert": certificate, **proof}
+        return Browser().get("/orders", headers=headers).status_code
+
+    serve = served(["node", "oidc_provider.js"], ENVIRONMENT | server, cwd=NODE)
+    with serve as issuer, httpx2.Client(auth=MACHINE) as shop:
+        remote = {"client_id": CALLER[0], "client_secret": CALLER[1]} if backend == "RemoteBackend" else {}
+        options = {"issuer": issuer, "audience": AUDIENCE, **remote}
+        settings.TOKEN_INTROSPECTION = {
+            "BACKENDS": {"default": {"BACKEND": f"django_introspection.backends.{backend}", "OPTIONS": options}},
+            "TRUSTED_PROXIES": ["127.0.0.1"],
+            "CLIENT_CERTIFICATES": {"FORM": "rfc9440"},
+        }
+        if binding == "certificate":
+            shop.headers["Client-Cert"] = own
+        else:
+            shop.headers["DPoP"] = jose.proof("", f"{issuer}/token", htm="POST", ath=None)
+        token = get_token(shop, f"{issuer}/token", scope="orders:read")
+        asked = [ask(token, own), ask(token, other), ask(token, ""), ask(token, own, "one"), ask(token, own, "two")]
+
+    assert asked == ([200, 401, 401, 401, 401] if binding == "certificate" else [401, 401, 401, 200, 401])
 
 
 def test_jwts_of_oidc_provider_through_outage_and_recovery(settings: Any, port: str) -> None:

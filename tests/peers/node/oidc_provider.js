@@ -1,14 +1,16 @@
 // An authorization server of another make, on PORT or a free one of loopback: oidc-provider with confidential clients,
 // one of them a web application with WEB_ID, if that is given, whose users are all alice. Its access tokens have the
 // FORMAT, and its caller authenticates by CALLER_JWKS where that is given. With SIGNED_ALG it signs introspection
-// responses to the caller that asks for a JWT. With NEXT_RESOURCE the caller may exchange
+// responses to the caller that asks for a JWT. With CERTIFICATES it binds the tokens of the machine to the
+// certificate in the header Client-Cert, as a proxy would send it. With NEXT_RESOURCE the caller may exchange
 // tokens for that API. Prints its issuer once it listens, and ends with its standard input.
+import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 import { addTokenExchange, EXCHANGE_GRANTS } from './token_exchange.js'
 
 const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, CALLER_JWKS, SCOPE, RESOURCE } = process.env
-const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT, SIGNED_ALG } = process.env
+const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT, SIGNED_ALG, CERTIFICATES } = process.env
 const server = createServer()
 await new Promise((resolve) => server.listen(Number(PORT), '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${server.address().port}`
@@ -25,7 +27,9 @@ if (CALLER_JWKS) {
 }
 if (SIGNED_ALG) caller.introspection_signed_response_alg = SIGNED_ALG
 
-const clients = [confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials']), caller]
+const machine = confidential(CLIENT_ID, CLIENT_SECRET, ['client_credentials'])
+if (CERTIFICATES) machine.tls_client_certificate_bound_access_tokens = true
+const clients = [machine, caller]
 if (WEB_ID) {
   const web = confidential(WEB_ID, WEB_SECRET, ['authorization_code', 'refresh_token'])
   clients.push({ ...web, redirect_uris: [REDIRECT], response_types: ['code'] })
@@ -53,6 +57,14 @@ const provider = new Provider(issuer, {
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === CALLER_ID },
     jwtIntrospection: { enabled: Boolean(SIGNED_ALG) },
+    mTLS: {
+      enabled: Boolean(CERTIFICATES),
+      certificateBoundAccessTokens: true,
+      getCertificate: (ctx) => {
+        const value = ctx.get('client-cert').replaceAll(':', '')
+        return value ? new X509Certificate(Buffer.from(value, 'base64')) : undefined
+      },
+    },
     revocation: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
