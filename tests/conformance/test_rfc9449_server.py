@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -20,6 +18,7 @@ from django_introspection.protocol.jwt import SIGNING_ALGORITHMS
 from django_introspection.testing import assert_challenge
 from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import assert_refused, introspecting_client
+from tests.authorization_server.racing import in_threads
 from tests.projects.run import run_module
 from tests.resource_server.protected import ask, protect
 from tests.settings import AUDIENCE, ISSUER, TOKEN_INTROSPECTION
@@ -373,15 +372,11 @@ def test_a_caller_learns_the_nonce_of_the_endpoints(caller_token: str, settings:
 @pytest.mark.django_db(transaction=True)
 def test_of_many_threads_with_one_proof_one_gets_a_token(database_url: str, machine: Any) -> None:
     value = proof()
-    authorization = endpoints.basic(machine.client.client_id, machine.secret)
+    statuses: list[int] = []
 
-    def get(_: int) -> int:
-        headers = {"DPoP": value, "Authorization": authorization}
-        status: int = Browser().post("/oauth/token", urlencode(GRANT), endpoints.FORM, headers=headers).status_code
-        return status
+    in_threads([lambda: statuses.append(request(machine, value).status_code)] * 8)
 
-    with ThreadPoolExecutor(8) as threads:
-        assert sorted(threads.map(get, range(8))) == [200, *[400] * 7]
+    assert sorted(statuses) == [200, *[400] * 7]
 
 
 @pytest.mark.processes
