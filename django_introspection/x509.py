@@ -36,22 +36,22 @@ def is_named(der: bytes, kind: str, name: str) -> bool:
     """
     from cryptography import x509
 
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        if kind == SUBJECT_DN:
-            return bool(certificate.subject == _distinguished_name(name))
-        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return False
     types: dict[str, Any] = {
         SAN_DNS: x509.DNSName,
         SAN_URI: x509.UniformResourceIdentifier,
         SAN_IP: x509.IPAddress,
         SAN_EMAIL: x509.RFC822Name,
     }
-    found: list[Any] = alternatives.get_values_for_type(types[kind])
-    if kind == SAN_IP:
-        return ip_address(name) in found
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        if kind == SUBJECT_DN:
+            return bool(certificate.subject == _distinguished_name(name))
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found: list[Any] = alternatives.get_values_for_type(types[kind])
+        if kind == SAN_IP:
+            return ip_address(name) in found
+    except (ValueError, LookupError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return False  # also for a kind and a name of a row that was not validated
     return name.lower() in map(str.lower, found) if kind == SAN_DNS else name in found
 
 

@@ -114,8 +114,8 @@ REASONS = {
     Reason.BOUND_TO_A_KEY: Advice(
         _("The token is bound to a key or certificate (cnf), so holding the token is not enough."),
         _(
-            "Send it by the DPoP scheme with a proof of that key, to a view whose schemes include DPoP. "
-            "This page sends no proof: such a view may accept the token."
+            "Send it by the DPoP scheme with a proof of that key, to a view whose schemes include DPoP, or from a "
+            "connection with that certificate. This page has neither: a view may accept the token."
         ),
     ),
     Reason.NOT_BOUND_TO_A_KEY: Advice(

@@ -41,7 +41,8 @@ def check_name(client: Client) -> None:
         text = _("Authentication by tls_client_auth needs a name of the certificate and its kind.")
         raise ValidationError({"certificate_name": text})
     if problem := x509.name_problem(client.certificate_name_kind, client.certificate_name):
-        raise ValidationError({"certificate_name": _("The name %(problem)s.") % {"problem": problem}})
+        refusal = ValidationError(_("The name %(problem)s."), params={"problem": problem})
+        raise ValidationError({"certificate_name": refusal})
 
 
 def check_certificates(client: Client) -> None:

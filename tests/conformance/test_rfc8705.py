@@ -16,6 +16,7 @@ from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import InvalidSetting
 from django_introspection.models import Client, Token
 from django_introspection.testing import assert_challenge
+from django_introspection.x509 import is_named
 from tests import certificates, endpoints, factories, jose
 from tests.authorization_server.helpers import assert_refused
 from tests.backends.issuers import access_token, jwt_settings, public, publish
@@ -514,3 +515,17 @@ def test_an_authentication_by_certificate_takes_one_statement(django_assert_num_
 
     with django_assert_num_queries(2):
         post("/oauth/introspect", client.client_id, OWN, form)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "der"),
+    [
+        ("tls_client_auth_san_ip", "shop", SHOP.der),
+        ("tls_client_auth_subject_dn", "shop", SHOP.der),
+        ("tls_client_auth_subject_dn", "", SHOP.der),
+        ("another", "shop.example.com", SHOP.der),
+        ("tls_client_auth_san_dns", "shop.example.com", b"\x30\x00"),
+    ],
+)
+def test_a_row_or_a_certificate_that_cannot_be_read_matches_nothing(kind: str, name: str, der: bytes) -> None:
+    assert not is_named(der, kind, name)
