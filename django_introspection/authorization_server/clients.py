@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from ..addresses import client_address
 from ..backends.database import LookedUp, describe_token, find
 from ..client_certificates import client_certificate, thumbprint
+from ..conf import introspection_settings
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
 from ..models.lookups import callers_with_records, secrets_by_client
@@ -95,8 +96,8 @@ def authenticate_caller(request: HttpRequest, form: Form) -> Client:
 
 def _credentials(request: HttpRequest, form: Form) -> Credentials:
     try:
-        authorization = request.META.get("HTTP_AUTHORIZATION", "")
-        return parse_credentials(authorization, form, has_certificate=client_certificate(request) is not None)
+        has_certificate = introspection_settings.CLIENT_CERTIFICATES is not None and bool(client_certificate(request))
+        return parse_credentials(request.META.get("HTTP_AUTHORIZATION", ""), form, has_certificate=has_certificate)
     except (InvalidClient, InvalidCaller) as refusal:
         _refuse(request, refusal, form.get("client_id") or "")
 

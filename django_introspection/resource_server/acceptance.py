@@ -68,7 +68,7 @@ def authenticate_token(
     added to `trace`. Raises InvalidProof for a proof that was used before, and IntrospectionUnavailable.
     """
     backend = token_backends[alias]
-    answer, source = ask_route(backend, token, _judge(keys_of(request, proof), trace))
+    answer, source = ask_route(backend, token, _judge(request, proof, trace))
     if not answer:
         return answer
     if proof:
@@ -82,20 +82,13 @@ async def aauthenticate_token(
 ) -> Identity | Inactive:
     """Return like `authenticate_token`, without blocking the event loop."""
     backend = token_backends[alias]
-    answer, source = await aask_route(backend, token, _judge(keys_of(request, proof), trace))
+    answer, source = await aask_route(backend, token, _judge(request, proof, trace))
     if not answer:
         return answer
     if proof:
         await proof.aconsume()
     user = await auser_of(answer, source, request, asked=backend, token_digest=digest(token))
     return _identity(user, answer, source, trace)
-
-
-def keys_of(request: HttpRequest, proof: Proof | None) -> ProvenKeys:
-    """Return the keys that the sender of a request proved to hold: by its proof, and in the TLS handshake."""
-    if proof is None and introspection_settings.CLIENT_CERTIFICATES is None:
-        return NO_KEYS
-    return ProvenKeys(proof.jkt if proof else None, client_certificates.thumbprint(request))
 
 
 def validate(token: str, alias: str) -> Answer:
@@ -111,7 +104,11 @@ async def avalidate(token: str, alias: str) -> Answer:
     return (await aask_route(token_backends[alias], token, accept)).answer
 
 
-def _judge(keys: ProvenKeys, trace: Trace | None) -> Judge:
+def _judge(request: HttpRequest, proof: Proof | None, trace: Trace | None) -> Judge:
+    """Return how to judge an answer for the keys that the sender proved: by its proof, and in the TLS handshake."""
+    keys = NO_KEYS
+    if proof is not None or introspection_settings.CLIENT_CERTIFICATES is not None:
+        keys = ProvenKeys(proof.jkt if proof else None, client_certificates.thumbprint(request))
     if trace is not None:
         return partial(_accept_traced, trace, keys=keys)
     return accept if keys == NO_KEYS else partial(accept, keys=keys)
