@@ -64,7 +64,7 @@ class GuardedServer:
         if requested_pause(reply) is None:
             self.breaker.replied()
         else:
-            self._silence = f"busy: {reply.status}"
+            self._silence = f"busy: {reply.status} from {reply.host}"
             self.breaker.was_busy()
         return reply
 

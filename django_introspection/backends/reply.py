@@ -38,7 +38,7 @@ def body_of(reply: Reply) -> bytes:
     if reply.status in (400, 401, 403):
         raise _refusal(reply)
     if reply.status != 200:
-        raise IntrospectionUnavailable(f"the authorization server answers {reply.status}")
+        raise IntrospectionUnavailable(f"the authorization server {reply.host} answers {reply.status}")
     if reply.is_packed:
         raise InvalidResponse("the response is encoded although identity was asked")
     return reply.body

@@ -17,7 +17,7 @@ _BUSY = frozenset({429, 503})
 def refuse_if_busy(reply: Reply) -> None:
     """Raise IntrospectionUnavailable if the server asks for a pause instead of answering."""
     if reply.status in _BUSY:
-        text = f"the authorization server is busy: {reply.status}"
+        text = f"the authorization server is busy: {reply.status} from {reply.host}"
         raise IntrospectionUnavailable(text, retry_after=requested_pause(reply) or DEFAULT_RETRY_AFTER)
 
 

@@ -70,7 +70,7 @@ def _holds(kid: str | None, keys: VerificationKeys) -> bool:
 def read_keys(reply: Reply) -> VerificationKeys:
     """Read the set of keys in a reply; raises InvalidResponse."""
     if reply.status != 200:
-        raise InvalidResponse(f"the server of the keys answers {reply.status}")
+        raise InvalidResponse(f"{reply.host} answers {reply.status} instead of keys")
     if reply.is_packed:
         raise InvalidResponse("the set of keys is encoded although identity was asked")
     if len(reply.body) > MAX_SET:

@@ -89,7 +89,7 @@ def _error_members(reply: Reply) -> Mapping[str, Any]:
 def _read(reply: Reply, asked_at: float, scope: str | None) -> Issued:
     refuse_if_busy(reply)
     if reply.status != 200:
-        raise IntrospectionUnavailable(f"the token endpoint answers {reply.status}")
+        raise IntrospectionUnavailable(f"the token endpoint of {reply.host} answers {reply.status}")
     try:
         members = parse_json_object(reply.body)
     except ValueError as problem:

@@ -72,6 +72,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    host: str = ""
+    """The host that was asked, for messages."""
 
     @property
     def is_packed(self) -> bool:
@@ -170,7 +172,7 @@ class Transport:
                     append(body, chunk)
             finally:
                 response.close()
-            return _read(response, body)
+            return _read(request, response, body)
         finally:
             with self._lock:
                 self._under_way -= 1
@@ -190,7 +192,7 @@ class Transport:
                     append(body, chunk)
             finally:
                 await response.aclose()
-            return _read(response, body)
+            return _read(request, response, body)
         finally:
             kept.under_way -= 1
             if self._is_closed:
@@ -316,14 +318,15 @@ def _proxy(url: str) -> httpcore2.Proxy:
     return httpcore2.Proxy(bare, auth=auth)
 
 
-def _read(response: httpcore2.Response, body: bytearray) -> Reply:
+def _read(request: httpcore2.Request, response: httpcore2.Response, body: bytearray) -> Reply:
     """Return a reply, unpacked if it is gzip: then it has no `Content-Encoding` any more."""
-    headers = httpx2.Headers(response.headers)
+    headers, url = httpx2.Headers(response.headers), request.url
+    host = url.host.decode("ascii") + ("" if url.port is None else f":{url.port}")
     unpacked = unpack(headers.get("content-encoding", ""), body)
     if unpacked is None:
-        return Reply(response.status, headers, bytes(body))
+        return Reply(response.status, headers, bytes(body), host)
     del headers["content-encoding"]
-    return Reply(response.status, headers, unpacked)
+    return Reply(response.status, headers, unpacked, host)
 
 
 def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLContext:

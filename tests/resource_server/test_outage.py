@@ -101,6 +101,23 @@ def test_every_line_about_a_server_that_is_down_names_its_host(settings: Any, ca
     ]
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(502, "the authorization server {} answers 502"), (503, "the authorization server is busy: 503 from {}")],
+)
+def test_the_line_about_an_error_of_a_proxy_names_the_host(
+    code: int, said: str, authorization_server: MisbehavingServer, caplog: Any
+) -> None:
+    authorization_server.behave("status", code=code)
+
+    assert ask(protect(), "token").status_code == 503
+
+    host = urlsplit(authorization_server.origin).netloc
+    assert [record.getMessage() for record in caplog.records] == [
+        f"access token not checked backend=default: {said.format(host)}"
+    ]
+
+
 def test_a_probe_may_use_the_whole_time_of_its_request(
     authorization_server: MisbehavingServer,
     clock: list[float],

@@ -6,6 +6,7 @@ import io
 import json
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import checks
@@ -157,7 +158,9 @@ def test_a_server_that_exchanges_every_token_is_an_error(
 def test_an_outage_is_an_error(grant_type: str, token_server: MisbehavingServer, settings: Any) -> None:
     token_server.behave("status", at=TOKEN_PATH, code=500)
 
-    assert doctor(settings, token_server, grant_type=grant_type) == [("error", "the token endpoint answers 500")]
+    host = urlsplit(token_server.origin).netloc
+    answers = ("error", f"the token endpoint of {host} answers 500")
+    assert doctor(settings, token_server, grant_type=grant_type) == [answers]
 
 
 def test_a_server_that_is_not_there_is_named(settings: Any) -> None:
