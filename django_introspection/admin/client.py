@@ -91,7 +91,7 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
             _("Tokens"),
             {
                 "fields": (
-                    *("grant_types", "scope", "allowed_resources", "authorization_details_types"),
+                    *("grant_types", "may_impersonate", "scope", "allowed_resources", "authorization_details_types"),
                     "access_token_format",
                     *("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"),
                 ),

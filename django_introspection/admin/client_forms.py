@@ -179,6 +179,7 @@ class ClientForm(_ModelForm):
             "scope",
             "allowed_resources",
             "authorization_details_types",
+            "may_impersonate",
             "access_token_lifetime",
             "refresh_token_lifetime",
             "resources",

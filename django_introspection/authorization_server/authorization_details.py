@@ -40,29 +40,26 @@ def given_details(details: Iterable[Mapping[str, Any]], audience: list[str]) -> 
     Raises ValueError whose text names the problem, and IntrospectionUnavailable if the function of a type fails.
     """
     normal = normal_details(details)
-    check_conformity(normal, audience)
+    _check_conformity(normal, audience)
     return normal
 
 
-def details_of_refresh(presented: Token, form: Form, audience: list[str]) -> Details:
-    """Return the part of a grant's authorization details that a refresh asks for: by default all for this audience.
+def details_of_grant(granted: Token, client: Client, form: Form, audience: list[str]) -> Details:
+    """Return the part of a token's authorization details that a client asks for: by default all for this audience.
 
-    Types that the client may no longer use are left out. Raises InvalidAuthorizationDetails.
+    Types that the client may not use now are left out. Raises InvalidAuthorizationDetails, also if nothing is left:
+    without them, a resource server might allow more.
     """
-    granted = presented.members.get(MEMBER, [])
+    whole = granted.members.get(MEMBER, [])
     known = introspection_settings.AUTHORIZATION_DETAILS_TYPES
-    allowed = [type_ for type_ in presented.client.authorization_details_types if type_ in known]
-    left = [detail for detail in granted if detail["type"] in allowed]
-    if granted and not left:
-        raise InvalidAuthorizationDetails("This client may no longer have any authorization details of the grant.")
-    return narrowed_details(left, form, audience)
+    allowed = [name for name in client.authorization_details_types if name in known]
+    left = [detail for detail in whole if detail["type"] in allowed]
+    if whole and not left:
+        raise InvalidAuthorizationDetails("This client may not have any authorization details of the grant.")
+    return _narrowed(left, form, audience)
 
 
-def narrowed_details(granted: Details, form: Form, audience: list[str]) -> Details:
-    """Return the part of some authorization details that a request asks for: by default all for this audience.
-
-    Raises InvalidAuthorizationDetails.
-    """
+def _narrowed(granted: Details, form: Form, audience: list[str]) -> Details:
     details = _parsed(form)
     if any(not any(is_part_of(detail, other) for other in granted) for detail in details):
         raise InvalidAuthorizationDetails("The authorization details are more than the grant allows.")
@@ -71,7 +68,7 @@ def narrowed_details(granted: Details, form: Form, audience: list[str]) -> Detai
     return located_at(granted, audience) if audience else granted
 
 
-def check_conformity(details: Details, audience: list[str]) -> None:
+def _check_conformity(details: Details, audience: list[str]) -> None:
     """Raise ValueError unless each object conforms to its type, and is for a resource of the audience (RFC 9396 §5)."""
     for detail in details:
         _check_type(detail)
@@ -89,7 +86,7 @@ def _parsed(form: Form) -> Details:
 
 def _checked(details: Details, audience: list[str]) -> Details:
     try:
-        check_conformity(details, audience)
+        _check_conformity(details, audience)
     except ValueError as problem:
         raise _refused(problem) from None
     return details

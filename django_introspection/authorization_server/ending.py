@@ -27,13 +27,13 @@ from ..models import Client, Token, TokenKind
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
 from .restoring import ended_tokens
-from .revoking import revoke_user_tokens
+from .revoking import revoke_exchanged, revoke_user_tokens
 
 logger = logging.getLogger("django_introspection")
 
 BATCH = 1000
 """Tokens of one statement and of one call to the cache."""
-DELETION = "deletion of its client or user"
+DELETION = "deletion of its client or user, or of the token that it was exchanged for"
 PASSWORD_CHANGE = "change of password"
 """The texts in `revoked_by` of tokens that end here."""
 _BEFORE = "_introspection_before"
@@ -65,6 +65,20 @@ def write_tombstones(tokens: QuerySet[Token]) -> None:
     if introspection_settings.REVOCATIONS is not None:
         for page in pages(tokens.filter(kind=TokenKind.ACCESS, expires_at__gt=now())):
             revocations.write_tombstones(page)
+
+
+def before_deletion(tokens: QuerySet[Token]) -> None:
+    """Write the tombstones of tokens that are about to be deleted, and revoke what was exchanged for them.
+
+    Raises IntrospectionUnavailable.
+    """
+    write_tombstones(tokens)
+    end_exchanged(tokens)
+
+
+def end_exchanged(tokens: QuerySet[Token]) -> None:
+    """Revoke what was exchanged for tokens that are about to be deleted; raises IntrospectionUnavailable."""
+    revoke_exchanged(tokens, who=DELETION)
 
 
 def delete_in_pages(tokens: QuerySet[Token], delete: Callable[[QuerySet[Token]], tuple[int, Mapping[str, int]]]) -> Any:
@@ -138,7 +152,7 @@ def _before_delete(field: str, instance: Any, using: str, **_: Any) -> None:
     owner = type(instance)._base_manager.using(using).select_for_update().filter(pk=instance.pk)
     list(owner.values_list("pk"))
     refresh_tokens.update(revoked_at=now(), revoked_by=DELETION)
-    write_tombstones(own)
+    before_deletion(own)
 
 
 def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields: Any, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Token requests: the tokens that a client gets for its grant, by grant type (RFC 6749 §4.4, §6)."""
+"""Token requests: the tokens that a client gets for its grant, by grant type (RFC 6749 §4.4, §6, RFC 8693)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,15 @@ def client_credentials(client: Client, form: Form, cnf: Mapping[str, str]) -> Is
     )
 
 
+def token_exchange(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedToken:
+    """Issue an access token for the subject of another one (RFC 8693 §2); imported when a client asks for it."""
+    from .token_exchange import exchange
+
+    return exchange(client, form, cnf)
+
+
 GRANTS: dict[str, Callable[[Client, Form, Mapping[str, str]], IssuedToken]] = {
     GrantType.CLIENT_CREDENTIALS: client_credentials,
     GrantType.REFRESH_TOKEN: refresh,
+    GrantType.TOKEN_EXCHANGE: token_exchange,
 }

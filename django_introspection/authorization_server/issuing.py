@@ -16,6 +16,7 @@ from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
 from ..models.fields import now, uuid7, validate_resources, validate_scope
 from ..protocol import dialects, opaque
+from ..protocol.actors import wrong_actor
 from ..protocol.authorization_details import MEMBER
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
@@ -58,13 +59,14 @@ class Registration(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """New tokens; `expires_in` in seconds."""
+    """New tokens; `expires_in` in seconds. `issued_token_type` is for a token exchange alone (RFC 8693 §2.2.1)."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_in: int
     scope: str
     token: Token
+    issued_token_type: str | None = None
 
 
 @conceal_locals
@@ -232,7 +234,7 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("The members name another kind of token than an access token.")
     if not isinstance(members.get("cnf", {}), Mapping):
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
-    if problem := wrong_authentication(members):
+    if problem := wrong_authentication(members) or wrong_actor(members):
         raise ValidationError(f"The member {problem}.")
 
 

@@ -38,37 +38,39 @@ def require_own_limits(client: Client, scope: str, resources: list[str]) -> None
     _among(_known(client.allowed_resources), resources)
 
 
-def narrow_grant(refresh_token: Token, requested_scope: str | None, requested: list[str]) -> tuple[Scope, list[str]]:
-    """Return the part of a grant that a refresh asks for, by default all that its client may still have.
+def narrow_grant(
+    granted: Token, client: Client, requested_scope: str | None, requested: list[str]
+) -> tuple[Scope, list[str]]:
+    """Return the part of a token's scope and resources that a client asks for, by default all that it may have now.
 
-    The grant itself stays as it is (RFC 6749 §6, RFC 8707 §2.2). Raises InvalidScope and InvalidTarget.
+    The token itself stays as it is (RFC 6749 §6, RFC 8707 §2.2, RFC 8693 §2.1). Raises InvalidScope and InvalidTarget.
     """
-    granted = _scope_left(refresh_token)
-    scope = _part_of(granted, requested_scope, default=granted)
-    left = _resources_left(refresh_token)
+    allowed = _scope_left(granted, client)
+    scope = _part_of(allowed, requested_scope, default=allowed)
+    left = _resources_left(granted, client)
     resources = _among(left, requested) if requested else left
-    if resources == refresh_token.audience and not requested:
+    if resources == granted.audience and not requested:
         return scope, resources
     return _understood(scope, resources), resources
 
 
-def _scope_left(refresh_token: Token) -> Scope:
-    """Return what its client may now have of the scope of a grant; raises InvalidScope if that is nothing."""
-    granted, allowed = parse_scope(refresh_token.scope), set(parse_scope(refresh_token.client.scope))
-    left = tuple(token for token in granted if token in allowed)
-    if granted and not left:
-        raise InvalidScope("This client may no longer have any scope of the grant.")
+def _scope_left(granted: Token, client: Client) -> Scope:
+    """Return what a client may now have of the scope of a token; raises InvalidScope if that is nothing."""
+    whole, allowed = parse_scope(granted.scope), set(parse_scope(client.scope))
+    left = tuple(token for token in whole if token in allowed)
+    if whole and not left:
+        raise InvalidScope("This client may not have any scope of the grant.")
     return left
 
 
-def _resources_left(refresh_token: Token) -> list[str]:
-    """Return those of a grant's resources that its client may now have; raises InvalidTarget if these are none."""
+def _resources_left(granted: Token, client: Client) -> list[str]:
+    """Return those of a token's resources that a client may now have; raises InvalidTarget if these are none."""
     issuer = introspection_settings.ISSUER
-    own = [issuer] if issuer is not None and INTROSPECTION_SCOPE in parse_scope(refresh_token.client.scope) else []
-    allowed = {normal_resource(resource) for resource in [*_known(refresh_token.client.allowed_resources), *own]}
-    left = [resource for resource in refresh_token.audience if normal_resource(resource) in allowed]
-    if refresh_token.audience and not left:
-        raise InvalidTarget("This client may no longer have any resource of the grant.")
+    own = [issuer] if issuer is not None and INTROSPECTION_SCOPE in parse_scope(client.scope) else []
+    allowed = {normal_resource(resource) for resource in [*_known(client.allowed_resources), *own]}
+    left = [resource for resource in granted.audience if normal_resource(resource) in allowed]
+    if granted.audience and not left:
+        raise InvalidTarget("This client may not have any resource of the grant.")
     return left
 
 

@@ -73,26 +73,62 @@ def revoke_user_tokens(user: Any, *, by: Client | None, who: str = "") -> int:
     return _revoke(Token.objects.on_primary().filter(user=user), by, who)
 
 
-def _revoke(chosen: QuerySet[Token], by: Client | None, who: str) -> int:
-    """Revoke until a fresh look finds no live token.
+def revoke_exchanged(tokens: QuerySet[Token], *, who: str) -> int:
+    """Revoke every token that was exchanged for one of these, which end in another way."""
+    exchanged = _exchanged_for(tokens)
+    return _revoke(exchanged, None, who) if exchanged.exists() else 0
 
-    A refresh that has claimed its token and not committed may add tokens after any one look. What it claimed is
-    still live in that look, the UPDATE waits for it, and the next look finds the added tokens. If a transaction
-    around us sees one unchanging snapshot, the same tokens come again; they are done.
-    """
-    tombstones = _Tombstones()
+
+def _revoke(chosen: QuerySet[Token], by: Client | None, who: str) -> int:
+    """Revoke tokens, then those that were exchanged for them, and so on (RFC 8693)."""
     who = (who or (f"client {by.client_id}" if by else ""))[:MAX_REVOKED_BY]
-    live = chosen.filter(revoked_at=None).only("digest", "kind", "expires_at").order_by("pk")
-    revoked = 0
-    before: list[Token] = []
-    while (batch := list(live[:BATCH])) and batch != before:
-        revoked += _revoke_batch(batch, by, who, tombstones, using=chosen.db)
-        before = batch
-    transaction.on_commit(partial(tombstones.write_again, chosen), using=chosen.db)
+    tombstones = _Tombstones()
+    revoked, has_exchanged = _revoke_all(chosen, by, who, tombstones)
+    while has_exchanged:
+        chosen = _exchanged_for(chosen)
+        ended, has_exchanged = _revoke_all(chosen, by, who, tombstones, looks_deeper=True)
+        revoked += ended
     if tombstones.failure:
         raise tombstones.failure
     restore_if_needed()
     return revoked
+
+
+def _revoke_all(
+    chosen: QuerySet[Token], by: Client | None, who: str, tombstones: _Tombstones, *, looks_deeper: bool = False
+) -> tuple[int, bool]:
+    """Revoke until a fresh look finds no live token; return how many, and whether any was exchanged for one of them.
+
+    A refresh or an exchange that has claimed its token and not committed may add tokens after any one look. What it
+    claimed is still live in that look, the UPDATE waits for it, and the next look finds the added tokens. If a
+    transaction around us sees one unchanging snapshot, the same tokens come again; they are done. A look that is not
+    full is followed by one for exchanged tokens as well, in the same statement.
+    """
+    alone = _live(chosen)
+    with_exchanged = alone.union(_live(_exchanged_for(chosen)), all=True)
+    revoked, has_exchanged = 0, False
+    before: list[Token] = []
+    while True:
+        batch = list((with_exchanged if looks_deeper else alone).order_by("pk")[:BATCH])
+        if batch and batch != before:
+            revoked += _revoke_batch(batch, by, who, tombstones, using=chosen.db)
+            has_exchanged = has_exchanged or looks_deeper
+        elif looks_deeper:
+            break
+        looks_deeper, before = looks_deeper or len(batch) < BATCH or batch == before, batch
+    transaction.on_commit(partial(tombstones.write_again, chosen), using=chosen.db)
+    return revoked, has_exchanged
+
+
+def _live(tokens: QuerySet[Token]) -> QuerySet[Token]:
+    return tokens.filter(revoked_at=None).only("digest", "kind", "expires_at")
+
+
+def _exchanged_for(tokens: QuerySet[Token]) -> QuerySet[Token]:
+    """Return the live access tokens that were exchanged for some access tokens; none outlives its subject token."""
+    access = Token.objects.using(tokens.db).filter(kind=TokenKind.ACCESS, expires_at__gt=now())
+    subjects = tokens.filter(kind=TokenKind.ACCESS, expires_at__gt=now())
+    return access.filter(predecessor__in=subjects.values("pk"))
 
 
 def _revoke_batch(batch: list[Token], by: Client | None, who: str, tombstones: _Tombstones, *, using: str) -> int:

@@ -20,7 +20,7 @@ from ..protocol.errors import IntrospectionUnavailable, InvalidGrant
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from ..signals import refresh_token_reused
-from .authorization_details import details_of_refresh
+from .authorization_details import details_of_grant
 from .issuing import IssuedToken, access_token_lifetime, announce, bound_to, create, create_refresh_token
 from .jwt_access_tokens import require_signing
 from .resources import narrow_grant
@@ -143,9 +143,9 @@ def _next_tokens(presented: Token, form: Form, cnf: Mapping[str, str]) -> _Next:
 
     Raises OAuthError, with which the transaction undoes the use.
     """
-    scope, audience = narrow_grant(presented, form.get("scope"), form.all("resource"))
+    scope, audience = narrow_grant(presented, presented.client, form.get("scope"), form.all("resource"))
     require_signing(presented.client, audience)
-    details = details_of_refresh(presented, form, audience)
+    details = details_of_grant(presented, presented.client, form, audience)
     at = now()
     end = presented.grant_expires_at or presented.expires_at
     grant = {

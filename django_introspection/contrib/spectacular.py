@@ -249,6 +249,12 @@ class TokenEndpoint(_Endpoint):
             resource={**STRINGS, "description": "The resources that the token is for (RFC 8707)."},
             refresh_token=_text("The refresh token that is exchanged (RFC 6749 §6)."),
             authorization_details=_text("What the token shall allow, as a JSON array of objects (RFC 9396)."),
+            audience={**STRINGS, "description": "Further resources of an exchanged token (RFC 8693)."},
+            subject_token=_text("The access token that is exchanged (RFC 8693 §2.1).", format="password"),
+            subject_token_type=_text("urn:ietf:params:oauth:token-type:access_token"),
+            actor_token=_text("An access token of the party that acts for the subject.", format="password"),
+            actor_token_type=_text("urn:ietf:params:oauth:token-type:access_token"),
+            requested_token_type=_text("urn:ietf:params:oauth:token-type:access_token"),
         ),
         "responses": {
             200: OpenApiResponse(
@@ -259,6 +265,7 @@ class TokenEndpoint(_Endpoint):
                     expires_in=SECONDS,
                     scope=STRING,
                     refresh_token=STRING,
+                    issued_token_type=STRING,
                     authorization_details=OBJECTS,
                 ),
                 "The token.",

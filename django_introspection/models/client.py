@@ -40,6 +40,7 @@ class GrantType(models.TextChoices):
 
     CLIENT_CREDENTIALS = "client_credentials", _("Its own credentials (client_credentials)")
     REFRESH_TOKEN = "refresh_token", _("A refresh token (refresh_token)")
+    TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange", _("A token of another client (token-exchange)")
 
 
 class IntrospectionPolicy(models.TextChoices):
@@ -138,6 +139,11 @@ class Client(models.Model):
         blank=True,
         validators=[validate_details_types],
         help_text=_("Types of authorization details that it may ask for."),
+    )
+    may_impersonate = models.BooleanField(
+        _("may impersonate"),
+        default=False,
+        help_text=_("A token exchange without an actor token gets a token that does not name it as the actor."),
     )
     access_token_lifetime = models.PositiveIntegerField(
         _("lifetime of access tokens"),

@@ -39,10 +39,17 @@ class TokenQuerySet(models.QuerySet["Token"]):
     """Tokens of both kinds."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete tokens after writing their tombstones; raises IntrospectionUnavailable, and then none is deleted."""
-        from ..authorization_server.ending import delete_in_pages
+        """Delete tokens after writing their tombstones; raises IntrospectionUnavailable, and then none is deleted.
 
-        if introspection_settings.REVOCATIONS is None or self.query.is_sliced:  # Django says what is wrong with a slice
+        What was exchanged for them is revoked.
+        """
+        from ..authorization_server.ending import delete_in_pages, end_exchanged
+
+        if self.query.is_sliced:  # Django says what is wrong with it
+            return super().delete()
+        alias = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]  # not in the stubs
+        end_exchanged(self.using(alias))
+        if introspection_settings.REVOCATIONS is None:
             return super().delete()
         deleted: tuple[int, dict[str, int]] = delete_in_pages(self, models.QuerySet.delete)
         return deleted

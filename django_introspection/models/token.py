@@ -95,9 +95,9 @@ class Token(models.Model):
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
         """Delete the row after writing its tombstone; raises IntrospectionUnavailable, and then the row stays."""
-        from ..authorization_server.ending import write_tombstones
+        from ..authorization_server.ending import before_deletion
 
-        write_tombstones(Token.objects.using(using or self._state.db or "default").filter(pk=self.pk))
+        before_deletion(Token.objects.using(using or self._state.db or "default").filter(pk=self.pk))
         return super().delete(using=using, keep_parents=keep_parents)
 
     def inactive_reason(self, at: datetime) -> Reason | None:

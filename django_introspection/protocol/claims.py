@@ -52,7 +52,8 @@ def _path(name: ClaimName) -> Path:
     """Return the names that lead to a claim.
 
     A string is the exact name of one member. Raises TypeError for another type than a string or a list or tuple of
-    strings, and ValueError for an empty name, for the scope, and for a string that seems to be a path.
+    strings, and ValueError for an empty name, for the scope, for an earlier actor, and for a string that seems to be a
+    path.
     """
     path: tuple[Any, ...] = tuple(name) if isinstance(name, (list, tuple)) else (name,)
     if not all(isinstance(each, str) for each in path):
@@ -61,6 +62,8 @@ def _path(name: ClaimName) -> Path:
         raise ValueError("the name of a claim must not be empty")
     if len(path) == 1 and path[0] in _SCOPE:
         raise ValueError(f"{path[0]!r} is the scope of the token: use requires_scope(), which reads every spelling")
+    if path[:2] == ("act", "act"):
+        raise ValueError("only the outermost actor counts: the actors inside of it are information (RFC 8693 §4.1)")
     if isinstance(name, str) and "." in name and not {":", "/"}.intersection(name):
         raise ValueError(
             f"{name!r} names one member with a dot in its name. Write {name.split('.')!r} for a nested claim,"

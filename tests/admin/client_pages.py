@@ -42,6 +42,7 @@ def change_form(client: Client, **entries: Any) -> dict[str, Any]:
         "scope": client.scope,
         "allowed_resources": "\r\n".join(client.allowed_resources),
         "authorization_details_types": "\r\n".join(client.authorization_details_types),
+        "may_impersonate": "on" if client.may_impersonate else None,
         "resources": "\r\n".join(client.resources),
         "resource_scopes": client.resource_scopes,
         "introspection_policy": client.introspection_policy,

@@ -8,10 +8,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
-from django_introspection.models import Client, ClientSecret
+from django_introspection.models import Client, ClientSecret, GrantType
 from tests import certificates, endpoints, factories, jose
 from tests.admin.client_pages import ADD, LIST, add_form, change_form, page_of, secret_in, secrets_in, told
-from tests.settings import AUDIENCE
+from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 
 @pytest.fixture
@@ -185,6 +185,26 @@ def test_the_history_names_only_what_was_changed(browser: Browser, machine: Any)
 
     assert scope == "Changed Scope."
     assert LogEntry.objects.latest("pk").get_change_message() == "Changed Allowed resources."
+
+
+def test_the_form_allows_a_client_to_exchange_tokens_and_to_request_details(
+    browser: Browser, machine: Any, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "AUTHORIZATION_DETAILS_TYPES": {"payment": None}}
+    changes = {
+        "grant_types": [GrantType.TOKEN_EXCHANGE.value],
+        "may_impersonate": "on",
+        "authorization_details_types": "payment",
+    }
+    unknown = browser.post(
+        page_of(machine.client), change_form(machine.client, **{**changes, "authorization_details_types": "other"})
+    )
+    assert "Choose from the types of the setting AUTHORIZATION_DETAILS_TYPES." in unknown.content.decode()
+    assert browser.post(page_of(machine.client), change_form(machine.client, **changes)).status_code == 302
+
+    client = Client.objects.get()
+    assert (client.grant_types, client.may_impersonate) == (changes["grant_types"], True)
+    assert client.authorization_details_types == ["payment"]
 
 
 def test_a_change_that_somebody_made_meanwhile_is_not_overwritten_unseen(browser: Browser, machine: Any) -> None:

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from django_introspection import revocations, signals
-from django_introspection.authorization_server.revoking import revoke_grant
+from django_introspection.authorization_server.revoking import revoke_grant, revoke_token
 from django_introspection.models import GrantType, Token, TokenKind
 from django_introspection.protocol import opaque
 from tests import endpoints, factories
 from tests.authorization_server.racing import Race, in_threads, run_everywhere
+from tests.settings import AUDIENCE
 
 pytestmark = pytest.mark.processes
 
+TYPE = "urn:ietf:params:oauth:token-type:access_token"
 USES = 50
 """Refreshes beside a revocation. Before the last one the revocation is waited for: SQLite may let it starve."""
 
@@ -81,6 +83,38 @@ def test_no_token_survives_a_revocation_that_meets_a_refresh(holder: Any, settin
 
     in_threads([refresh_until_refused, revoke])
 
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_no_token_survives_a_revocation_that_meets_its_exchange(database_url: str, moment: int) -> None:
+    api = factories.RegistrationFactory(grant_types=[GrantType.TOKEN_EXCHANGE], resources=[AUDIENCE])
+    subject = factories.TokenFactory(user=factories.UserFactory(), audience=[AUDIENCE])
+    under_way, is_revoked = Event(), Event()
+
+    def exchange_until_refused() -> None:
+        value = subject.access_token
+        for use in range(USES):
+            if use == USES - 1:
+                is_revoked.wait(timeout=60)
+            form = {"grant_type": GrantType.TOKEN_EXCHANGE.value, "subject_token": value, "subject_token_type": TYPE}
+            answer = endpoints.post("/oauth/token", form, auth=api).json()
+            if use >= moment:
+                under_way.set()
+            if "error" in answer:
+                break
+            if use % 3 == 0:  # short chains, long before there are too many actors in one
+                value = answer["access_token"] if use % 9 == 0 else subject.access_token
+        assert answer["error"] == "invalid_request"
+
+    def revoke() -> None:
+        assert under_way.wait(timeout=60)
+        revoke_token(subject.token, by=None)
+        is_revoked.set()
+
+    in_threads([exchange_until_refused, revoke])
+
+    assert Token.objects.exclude(pk=subject.token.pk).exists()
     assert not Token.objects.filter(revoked_at=None).exists()
 
 

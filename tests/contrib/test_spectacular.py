@@ -50,11 +50,16 @@ def test_an_endpoint_that_was_subclassed_is_described_like_the_original(schema: 
     assert changed == original
 
 
+EXCHANGE = {
+    *("subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type", "audience"),
+}
+
+
 @pytest.mark.parametrize(
     ("path", "required", "optional"),
     [
         ("/oauth/introspect/", "token", {"token_type_hint"}),
-        ("/oauth/token/", "grant_type", {"scope", "resource", "refresh_token", "authorization_details"}),
+        ("/oauth/token/", "grant_type", {"scope", "resource", "refresh_token", "authorization_details", *EXCHANGE}),
         ("/oauth/revoke/", "token", {"token_type_hint"}),
     ],
 )

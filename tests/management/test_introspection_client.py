@@ -15,7 +15,7 @@ from django_introspection.authorization_server.provisioning import provision
 from django_introspection.models import Client, ClientSecret
 from django_introspection.models.fields import now
 from tests import certificates, endpoints, factories, jose
-from tests.settings import AUDIENCE
+from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 SECRET = "a-secret-that-was-made-by-the-deployment"
 OTHER = "the-next-secret-that-the-deployment-made"
@@ -110,6 +110,19 @@ def test_every_field_that_can_be_given_is_kept() -> None:
     assert (client.allowed_resources, client.resources) == (["urn:a", "urn:b"], ["urn:c"])
     assert (client.token_endpoint_auth_method, client.access_token_format) == ("client_secret_post", "jwt")
     assert client.introspection_signed_response_alg == "ES256"
+
+
+def test_a_client_may_exchange_tokens_if_it_is_given_the_grant(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "AUTHORIZATION_DETAILS_TYPES": {"payment": None}}
+    grant = "urn:ietf:params:oauth:grant-type:token-exchange"
+    further = ("--may-impersonate", "--authorization-details-type", "payment")
+    created = run("create", "--client-id", "orders-api", "--resource", "urn:a", "--grant-type", grant, *further)
+    plain = run("create", "--client-id", "plain", "--resource", "urn:a")
+
+    client = Client.objects.get(client_id=created["client_id"])
+    assert (client.grant_types, client.resources) == ([grant], ["urn:a"])
+    assert (client.may_impersonate, client.authorization_details_types) == (True, ["payment"])
+    assert (plain["grant_types"], plain["may_impersonate"], plain["authorization_details_types"]) == ([], False, [])
 
 
 def test_a_resource_server_that_serves_nothing_is_refused() -> None:

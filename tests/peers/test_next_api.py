@@ -11,16 +11,20 @@ import httpx2
 import pytest
 
 from django_introspection import introspect
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import ExchangeRefused, IntrospectionUnavailable
 from django_introspection.services import exchange_token, service_token
 from tests import factories, jose
-from tests.peers.processes import NODE, served
+from tests.peers.processes import NODE, drive, served
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 from .test_as_resource_server import CALLER, ENVIRONMENT, MACHINE, get_token
 
 NEXT = "https://api.example.com/billing"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+NEXT_API = {
+    "default": {"BACKEND": "django_introspection.backends.DatabaseBackend", "OPTIONS": {"audience": NEXT}},
+}
 CLIENT = {"client_id": CALLER[0], "client_secret": CALLER[1]}
 EXCHANGING = {**ENVIRONMENT, "NEXT_RESOURCE": NEXT, "NEXT_SCOPE": "bills:read"}
 
@@ -110,3 +114,66 @@ def test_our_own_server_issues_a_token_that_our_views_accept(issuer: str, settin
     assert answer.status_code == 200
     with pytest.raises(IntrospectionUnavailable, match="400 invalid_scope"):
         service_token("wrong")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("actor", [None, "self"])
+def test_our_own_server_exchanges_the_token_of_a_user_for_the_next_api(
+    issuer: str, settings: Any, actor: str | None
+) -> None:
+    user = factories.UserFactory()
+    client, secret = factories.RegistrationFactory(
+        grant_types=[EXCHANGE, "client_credentials"], resources=[AUDIENCE], allowed_resources=[AUDIENCE, NEXT]
+    )
+    received = factories.TokenFactory(user=user, scope="orders:read orders:write", audience=[AUDIENCE, NEXT])
+    own = {"issuer": issuer, "client_id": client.client_id, "client_secret": secret}
+    billing = {**own, "grant_type": EXCHANGE, "resource": NEXT, "scope": "orders:read"}
+    billing |= {"actor": actor} if actor else {}
+    configure(
+        settings,
+        {"billing": billing, "nowhere": {**billing, "resource": "urn:x"}, "self": {**own, "resource": AUDIENCE}},
+    )
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": issuer, "BACKENDS": NEXT_API}
+
+    token = exchange_token("billing", received.access_token)
+
+    info = introspect(token.value)
+    assert info is not None
+    assert (info.sub, info.client_id, info.audiences) == (str(user.pk), client.client_id, (NEXT,))
+    assert info["act"] == {"sub": client.client_id, "iss": issuer}
+    assert (token.scope, token.issued_token_type) == ("orders:read", "urn:ietf:params:oauth:token-type:access_token")
+    for service, scope, error in (("nowhere", None, "invalid_target"), ("billing", "bills:read", "invalid_scope")):
+        with pytest.raises(ExchangeRefused) as raised:
+            exchange_token(service, received.access_token, scope=scope)
+        assert raised.value.error == error
+    revoke_token(received.token, by=None)
+    assert introspect(token.value) is None
+    with pytest.raises(ExchangeRefused) as raised:
+        exchange_token("billing", received.access_token)
+    assert raised.value.error == "invalid_request"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_openid_client_exchanges_a_token_at_our_own_server(issuer: str) -> None:
+    user = factories.UserFactory()
+    client, secret = factories.RegistrationFactory(
+        grant_types=[EXCHANGE], resources=[AUDIENCE], allowed_resources=[AUDIENCE, NEXT]
+    )
+    received = factories.TokenFactory(user=user, scope="orders:read orders:write", audience=[AUDIENCE, NEXT])
+    environment = {
+        "ISSUER": issuer,
+        "CLIENT_ID": client.client_id,
+        "CLIENT_SECRET": secret,
+        "SUBJECT_TOKEN": received.access_token,
+        "RESOURCE": NEXT,
+    }
+
+    assert drive("exchange.js", environment) == {
+        "issued": "urn:ietf:params:oauth:token-type:access_token",
+        "type": "bearer",
+        "scope": "orders:read",
+        "actor": client.client_id,
+        "sub": str(user.pk),
+        "lives": True,
+        "wrong": ["invalid_scope", "invalid_target", "invalid_request"],
+    }

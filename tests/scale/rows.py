@@ -15,10 +15,12 @@ DAYS = 90
 _CLIENTS = f"""
 INSERT INTO introspection_client
     (client_id, client_name, is_active, token_endpoint_auth_method, jwks, jwks_uri, grant_types, scope,
-     allowed_resources, authorization_details_types, resources, resource_scopes, introspection_policy, filter_scope,
-     visible_members, access_token_format, dpop_bound_access_tokens, source_key, created_at)
+     allowed_resources, authorization_details_types, may_impersonate, resources, resource_scopes, introspection_policy,
+     filter_scope, visible_members, access_token_format, dpop_bound_access_tokens,
+     tls_client_certificate_bound_access_tokens, certificate_name_kind, certificate_name, certificate_thumbprints,
+     introspection_signed_response_alg, source_key, created_at)
 SELECT 'client-' || i, 'Client ' || i, i %% 500 <> 0, 'client_secret_basic', '{{}}', '', '[]', '',
-     '[]', '[]', '[]', '', 'own', true, '[]', 'opaque', false, '', 1
+     '[]', '[]', false, '[]', '', 'own', true, '[]', 'opaque', false, false, '', '', '[]', '', '', 1
 FROM generate_series(1, {CLIENTS}) AS i
 """  # noqa: S608 - numbers of our own
 _USERS = f"""

@@ -22,7 +22,7 @@ from .base import ProtocolView, json_response
 class TokenView(ProtocolView):
     """Issue tokens for the grant that a client presents."""
 
-    repeatable = ("resource",)
+    repeatable = ("resource", "audience")
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Answer a token request."""
@@ -36,6 +36,7 @@ class TokenView(ProtocolView):
             raise
         members = {
             "access_token": issued.access_token,
+            "issued_token_type": issued.issued_token_type,
             "token_type": token_type(issued.token),
             "expires_in": issued.expires_in,
             "refresh_token": issued.refresh_token,

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...authorization_server.provisioning import get_client, provision, rotate_secret
 from ...authorization_server.purposes import Purpose
-from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, IntrospectionPolicy
+from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, GrantType, IntrospectionPolicy
 from ...models.certificates import CertificateNameKind
 from ...models.fields import now
 from ...protocol.certificate import MalformedCertificate, read_pem, thumbprint_of
@@ -20,7 +20,7 @@ from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_argum
 METADATA = (
     "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
     "token_endpoint_auth_method", "jwks_uri", "access_token_format", "dpop_bound_access_tokens",
-    "authorization_details_types",
+    "authorization_details_types", "may_impersonate",
     "introspection_signed_response_alg",
     "certificate_name_kind", "certificate_name", "certificate_thumbprints",
     "tls_client_certificate_bound_access_tokens",
@@ -81,6 +81,14 @@ class Command(ScriptCommand):
             choices=Purpose.values,
             help="default: resource-server if --resource is given, otherwise machine",
         )
+        parser.add_argument(
+            "--grant-type", dest="grant_types", action="append", choices=GrantType.values,
+            help="a grant that the client may use, instead of those of its purpose; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--may-impersonate", action="store_const", const=True,
+            help="a token exchange of the client needs no actor and records none",
+        )  # fmt: skip
         parser.add_argument("--scope", help="scopes that the client may request, separated by spaces")
         parser.add_argument(
             "--allowed-resource", dest="allowed_resources", action="append", metavar="URI",
@@ -152,8 +160,8 @@ def _create(options: CommandOptions) -> CommandResult:
             "A resource server needs --resource: it may introspect the tokens for the resources that it serves."
         )
     defaults = {"client_name": options["client_id"] or "", "grant_types": purpose.grant_types}
-    if options["purpose"]:
-        metadata["grant_types"] = defaults["grant_types"]
+    if options["purpose"] or options["grant_types"]:
+        metadata["grant_types"] = options["grant_types"] or defaults["grant_types"]
     secret = read_value(options, "secret")
     done = provision(options["client_id"], secret, defaults, **metadata)
     members = {"result": done.change, **_metadata(done.client)}
