@@ -44,12 +44,15 @@ class ServerConnection(NamedTuple):
     verify: bool | str
     insecure_http: bool
     proxy: str | None
+    has_certificate: bool
     caller: tuple[str, ...]
     """Features by which the server may recognize this client, beside its credentials: its certificate, its headers."""
 
     def discovery(self, issuer: str | None) -> Discovery:
         """Return what finds the endpoints of an issuer over this connection."""
-        return Discovery(issuer or "", self.transport, insecure_http=self.insecure_http)
+        return Discovery(
+            issuer or "", self.transport, insecure_http=self.insecure_http, has_certificate=self.has_certificate
+        )
 
     def check(self, place: str, *, over_http: str) -> list[CheckMessage]:
         """Return warnings about a certificate that is not verified, and about plain http (RFC 7662 §4)."""
@@ -77,7 +80,7 @@ def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> S
         wrong = "client_certificate" if certificate and verify in (True, False) else "verify"
         raise options.invalid(wrong, "must be the path of a file of certificates that can be read") from error
     caller = (*shown, *(f"{name}: {value}" for name, value in sorted(headers.items())))
-    return ServerConnection(transport, verify, insecure_http, proxy, caller)
+    return ServerConnection(transport, verify, insecure_http, proxy, bool(certificate), caller)
 
 
 def _take_proxy(options: Options) -> str | None:

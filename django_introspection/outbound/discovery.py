@@ -32,11 +32,13 @@ class ServerAway(InvalidResponse):
 class Discovery:
     """Fetch the endpoints of one issuer from its metadata, and keep them.
 
-    The last endpoints serve while the metadata cannot be renewed.
+    The last endpoints serve while the metadata cannot be renewed. A client with a certificate goes to the endpoints
+    that ask for it, if these are others (RFC 8705 §5).
     """
 
-    def __init__(self, issuer: str, transport: Transport, *, insecure_http: bool) -> None:
+    def __init__(self, issuer: str, transport: Transport, *, insecure_http: bool, has_certificate: bool) -> None:
         self._issuer, self._transport, self._insecure_http = issuer, transport, insecure_http
+        self._has_certificate = has_certificate
         self._needed: set[str] = set()
         self._endpoints = Renewable("metadata of the issuer", self._fetch, retry=RETRY)
 
@@ -75,8 +77,10 @@ class Discovery:
     def _usable(self, metadata: Mapping[str, Any], names: Iterable[str]) -> tuple[Endpoints, list[str]]:
         """Return the endpoints that a document names and tokens may be sent to, and what is wrong with the others."""
         usable, problems = dict[str, str](), list[str]()
+        aliases = metadata.get("mtls_endpoint_aliases") if self._has_certificate else None
+        addresses = {**metadata, **aliases} if isinstance(aliases, Mapping) else metadata
         for name in names:
-            url = metadata.get(name)
+            url = addresses.get(name)
             if not isinstance(url, str):
                 problems.append(f"the {name} is missing")
             elif problem := endpoint_problem(url, insecure_http=self._insecure_http):

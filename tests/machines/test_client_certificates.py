@@ -20,6 +20,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from django_introspection import token_backends
+from django_introspection.protocol.answer import Active
+from django_introspection.protocol.errors import CredentialsRefused
 from tests import certificates, jose
 from tests.certificates import ClientCertificate
 from tests.endpoints import FORM
@@ -35,6 +38,7 @@ SETTINGS = "tests.machines.certificates_site"
 SHOP = certificates.make(dns="shop.example.com")
 OTHER = certificates.make(dns="other.example.com")
 OWN = certificates.make(self_signed=True)
+API = certificates.make(self_signed=True, number=2)
 IMPOSTOR = certificates.make(dns="shop.example.com", self_signed=True)
 CREATE = (
     *("create", "--purpose", "machine", "--scope", "orders:read", "--allowed-resource", AUDIENCE),
@@ -84,7 +88,7 @@ def directory(tmp_path_factory: Any) -> Path:
     made: Path = tmp_path_factory.mktemp("certificates")
     (made / "authorities.pem").write_text(certificates.authority().pem)
     certificates.make(ip="127.0.0.1").write(made, "server")
-    for certificate in (SHOP, OTHER, OWN, IMPOSTOR):
+    for certificate in (SHOP, OTHER, OWN, API, IMPOSTOR):
         certificate.write(made, certificate.thumbprint)
     return made
 
@@ -107,16 +111,14 @@ def environment(directory: Path, redis: RedisServer) -> dict[str, str]:
     }
     manage = [sys.executable, "-m", "django"]
     named = ("--token-endpoint-auth-method", "tls_client_auth", "--tls-client-auth-san-dns", "shop.example.com")
-    own = (
-        "--token-endpoint-auth-method",
-        "self_signed_tls_client_auth",
-        "--certificate",
-        str(directory / f"{OWN.thumbprint}.pem"),
-    )
+    by_file = ("--token-endpoint-auth-method", "self_signed_tls_client_auth", "--certificate")
+    own, api = ((*by_file, str(directory / f"{each.thumbprint}.pem")) for each in (OWN, API))
+    serves = ("create", "--client-id", "api", "--resource", AUDIENCE)
     for arguments in (
         ("migrate", "--verbosity=0"),
         ("introspection_client", *CREATE, "--client-id", "named", *named),
         ("introspection_client", *CREATE, "--client-id", "own", *own),
+        ("introspection_client", *serves, *api),
     ):
         subprocess.run([*manage, *arguments], env={**os.environ, **made}, check=True, stdout=subprocess.DEVNULL)
     return made
@@ -161,6 +163,35 @@ def test_a_handshake_at_nginx_authenticates_and_binds(behind_nginx: tuple[TLSSit
         for other in (None, OTHER, IMPOSTOR):
             refused = site.token(client_id, other)
             assert (refused.status, refused.members["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.requirement("8705-2-a", "8705-3.2-a")
+def test_a_resource_server_introspects_with_its_certificate(
+    behind_nginx: tuple[TLSSite, TLSSite], directory: Path, settings: Any
+) -> None:
+    site, _ = behind_nginx
+    token = site.token("own", OWN).members["access_token"]
+
+    def trust(certificate: ClientCertificate) -> None:
+        files = [str(directory / f"{certificate.thumbprint}{suffix}.pem") for suffix in ("", "-key")]
+        options = {
+            "introspection_url": f"https://127.0.0.1:{site.port}/oauth/introspect",
+            "audience": AUDIENCE,
+            "client_id": "api",
+            "auth_method": "tls_client_auth",
+            "client_certificate": files,
+            "verify": str(directory / "authorities.pem"),
+        }
+        backend = {"BACKEND": "django_introspection.backends.RemoteBackend", "OPTIONS": options}
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": backend}}
+
+    trust(API)
+    answer = token_backends["default"].introspect(token)
+    assert isinstance(answer, Active)
+    assert answer.info.confirmation == {"x5t#S256": OWN.thumbprint}
+    trust(OTHER)
+    with pytest.raises(CredentialsRefused):
+        token_backends["default"].introspect(token)
 
 
 @pytest.mark.requirement("8705-2-a", "8705-3-a")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.outbound import discovery
 from django_introspection.outbound.discovery import metadata_urls
+from tests import certificates
 from tests.misbehaving.behaviours import BROKEN
 from tests.misbehaving.server import PATH, MisbehavingServer, remote_settings
 from tests.outbound import renewals
@@ -297,3 +301,41 @@ def test_nothing_to_discover_from_is_an_error_of_the_settings(issuer: Any, said:
         token_backends["default"]
 
     assert said in str(raised.value)
+
+
+@CALLS
+@pytest.mark.requirement("8705-5-a")
+@pytest.mark.parametrize(
+    ("has_certificate", "aliases", "at_alias", "at_usual"),
+    [
+        (True, {"introspection_endpoint": "{issuer}/mtls"}, 1, 0),
+        (False, {"introspection_endpoint": "{issuer}/mtls"}, 0, 1),
+        (True, {"token_endpoint": "{issuer}/mtls"}, 0, 1),
+        (True, "{issuer}/mtls", 0, 1),
+        (True, {"introspection_endpoint": "http://auth.example.com/mtls"}, 0, 0),
+        (True, {"introspection_endpoint": 7}, 0, 0),
+    ],
+)
+def test_a_client_with_a_certificate_goes_to_the_endpoint_that_asks_for_it(
+    call: Any,
+    has_certificate: bool,
+    aliases: Any,
+    at_alias: int,
+    at_usual: int,
+    issuer: str,
+    authorization_server: MisbehavingServer,
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    members = json.loads(json.dumps(aliases).replace("{issuer}", issuer))
+    publish(authorization_server, OAUTH, mtls_endpoint_aliases=members)
+    authorization_server.behave("active", at="/mtls", client_id="c", sub="1")
+    if has_certificate:
+        certificate = list(certificates.make().write(tmp_path, "own"))
+        settings.TOKEN_INTROSPECTION = discovering(issuer, client_certificate=certificate)
+
+    with suppress(IntrospectionUnavailable):
+        assert call(TOKEN)
+
+    asked = [len(authorization_server.requests_at(place)) for place in ("/mtls", PATH)]
+    assert asked == [at_alias, at_usual]
