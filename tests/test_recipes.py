@@ -64,7 +64,9 @@ def test_the_metrics_count_each_answer(authorization_server: MisbehavingServer) 
 
 
 def test_a_script_of_another_origin_reads_the_challenge(settings: Any, db: None) -> None:
-    names = made("deployment", "settings.py", INSTALLED_APPS=settings.INSTALLED_APPS, MIDDLEWARE=settings.MIDDLEWARE)
+    names = made(
+        "deployment", "settings.py", INSTALLED_APPS=[*settings.INSTALLED_APPS], MIDDLEWARE=[*settings.MIDDLEWARE]
+    )
     for name, value in names.items():
         if name.startswith(("CORS_", "MIDDLEWARE", "INSTALLED_APPS")):
             setattr(settings, name, value)

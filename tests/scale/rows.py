@@ -8,21 +8,12 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from django_introspection.models import Client
+
 CLIENTS = 2000
 USERS = 50_000
 DAYS = 90
 
-_CLIENTS = f"""
-INSERT INTO introspection_client
-    (client_id, client_name, is_active, token_endpoint_auth_method, jwks, jwks_uri, grant_types, scope,
-     allowed_resources, authorization_details_types, may_impersonate, resources, resource_scopes, introspection_policy,
-     filter_scope, visible_members, access_token_format, dpop_bound_access_tokens,
-     tls_client_certificate_bound_access_tokens, certificate_name_kind, certificate_name, certificate_thumbprints,
-     introspection_signed_response_alg, source_key, created_at)
-SELECT 'client-' || i, 'Client ' || i, i %% 500 <> 0, 'client_secret_basic', '{{}}', '', '[]', '',
-     '[]', '[]', false, '[]', '', 'own', true, '[]', 'opaque', false, false, '', '', '[]', '', '', 1
-FROM generate_series(1, {CLIENTS}) AS i
-"""  # noqa: S608 - numbers of our own
 _USERS = f"""
 INSERT INTO auth_user (username, password, is_superuser, first_name, last_name, email, is_staff, is_active, date_joined)
 SELECT 'person-' || i, '!', false, '', '', '', false, i %% 1000 <> 0, now() FROM generate_series(1, {USERS}) AS i
@@ -55,8 +46,11 @@ FROM (
 
 def fill(rows: int, using: str = DEFAULT_DB_ALIAS) -> None:
     """Make clients, users and so many tokens."""
+    Client.objects.using(using).bulk_create(
+        Client(client_id=f"client-{number}", client_name=f"Client {number}", is_active=number % 500 != 0)
+        for number in range(1, CLIENTS + 1)
+    )
     with connections[using].cursor() as cursor:
-        cursor.execute(_CLIENTS, {})
         cursor.execute(_USERS, {})
         cursor.execute(_TOKENS, {"rows": rows})
 
