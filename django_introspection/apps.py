@@ -18,7 +18,7 @@ class IntrospectionConfig(AppConfig):
         """Register the checks, connect log and counters, and describe the endpoints if drf-spectacular is installed."""
         from . import cache_checks, checks, configuration_log, counters, security_log
         from .authorization_server import checks as authorization_server_checks
-        from .authorization_server import ending
+        from .authorization_server import ending, kept_callers
         from .resource_server import checks as resource_server_checks
 
         checks.register()
@@ -29,6 +29,7 @@ class IntrospectionConfig(AppConfig):
         security_log.connect()
         counters.connect()
         ending.connect()
+        kept_callers.connect()
         if apps.is_installed("drf_spectacular"):
             from .contrib import spectacular  # noqa: F401
         if apps.is_installed("oauth2_provider"):

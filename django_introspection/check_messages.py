@@ -64,6 +64,7 @@ HINTS = {
     "W014": "Name the resource by an https URL without fragment and query.",
     "W030": "Leave it narrow, and name in the admin the resource servers that may introspect more.",
     "W031": "Delete the row. If the client exists again, add a row for it.",
+    "W032": "Choose at most a minute: a client that was disabled can introspect for so long, in other processes.",
     "W050": "Add path('oauth/', include('django_introspection.urls')) to the URL conf.",
     "W051": "Use path('', include('django_introspection.well_known_urls')) in the root URL conf (RFC 8414 §3).",
     "W052": "Add path('', include('django_introspection.well_known_urls')) to the root URL conf.",

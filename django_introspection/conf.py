@@ -109,6 +109,11 @@ class Settings:
         return str(policy)
 
     @cached_property
+    def CLIENT_LOCAL_MAX_AGE(self) -> int:
+        """The seconds for which a process keeps the record of a client that introspects; 0 for none."""
+        return self._seconds("CLIENT_LOCAL_MAX_AGE", 0, least=0)
+
+    @cached_property
     def BEARER_WITHOUT_AUDIENCE(self) -> bool:
         """Whether a caller of the introspection endpoint may authenticate with a token that names no audience."""
         return self._boolean("BEARER_WITHOUT_AUDIENCE")

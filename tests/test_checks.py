@@ -98,6 +98,7 @@ SPEAKING = {
     "E034": several(BY_NAME, default={"issuer": SERVER}, b={"issuer": "https://beta.example"}),
     "E030": {"ISSUER": ISSUER, "CLIENT_SOURCES": ["no.such.source"]},
     "W030": {"ISSUER": ISSUER, "CLIENT_POLICY": "any"},
+    "W032": {"ISSUER": ISSUER, "CLIENT_LOCAL_MAX_AGE": 61},
     "E070": {"ISSUER": ISSUER, "METADATA": {"token_endpoint": "https://evil.example/token"}},
     "E072": {"ISSUER": ISSUER, "CLIENT_CERTIFICATES": {"FORM": "rfc9440"}},
     "W040": {"ISSUER": ISSUER, "COUNTERS": {"ALIAS": "local"}},

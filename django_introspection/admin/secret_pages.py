@@ -13,6 +13,7 @@ from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from ..authorization_server.kept_callers import kept_callers
 from ..authorization_server.provisioning import rotate_secret
 from ..models import Client, ClientSecret
 from ..models.fields import now
@@ -148,6 +149,7 @@ def retire_view(model_admin: ModelAdmin[Client], request: HttpRequest, client: C
         return page(model_admin, request, "client/retire", context)
     with transaction.atomic(using=router.db_for_write(Client)):
         ClientSecret.objects.filter(pk=secret.pk).update(expires_at=at)
+        kept_callers.forget_after_change(router.db_for_write(Client))
         made = secret.created_at.strftime("%Y-%m-%d %H:%M:%S")
         model_admin.log_change(request, client, f"Retired the secret made at {made} UTC.")
     retired = _("The secret ending in %(hint)s was retired. It is refused from now on.") % {"hint": secret.hint}

@@ -24,12 +24,15 @@ from .client_sources import client_sources, orphaned_policies
 from .metadata import decided_members
 from .views.introspect import IntrospectView
 
+LONG_KEPT = 60
+"""Seconds for which a client may be kept without a warning."""
+
 
 def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
     for check in (check_client_sources, check_urls, check_metadata):
         checks.register(check, TAG)
-    for deploy_check in (check_issuer, check_client_policy, check_counters):
+    for deploy_check in (check_issuer, check_client_policy, check_kept_clients, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
     for database_check in (check_policies, check_signed_answers):  # a run by our tag asks no database
         checks.register(database_check, checks.Tags.database, deploy=True)
@@ -96,6 +99,14 @@ def check_client_policy(**_: Any) -> Iterator[checks.CheckMessage]:
     """Look for clients that may read every token although no row names them (W030)."""
     if introspection_settings.CLIENT_POLICY == "any":
         yield warning("W030", f"{NAME}['CLIENT_POLICY'] lets every client of another source read every access token.")
+
+
+@of_valid_settings
+def check_kept_clients(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for clients that are kept for long (W032)."""
+    seconds = introspection_settings.CLIENT_LOCAL_MAX_AGE
+    if seconds > LONG_KEPT:
+        yield warning("W032", f"{NAME}['CLIENT_LOCAL_MAX_AGE'] keeps the record of a client for {seconds} seconds.")
 
 
 @of_valid_settings

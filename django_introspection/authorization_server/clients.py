@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
-from functools import partial
 from typing import NoReturn
 
-from django.db import Error as DatabaseError
-from django.db.models import Q
 from django.http import HttpRequest
 
 from ..addresses import client_address
-from ..backends.database import LookedUp, describe_token, find
+from ..backends.database import describe_token, find
 from ..client_certificates import client_certificate, thumbprint
 from ..conf import introspection_settings
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
-from ..models.lookups import callers_with_records, secrets_by_client
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.binding import ProvenKeys
 from ..protocol.certificate import Certificate
@@ -43,13 +38,14 @@ from ..protocol.errors import (
 )
 from ..protocol.form import Form
 from ..protocol.jwt import token_identity
-from ..protocol.opaque import digest, loggable_identifier
+from ..protocol.opaque import loggable_identifier
 from ..protocol.presented import DPOP
 from ..signals import client_authentication_failed
 from . import dpop
 from .assertions import authenticate_by_assertion
 from .bearer_callers import holder_of, token_problem
 from .certificate_clients import authenticate_by_certificate
+from .client_secrets import find_secret, note_use
 from .client_sources import (
     CLIENT_INACTIVE,
     UNKNOWN_CLIENT,
@@ -59,14 +55,11 @@ from .client_sources import (
     client_sources,
     first_known,
 )
-from .deferred_work import defer_until_sent
-from .read_along import offered
 from .throttles import after_failure
 
 logger = logging.getLogger("django_introspection")
 
 INTROSPECTION_SCOPE = "introspection"
-LAST_USE_EVERY = timedelta(minutes=1)
 
 
 def authenticate_client(request: HttpRequest, form: Form) -> Client:
@@ -192,13 +185,12 @@ class DatabaseClients(ClientSource):
 
         The statement also finds the token that the caller asks about, but only if it finds the secret.
         """
-        found = _secret(request, credentials)
+        found = find_secret(request, credentials)
         if found is None:
             return UNKNOWN_CLIENT
         if rejection := _rejection(found, credentials):
             return rejection
-        if found.last_used_at is None or found.last_used_at < now() - LAST_USE_EVERY:
-            defer_until_sent(request, partial(_note_use, found))
+        note_use(request, found)
         return found.client
 
     def by_id(self, client_id: str) -> ClientResult:
@@ -228,17 +220,6 @@ class DatabaseClients(ClientSource):
         return found.client, Active(describe_token(found.record()), found.user)
 
 
-def _secret(request: HttpRequest, credentials: SecretCredentials) -> ClientSecret | None:
-    wanted = credentials.client_id, *map(digest, credentials.secrets)
-    along = offered(request)
-    if along is None:
-        return secrets_by_client().get(*wanted)
-    found, token = callers_with_records().get(wanted, [along.digest])
-    if found is not None:
-        along.found = LookedUp(along.digest, token)
-    return found
-
-
 def _rejection(found: ClientSecret, credentials: SecretCredentials) -> Rejection | None:
     client = found.client
     if client.client_id != credentials.client_id:  # a collation may see fewer differences than we do
@@ -250,13 +231,3 @@ def _rejection(found: ClientSecret, credentials: SecretCredentials) -> Rejection
     if client.token_endpoint_auth_method != credentials.method:
         return Rejection(f"not its registered method: {credentials.method}")
     return None
-
-
-def _note_use(secret: ClientSecret) -> None:
-    """Record the last use, at most once a minute for all processes; a failure never refuses a request."""
-    at = now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=at - LAST_USE_EVERY)
-    try:
-        ClientSecret.objects.filter(stale, pk=secret.pk).update(last_used_at=at)
-    except DatabaseError as error:
-        logger.warning("last use of a secret not kept: %s", type(error).__name__)

@@ -15,11 +15,14 @@ _NAME = "_introspection_read_along"
 
 
 class ReadAlong:
-    """The digest of the token that a request asks about, and what was found under it, None if nobody has looked."""
+    """The digest of the token that an introspection asks about, and what was found under it.
+
+    `digest` is None if the token cannot be in the tables of this app, `found` if nobody has looked.
+    """
 
     __slots__ = ("digest", "found")
 
-    def __init__(self, digest: bytes) -> None:
+    def __init__(self, digest: bytes | None) -> None:
         self.digest = digest
         self.found: LookedUp | None = None
 
@@ -29,12 +32,12 @@ def offer(request: HttpRequest, token: str | None) -> None:
 
     The signature of a JWT is not verified yet: strangers must not make this server work.
     """
-    if token and introspection_settings.INTROSPECTION_BACKEND is None and (digest := claimed_digest(token)):
-        vars(request)[_NAME] = ReadAlong(digest)
+    is_here = token is not None and introspection_settings.INTROSPECTION_BACKEND is None
+    vars(request)[_NAME] = ReadAlong(claimed_digest(token) if token and is_here else None)
 
 
 def offered(request: HttpRequest) -> ReadAlong | None:
-    """Return what a request offers to read along, None if it is nothing."""
+    """Return what a request offers to read along, None if it is no introspection."""
     return vars(request).get(_NAME)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_introspection.authorization_server import clients
+from django_introspection.authorization_server import client_secrets
 from django_introspection.authorization_server.issuing import add_secret
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, ClientSecret, Token
@@ -300,8 +300,8 @@ def test_processes_that_read_a_secret_together_write_its_use_once(machine: Any, 
     time_machine.move_to(at, tick=False)
     one, other = ClientSecret.objects.get(), ClientSecret.objects.get()
 
-    clients._note_use(one)
+    client_secrets._record_use(one)
     time_machine.shift(30)
-    clients._note_use(other)
+    client_secrets._record_use(other)
 
     assert ClientSecret.objects.get().last_used_at == at
