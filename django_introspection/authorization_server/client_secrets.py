@@ -48,7 +48,7 @@ def _with_token(wanted: tuple[Any, ...], along: ReadAlong) -> ClientSecret | Non
         return secrets_by_client().get(*wanted)
     found, token = callers_with_records().get(wanted, [along.digest])
     if found is not None:
-        along.found = LookedUp(along.digest, token)
+        along.found = LookedUp(along.token, along.digest, token)
     return found
 
 

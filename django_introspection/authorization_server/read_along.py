@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from ..backends.database import LookedUp, claimed_digest
 from ..conf import introspection_settings
+from ..protocol.presented import Presented
 
 _NAME = "_introspection_read_along"
 
@@ -20,10 +21,10 @@ class ReadAlong:
     `digest` is None if the token cannot be in the tables of this app, `found` if nobody has looked.
     """
 
-    __slots__ = ("digest", "found")
+    __slots__ = ("digest", "found", "token")
 
-    def __init__(self, digest: bytes | None) -> None:
-        self.digest = digest
+    def __init__(self, token: Presented, digest: bytes | None) -> None:
+        self.token, self.digest = token, digest
         self.found: LookedUp | None = None
 
 
@@ -33,7 +34,7 @@ def offer(request: HttpRequest, token: str | None) -> None:
     The signature of a JWT is not verified yet: strangers must not make this server work.
     """
     is_here = token is not None and introspection_settings.INTROSPECTION_BACKEND is None
-    vars(request)[_NAME] = ReadAlong(claimed_digest(token) if token and is_here else None)
+    vars(request)[_NAME] = ReadAlong(Presented(token or ""), claimed_digest(token) if token and is_here else None)
 
 
 def offered(request: HttpRequest) -> ReadAlong | None:

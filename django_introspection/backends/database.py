@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import Error as DatabaseError
 
@@ -18,6 +19,7 @@ from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt, token_identity
 from ..protocol.opaque import may_be_token
+from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 from .base import TokenBackend
 from .subjects import client_subject, user_name, user_subject
@@ -41,9 +43,11 @@ class DatabaseBackend(TokenBackend):
         return answer_for_token(token)
 
 
-class LookedUp(NamedTuple):
-    """What another statement has found under a digest: the record of a token, None if there is none."""
+@dataclass(frozen=True, slots=True, repr=False)
+class LookedUp:
+    """What another statement has found under the digest of a token: its record, None if there is none."""
 
+    token: Presented
     digest: bytes
     record: TokenRecord | None
 
@@ -51,15 +55,13 @@ class LookedUp(NamedTuple):
 def answer_for_token(token: str, looked_up: LookedUp | None = None) -> Answer:
     """Return what a value means as a token of either kind; raises IntrospectionUnavailable.
 
-    It makes no statement if the digest of the value has been looked up already.
+    It makes no statement if the value has been looked up already.
     """
-    token_digest = stored_digest(token)
-    if token_digest is None:
+    known = looked_up if looked_up is not None and looked_up.token.value == token else None
+    token_digest = claimed_digest(token) if known is None else known.digest
+    if token_digest is None or not _may_be_issued_here(token):
         return Inactive(Reason.MALFORMED)
-    if looked_up is not None and looked_up.digest == token_digest:
-        found = looked_up.record
-    else:
-        found = _with_digest(records_by_digest(), token_digest)
+    found = _with_digest(records_by_digest(), token_digest) if known is None else known.record
     if found is None:
         return Inactive(Reason.UNKNOWN)
     if reason := found.inactive_reason(int(time.time())):
@@ -74,14 +76,9 @@ def find(token: str) -> Token | None:
 
 
 def stored_digest(token: str) -> bytes | None:
-    """Return the digest under which a value would be stored, None if it cannot be a token of this server.
-
-    Of the JWTs, only access tokens that this server signed can be (RFC 9068 §4, RFC 8725 §3.12).
-    """
+    """Return the digest under which a value would be stored, None if it cannot be a token of this server."""
     token_digest = claimed_digest(token)
-    if token_digest is None or (looks_like_jwt(token) and not _is_signed_access_token(token)):
-        return None
-    return token_digest
+    return token_digest if token_digest is not None and _may_be_issued_here(token) else None
 
 
 def claimed_digest(token: str) -> bytes | None:
@@ -93,7 +90,10 @@ def claimed_digest(token: str) -> bytes | None:
     return token_identity(token) if may_be_token(token) else None
 
 
-def _is_signed_access_token(token: str) -> bool:
+def _may_be_issued_here(token: str) -> bool:
+    """Return whether a value is no JWT, or an access token that this server signed (RFC 9068 §4, RFC 8725 §3.12)."""
+    if not looks_like_jwt(token):
+        return True
     try:
         jwt = parse_jwt(token)
     except MalformedJWT:

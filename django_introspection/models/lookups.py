@@ -43,13 +43,13 @@ class KeptLookup(Generic[T]):
         row = statement.fetch(connections[using], values)
         return None if row is None else self.build(using, row)
 
-    def compile(self, using: str) -> Statement:
-        """Return the statement for a database."""
+    def compile(self, using: str, *, is_part: bool = False) -> Statement:
+        """Return the statement for a database, or for a part of another statement."""
         rows = self._model._base_manager.using(using).filter(**self._fields).values_list(*self._shape.paths)
         stand_ins = [
             each for value in self._fields.values() for each in (value if isinstance(value, list) else [value])
         ]
-        return compile_statement(rows, stand_ins, as_stored=self._shape.as_stored)
+        return compile_statement(rows, stand_ins, as_stored=self._shape.as_stored, is_part=is_part)
 
 
 class KeptPair(Generic[T, U]):
@@ -75,7 +75,8 @@ class KeptPair(Generic[T, U]):
         return self._first.build(using, row), self._second.build(using, row[self._first.width :])
 
     def _compile(self, using: str) -> Statement:
-        return self._first.compile(using).followed_by(self._second.compile(using), self._first.width)
+        first, second = (part.compile(using, is_part=True) for part in (self._first, self._second))
+        return first.followed_by(second, self._first.width)
 
 
 _STAND_IN_DIGEST, _OTHER_DIGEST = b"\0" * 32, b"\1" * 32

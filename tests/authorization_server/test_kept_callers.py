@@ -118,7 +118,7 @@ def test_a_clock_that_was_set_back_keeps_no_client_longer(token: str) -> None:
 def test_what_was_read_during_a_change_is_forgotten_when_it_is_committed(caller: Any, token: str) -> None:
     with transaction.atomic():
         disable(caller)
-        kept_callers.keep(("read", b"before"), ClientSecret.objects.get(), kept_callers.epoch)  # by another thread
+        kept_callers.keep(("read", b"before"), caller.client.secrets.get(), kept_callers.epoch)  # by another thread
 
     assert not kept_callers._places
 
@@ -127,7 +127,7 @@ def test_what_was_read_before_a_change_is_not_kept_after_it(caller: Any) -> None
     epoch = kept_callers.epoch
     disable(caller)
 
-    kept_callers.keep(("read", b"before"), ClientSecret.objects.get(), epoch)
+    kept_callers.keep(("read", b"before"), caller.client.secrets.get(), epoch)
 
     assert not kept_callers._places
 
