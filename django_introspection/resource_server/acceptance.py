@@ -23,7 +23,6 @@ from ..protocol.binding import NO_KEYS, ProvenKeys, binding_refusal
 from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
-from ..protocol.opaque import digest
 from ..protocol.token_info import TokenInfo
 from ..protocol.validity import invalid_reason, is_in_time
 from .users import auser_of, user_of
@@ -73,7 +72,7 @@ def authenticate_token(
         return answer
     if proof:
         proof.consume()
-    user = user_of(answer, source, request, asked=backend, token_digest=digest(token))
+    user = user_of(answer, source, request, asked=backend, token=token)
     return _identity(user, answer, source, trace)
 
 
@@ -87,7 +86,7 @@ async def aauthenticate_token(
         return answer
     if proof:
         await proof.aconsume()
-    user = await auser_of(answer, source, request, asked=backend, token_digest=digest(token))
+    user = await auser_of(answer, source, request, asked=backend, token=token)
     return _identity(user, answer, source, trace)
 
 

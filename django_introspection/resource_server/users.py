@@ -21,6 +21,7 @@ from ..exceptions import InvalidBackend
 from ..hooks import call_hook
 from ..protocol.answer import Active, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.opaque import digest
 from ..protocol.principal import Principal, is_client, principal_of
 from ..protocol.token_info import TokenInfo
 from ..setting_values import NAME, unknown_keys
@@ -79,9 +80,7 @@ Resolver = Callable[[TokenUser, HttpRequest], Any]
 """Takes what the token says of its user, and the request; returns the user, None to refuse the token."""
 
 
-def user_of(
-    answer: Active, source: TokenBackend, request: HttpRequest, *, asked: TokenBackend, token_digest: bytes
-) -> Any:
+def user_of(answer: Active, source: TokenBackend, request: HttpRequest, *, asked: TokenBackend, token: str) -> Any:
     """Return the user of an active token, an Inactive if the user is rejected.
 
     `source` vouches for the answer; `asked` is the backend that was asked, whose resolver counts if `source` has none.
@@ -89,7 +88,7 @@ def user_of(
     """
     if answer.user is not None:
         return _let_in(answer.user)
-    user = TokenUser(answer.info, issuer=source.identity_issuer, token_digest=token_digest)
+    user = TokenUser(answer.info, issuer=source.identity_issuer, token_digest=digest(token))
     if source.user_resolver is None and asked.user_resolver is None:
         return user
     named = source if _usable_resolver_of(source) else asked
@@ -100,12 +99,12 @@ def user_of(
 
 
 async def auser_of(
-    answer: Active, source: TokenBackend, request: HttpRequest, *, asked: TokenBackend, token_digest: bytes
+    answer: Active, source: TokenBackend, request: HttpRequest, *, asked: TokenBackend, token: str
 ) -> Any:
     """Return like `user_of`, with the resolver off the event loop."""
     if answer.user is None and (source.user_resolver or asked.user_resolver):
-        return await sync_to_async(user_of)(answer, source, request, asked=asked, token_digest=token_digest)
-    return user_of(answer, source, request, asked=asked, token_digest=token_digest)
+        return await sync_to_async(user_of)(answer, source, request, asked=asked, token=token)
+    return user_of(answer, source, request, asked=asked, token=token)
 
 
 def _usable_resolver_of(source: TokenBackend) -> Resolver | None:

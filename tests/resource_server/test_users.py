@@ -82,8 +82,8 @@ def test_the_local_user_of_the_source_goes_before_the_one_made_of_the_token(rf: 
     info, local = TokenInfo({"sub": "42", "iss": ISSUER}), SimpleNamespace(is_active=True)
     backend = token_backends["default"]
 
-    assert user_of(Active(info, local), backend, rf.get("/"), asked=backend, token_digest=b"") is local
-    assert user_of(Active(info), backend, rf.get("/"), asked=backend, token_digest=b"") == TokenUser(info)
+    assert user_of(Active(info, local), backend, rf.get("/"), asked=backend, token="") is local
+    assert user_of(Active(info), backend, rf.get("/"), asked=backend, token="") == TokenUser(info)
 
 
 def test_the_same_subject_of_two_servers_that_name_no_issuer_is_two_users(rf: Any, settings: Any) -> None:
@@ -91,7 +91,7 @@ def test_the_same_subject_of_two_servers_that_name_no_issuer_is_two_users(rf: An
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {"one": one, "two": one}}
     info, backends = TokenInfo({"sub": "42"}), [token_backends[alias] for alias in ("one", "two")]
 
-    assert len({user_of(Active(info), each, rf.get("/"), asked=each, token_digest=b"") for each in backends}) == 2
+    assert len({user_of(Active(info), each, rf.get("/"), asked=each, token="") for each in backends}) == 2
 
 
 def test_the_repr_of_a_user_tells_nothing_but_the_key() -> None:
