@@ -50,14 +50,14 @@ def server() -> Any:
 def test_a_view_with_tokens_of_the_database() -> None:
     view, token = protect(), factories.TokenFactory(user=factories.UserFactory()).access_token
 
-    assert entered(lambda: ask(view, token)) <= 82
+    assert entered(lambda: ask(view, token)) <= 81
 
 
 @pytest.mark.django_db
 def test_an_introspection_with_a_secret() -> None:
     caller, token = introspecting_client(), factories.TokenFactory(user=factories.UserFactory()).access_token
 
-    assert entered(lambda: endpoints.introspect(token, auth=caller)) <= 160
+    assert entered(lambda: endpoints.introspect(token, auth=caller)) <= 156
 
 
 @pytest.mark.parametrize(
