@@ -36,6 +36,7 @@ _ALGORITHMS = {
     "Ed448": ("EdDSA", "Ed448"),
 }
 """The algorithms of each kind of key, the preferred one first (RFC 7518 §3.1, RFC 8812 §3.2, RFC 9864 §2)."""
+_SIGN, _VERIFY = ("sign",), ("verify",)
 _MAX_EXPONENT = 12
 """Characters of an RSA exponent: 64 bits and more make verifying slow."""
 
@@ -131,48 +132,40 @@ def read_signing_key(value: str | Mapping[str, Any], *, kid: str | None = None, 
     Raises KeyProblem for a key that is public, symmetric, weak or not of a supported kind, and for an `alg` that is not
     the key's.
     """
-    _need_extra()
-    key = _from_pem(value) if isinstance(value, str) else _from_jwk(value, operation="sign")
-    if not key.is_private:
-        raise KeyProblem("it is a public key, but must be a private one")
+    key = private_key(value, use="sig", operations=_SIGN)
     named = value if isinstance(value, Mapping) else {}
     algorithms = _algorithms(key, named.get("alg"))
     if alg is not None and alg not in algorithms:
         raise KeyProblem(f"{alg} is not an algorithm of this key")
-    return SigningKey(kid or _kid(named) or key.thumbprint(), alg or algorithms[0], key)
+    return SigningKey(kid or kid_of(named) or key.thumbprint(), alg or algorithms[0], key)
 
 
 def read_verification_key(jwk: Any) -> VerificationKey:
     """Read a public key from a JWK; raises KeyProblem, also for one with private members."""
-    _need_extra()
-    if not isinstance(jwk, Mapping):
-        raise KeyProblem("it is not an object")
-    if not jwk.keys().isdisjoint(_PRIVATE_MEMBERS):
-        raise KeyProblem("it has private members, and a private key belongs to its owner alone")
-    key = _from_jwk(jwk, operation="verify")
-    return VerificationKey(_kid(jwk), frozenset(_algorithms(key, jwk.get("alg"))), key)
+    key = public_key(jwk, use="sig", operations=_VERIFY)
+    return VerificationKey(kid_of(jwk), frozenset(_algorithms(key, jwk.get("alg"))), key)
 
 
-def read_key_set(jwks: Any, *, strict: bool = False) -> tuple[VerificationKey, ...]:
-    """Read a JWK Set (RFC 7517 §5): keys that we cannot use are left out, or with `strict` refused.
+def read_key_set(jwks: Any) -> tuple[VerificationKey, ...]:
+    """Read a JWK Set (RFC 7517 §5); keys that we cannot use are left out. Raises KeyProblem if the value is not one."""
+    return tuple(_usable(keys_of(jwks)))
 
-    Raises KeyProblem if the value is not a set.
-    """
+
+def has_verification_key(jwks: Any) -> bool:
+    """Return whether a value is a JWK Set with a key that verifies signatures."""
+    try:
+        return bool(read_key_set(jwks))
+    except KeyProblem:
+        return False
+
+
+def keys_of(jwks: Any) -> list[Any]:
+    """Return the keys of a JWK Set as they are; raises KeyProblem if the value is not one."""
     if not isinstance(jwks, Mapping) or not isinstance(jwks.get("keys"), list):
         raise KeyProblem('it is not an object with a list of "keys"')
     if len(jwks["keys"]) > MAX_KEYS:
         raise KeyProblem(f"it has more than {MAX_KEYS} keys")
-    if not strict:
-        return tuple(_usable(jwks["keys"]))
-    keys = []
-    for number, jwk in enumerate(jwks["keys"]):
-        try:
-            keys.append(read_verification_key(jwk))
-        except KeyProblem as problem:
-            raise KeyProblem(f"key {number + 1}: {problem}") from None
-    if repeated_kid(keys):
-        raise KeyProblem("two keys have the same kid")
-    return tuple(keys)
+    return list(jwks["keys"])
 
 
 def candidates(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> list[VerificationKey]:
@@ -190,10 +183,29 @@ def is_signed_by(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> bool:
     return any(key.verifies(jwt) for key in candidates(list(keys), jwt))
 
 
-def repeated_kid(keys: Iterable[VerificationKey | SigningKey]) -> bool:
+def is_repeated(kids: Iterable[str | None]) -> bool:
     """Return whether two keys have the same name (RFC 7517 §4.5)."""
-    names = [key.kid for key in keys if key.kid is not None]
+    names = [kid for kid in kids if kid is not None]
     return len(set(names)) != len(names)
+
+
+def public_key(jwk: Any, *, use: str, operations: tuple[str, ...]) -> Any:
+    """Return the key of joserfc for a public JWK that is for one of some operations; raises KeyProblem."""
+    _need_extra()
+    if not isinstance(jwk, Mapping):
+        raise KeyProblem("it is not an object")
+    if not jwk.keys().isdisjoint(_PRIVATE_MEMBERS):
+        raise KeyProblem("it has private members, and a private key belongs to its owner alone")
+    return _from_jwk(jwk, use, operations)
+
+
+def private_key(value: str | Mapping[str, Any], *, use: str, operations: tuple[str, ...]) -> Any:
+    """Return the key of joserfc for private PEM or a private JWK; raises KeyProblem."""
+    _need_extra()
+    key = _from_pem(value) if isinstance(value, str) else _from_jwk(value, use, operations)
+    if not key.is_private:
+        raise KeyProblem("it is a public key, but must be a private one")
+    return key
 
 
 def _usable(jwks: list[Any]) -> Iterator[VerificationKey]:
@@ -235,14 +247,14 @@ def _from_pem(text: str) -> Any:
     raise KeyProblem("it is of a kind that is not supported")
 
 
-def _from_jwk(jwk: Mapping[str, Any], *, operation: str) -> Any:
+def _from_jwk(jwk: Mapping[str, Any], use: str, operations: tuple[str, ...]) -> Any:
     from joserfc.jwk import JWKRegistry
 
     kty = jwk.get("kty")
     if not isinstance(kty, str) or kty not in _PUBLIC_MEMBERS:
         raise KeyProblem("it is symmetric, or of a kind that is not supported")
-    if jwk.get("use", "sig") != "sig" or not _allows(jwk.get("key_ops"), operation):
-        raise KeyProblem("it is not for signatures")
+    if jwk.get("use", use) != use or not _allows(jwk.get("key_ops"), operations):
+        raise KeyProblem("it is not for " + ("signatures" if use == "sig" else "encryption"))
     members = {name: jwk[name] for name in (*_PUBLIC_MEMBERS[kty], *_PRIVATE_MEMBERS) if name in jwk}
     if not all(isinstance(value, str) for value in members.values()):
         raise KeyProblem("a member has the wrong type")
@@ -254,8 +266,8 @@ def _from_jwk(jwk: Mapping[str, Any], *, operation: str) -> Any:
         raise KeyProblem(f"it cannot be read: {type(error).__name__}") from None
 
 
-def _allows(key_ops: Any, operation: str) -> bool:
-    return key_ops is None or (isinstance(key_ops, list) and operation in key_ops)
+def _allows(key_ops: Any, operations: tuple[str, ...]) -> bool:
+    return key_ops is None or (isinstance(key_ops, list) and any(each in operations for each in key_ops))
 
 
 def _check_rsa_members(members: Mapping[str, str]) -> None:
@@ -275,19 +287,24 @@ def _check_rsa_size(bits: int) -> None:
 
 def _algorithms(key: Any, alg: Any) -> tuple[str, ...]:
     """Return the algorithms of a key, the preferred one first; its own `alg` leaves one."""
-    try:
-        kind = "RSA" if key.key_type == "RSA" else key.curve_name
-    except KeyError:  # the library has no name for the curve
-        kind = ""
     available = available_algorithms()
-    algorithms = tuple(name for name in _ALGORITHMS.get(kind, ()) if name in available)
+    algorithms = tuple(name for name in _ALGORITHMS.get(kind_of(key), ()) if name in available)
     chosen = algorithms if alg is None else tuple(name for name in algorithms if name == alg)
     if not chosen:
         raise KeyProblem("its curve or alg is not supported")
     return chosen
 
 
-def _kid(jwk: Mapping[str, Any]) -> str | None:
+def kind_of(key: Any) -> str:
+    """Return "RSA" or the name of the curve, an empty string for a curve that the library has no name for."""
+    try:
+        return "RSA" if key.key_type == "RSA" else str(key.curve_name)
+    except KeyError:
+        return ""
+
+
+def kid_of(jwk: Mapping[str, Any]) -> str | None:
+    """Return the name of a JWK; raises KeyProblem."""
     kid = jwk.get("kid")
     if kid is not None and not isinstance(kid, str):
         raise KeyProblem("its kid is not a string")

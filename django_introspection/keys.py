@@ -6,17 +6,20 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.signals import setting_changed
 
 from .conf import introspection_settings
 from .exceptions import InvalidSetting
-from .jose import KeyProblem, SigningKey, is_signed_by, read_signing_key, repeated_kid
+from .jose import KeyProblem, SigningKey, is_repeated, is_signed_by, read_signing_key
 from .protocol.error_reports import conceal_locals
 from .protocol.jwt import SIGNING_ALGORITHMS, UnverifiedJWT
 from .protocol.strict_json import parse_json_object
 from .setting_values import NAME, invalid_setting, one_of, unknown_keys
+
+if TYPE_CHECKING:
+    from .jwe import DecryptionKey
 
 KEY_SOURCES = ("KEY", "FILE", "ENV")
 DEFAULT_ALGORITHM = "RS256"
@@ -52,7 +55,7 @@ def read_keys(entries: Iterable[Any]) -> tuple[SigningKey, ...]:
             keys.append(read_key(entry))
         except KeyProblem as problem:
             raise InvalidSetting(f"{NAME}['SIGNING_KEYS'][{number}] cannot be used: {problem}.") from None
-    if repeated_kid(keys):
+    if is_repeated(key.kid for key in keys):
         raise invalid_setting("SIGNING_KEYS", problem="must not have two keys with the same KID")
     return tuple(keys)
 
@@ -62,6 +65,17 @@ def read_key(entry: Any) -> SigningKey:
     if problem := entry_problem(entry):
         raise KeyProblem(problem)
     return read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG"))
+
+
+def read_decryption_key(entry: Any) -> DecryptionKey:
+    """Read the private key of an entry like those of SIGNING_KEYS, for decryption; raises KeyProblem."""
+    from . import jwe
+
+    if problem := entry_problem(entry):
+        raise KeyProblem(problem)
+    if "ALG" in entry:
+        raise KeyProblem("the entry must not have 'ALG', which names an algorithm that signs")
+    return jwe.read_decryption_key(_key_of(entry), kid=entry.get("KID"))
 
 
 def entry_problem(entry: Any) -> str | None:

@@ -30,6 +30,7 @@ ROOMS = {
     "shared_caches": "cache calls",
     "revocations": "revocations",
     "jose": "jose",
+    "jwe": "jose",
     "keys": "keys",
     "proofs": "proofs",
     "addresses": "connections",

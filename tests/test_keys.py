@@ -24,6 +24,7 @@ from django_introspection.jose import (
     read_key_set,
     read_signing_key,
 )
+from django_introspection.jwe import check_key_set
 from django_introspection.keys import signing_keys
 from django_introspection.protocol.jwt import parse_jwt
 from tests import endpoints, factories, jose
@@ -217,14 +218,22 @@ def test_unusable_keys_of_a_set_are_ignored(make: Any) -> None:
     keys = read_key_set({"keys": [make(), jose.public("ES256", kid="good"), make()]})
 
     assert [key.kid for key in keys] == ["good"]
+
+
+@pytest.mark.requirement("7517-5-b", "7517-4.2-a")
+@pytest.mark.parametrize("name", sorted(UNUSABLE.keys() - {"for encryption"}))
+def test_a_client_registers_no_key_that_nobody_can_use(name: str) -> None:
+    make = UNUSABLE[name]
     with pytest.raises(KeyProblem, match="key 2: "):
-        read_key_set({"keys": [jose.public("ES256"), make()]}, strict=True)
+        check_key_set({"keys": [jose.public("ES256"), make()]})
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"keys": None}, {"keys": {}}, {"keys": [{}] * 257}])
 def test_what_is_no_set_of_keys_is_refused(value: Any) -> None:
     with pytest.raises(KeyProblem):
         read_key_set(value)
+    with pytest.raises(KeyProblem):
+        check_key_set(value)
 
 
 def test_a_jwt_without_a_kid_tries_few_keys_of_a_large_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,8 @@ class ClientAdmin(DeletesWithTokens, _ModelAdmin):
                     "filter_scope",
                     "visible_members",
                     "introspection_signed_response_alg",
+                    "introspection_encrypted_response_alg",
+                    "introspection_encrypted_response_enc",
                 ),
                 "description": _("The tokens that the client may introspect, and the members of the answers."),
             },

@@ -39,7 +39,7 @@ RESOURCES_ASKED = _(
     "The APIs that the client may request tokens for, one on each line: the resources that these APIs serve."
 )
 DETAILS_ASKED = _("The types of authorization details that the client may request, one on each line (RFC 9396).")
-KEYS = _("A JWK Set with the public keys of the client, for private_key_jwt.")
+KEYS = _("A JWK Set with the public keys of the client: they verify its signatures, or encrypt for it.")
 PRINTS = _(
     "The SHA-256 thumbprints of its certificates in base64url (x5t#S256), one on each line, for "
     "self_signed_tls_client_auth."
@@ -188,6 +188,8 @@ class ClientForm(_ModelForm):
             "filter_scope",
             "visible_members",
             "introspection_signed_response_alg",
+            "introspection_encrypted_response_alg",
+            "introspection_encrypted_response_enc",
             "access_token_format",
             "dpop_bound_access_tokens",
             "certificate_name_kind",

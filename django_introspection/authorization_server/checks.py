@@ -149,11 +149,13 @@ def _policy_messages(clients: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _signature_messages(clients: Any) -> Iterator[checks.CheckMessage]:
-    signed = clients.filter(is_active=True).exclude(introspection_signed_response_alg="").order_by("pk")
+    json = {"introspection_signed_response_alg": "", "introspection_encrypted_response_alg": ""}
+    signed = clients.filter(is_active=True).exclude(**json).order_by("pk")
     with suppress(InvalidSetting):  # E002 and E005 report it
         for client_id, algorithm in signed.values_list("client_id", "introspection_signed_response_alg"):
             if signing_key(algorithm) is None:
-                text = f"The client {client_id!r} gets no answers: there is no key for {algorithm}, or no ISSUER."
+                problem = f"there is no key for {algorithm or 'any algorithm'}, or no ISSUER"
+                text = f"The client {client_id!r} gets no answers: {problem}."
                 yield error("E071", text, "introspection.Client")
 
 

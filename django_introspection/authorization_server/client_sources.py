@@ -48,7 +48,7 @@ ClientResult = Client | Rejection
 
 _Row = TypeVar("_Row", bound=Model)
 _POLICY = "introspection_client"
-_JSON = ("resources", "visible_members")
+_JSON = ("resources", "visible_members", "jwks")
 _COPIED = (
     "client_id",
     "is_active",
@@ -57,6 +57,8 @@ _COPIED = (
     "resource_scopes",
     "filter_scope",
     "introspection_signed_response_alg",
+    "introspection_encrypted_response_alg",
+    "introspection_encrypted_response_enc",
     "source_key",
     *_JSON,
 )

@@ -66,6 +66,13 @@ class Options:
             raise self.invalid(name, "must be a dictionary")
         return value
 
+    def mappings(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """Take a list of dictionaries, none by default."""
+        values = self._take(name, ())
+        if not isinstance(values, (list, tuple)) or not all(isinstance(each, Mapping) for each in values):
+            raise self.invalid(name, "must be a list of dictionaries")
+        return tuple(values)
+
     def aliases(self, name: str) -> Mapping[str, str]:
         """Take a dictionary of aliases by strings that are not empty."""
         values = self._take(name, {})

@@ -11,7 +11,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import introspection_settings
-from ..protocol.jwt import SIGNING_ALGORITHMS
+from ..jose import has_verification_key
+from ..jwe import encryption_key
+from ..protocol.jwt import CONTENT_ALGORITHMS, ENCRYPTION_ALGORITHMS, SIGNING_ALGORITHMS
 from .certificates import CertificateNameKind, check_certificates, check_name, validate_thumbprints
 from .fields import InstantField, now, validate_jwks, validate_jwks_uri, validate_resources, validate_scope
 from .managers import ClientManager
@@ -231,6 +233,20 @@ class Client(models.Model):
         choices=[(name, name) for name in SIGNING_ALGORITHMS],
         help_text=_("The algorithm that signs the responses to this client. SIGNING_KEYS needs a key for it."),
     )
+    introspection_encrypted_response_alg = models.CharField(
+        _("encryption of introspection responses"),
+        max_length=16,
+        blank=True,
+        choices=[(name, name) for name in ENCRYPTION_ALGORITHMS],
+        help_text=_("The algorithm that encrypts the responses to this client, for one of its public keys."),
+    )
+    introspection_encrypted_response_enc = models.CharField(
+        _("encryption of their content"),
+        max_length=16,
+        blank=True,
+        choices=[(name, name) for name in CONTENT_ALGORITHMS],
+        help_text=_("A128CBC-HS256 if none is chosen."),
+    )
     source_key = models.CharField(max_length=255, blank=True, editable=False)
     created_at = InstantField(_("created"), default=now, editable=False)
 
@@ -252,14 +268,27 @@ class Client(models.Model):
         """Refuse two places for its keys (RFC 7591 §2), none if it authenticates by them, and a row for no client."""
         super().clean()
         self._bind_to_source()
+        self._require_encryption_key()
         if self.jwks and self.jwks_uri:
             raise ValidationError({"jwks_uri": _("Give the keys or their address, not both.")})
-        if self.token_endpoint_auth_method == AuthMethod.PRIVATE_KEY_JWT and not (self.jwks or self.jwks_uri):
+        if self.token_endpoint_auth_method == AuthMethod.PRIVATE_KEY_JWT and not (
+            self.jwks_uri or has_verification_key(self.jwks)
+        ):
             raise ValidationError({"jwks": _("Authentication by private_key_jwt needs public keys or their address.")})
         if self.token_endpoint_auth_method == AuthMethod.TLS:
             check_name(self)
         if self.token_endpoint_auth_method == AuthMethod.SELF_SIGNED_TLS:
             check_certificates(self)
+
+    def _require_encryption_key(self) -> None:
+        """Refuse encryption without a key that the client has given (RFC 9701 §6)."""
+        algorithm = self.introspection_encrypted_response_alg
+        if self.introspection_encrypted_response_enc and not algorithm:
+            text = _("Choose how the key of the content is encrypted as well.")
+            raise ValidationError({"introspection_encrypted_response_alg": text})
+        if algorithm and encryption_key(self.jwks, algorithm) is None:
+            text = _("The public keys of the client have none for this algorithm.")
+            raise ValidationError({"introspection_encrypted_response_alg": text})
 
     def _bind_to_source(self) -> None:
         """Name the client of another source that this row is for; raises ValidationError if it is gone or replaced."""

@@ -15,7 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..jose import KeyProblem, read_key_set
+from ..jose import KeyProblem
+from ..jwe import check_key_set
 from ..protocol.identifiers import endpoint_problem, resource_problem
 from ..protocol.scope import parse_scope
 
@@ -120,15 +121,13 @@ def validate_resources(value: Any) -> None:
 
 
 def validate_jwks(value: Any) -> None:
-    """Raise ValidationError unless the value is a set of public keys that can verify signatures (RFC 7517 §5)."""
+    """Raise ValidationError unless the value is a set of public keys that verify or encrypt (RFC 7517 §5)."""
     try:
-        keys = read_key_set(value, strict=True)
+        check_key_set(value)
     except KeyProblem as problem:
         raise ValidationError(
             _("This is not a set of public keys: %(problem)s."), params={"problem": problem}
         ) from None
-    if not keys:
-        raise ValidationError(_("The set has no keys."))
 
 
 def validate_jwks_uri(value: str) -> None:

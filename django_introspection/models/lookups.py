@@ -84,7 +84,14 @@ _STAND_IN_ID = "stand-in"
 
 _OF_A_CALLER = (
     *("id", "client_id", "client_name", "is_active", "token_endpoint_auth_method", "introspection_policy"),
-    *("resources", "resource_scopes", "filter_scope", "visible_members", "introspection_signed_response_alg"),
+    *(
+        "resources",
+        "resource_scopes",
+        "filter_scope",
+        "visible_members",
+        "introspection_signed_response_alg",
+        "introspection_encrypted_response_alg",
+    ),
 )
 """The columns that authenticate a caller and decide what it may see; the name is for the functions of a project."""
 _OF_A_SECRET = ("id", "client_id", "expires_at", "last_used_at")

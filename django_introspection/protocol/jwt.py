@@ -19,6 +19,10 @@ SIGNING_ALGORITHMS = (
     *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448"),
 )
 """The algorithms to sign and verify with, all asymmetric: a server that verifies cannot sign (RFC 8725 §3.2)."""
+ENCRYPTION_ALGORITHMS = ("RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
+"""The algorithms that encrypt for the holder of a private key (RFC 7518 §4.1); RSA1_5 is not safe (RFC 8725 §3.2)."""
+CONTENT_ALGORITHMS = ("A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM")
+"""The algorithms that encrypt the content, the default of RFC 9701 §6 first (RFC 7518 §5.1)."""
 ACCESS_TOKEN_TYPE = "at+jwt"
 _LOOKED_AT = 64
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/   ")
@@ -87,6 +91,21 @@ def parse_jwt(value: str, *, longest: int = MAX_JWT) -> UnverifiedJWT:
     if not isinstance(header.get("kid", ""), str) or not isinstance(header.get("typ", ""), str):
         raise MalformedJWT("a member of the header has the wrong type")
     return UnverifiedJWT(header, claims, signing_input, decode_base64url(signature))
+
+
+def encryption_header(value: str) -> Mapping[str, Any]:
+    """Return the header of an encrypted JWT in compact form (RFC 7516 §7.1); raises MalformedJWT.
+
+    Compression is refused, because a short text could become a very long one (RFC 8725 §3.6).
+    """
+    if value.count(".") != 4 or not value.isascii():
+        raise MalformedJWT("it is no encrypted JWT in compact form")
+    header = _json_part(value.partition(".")[0])
+    if header.get("alg") not in ENCRYPTION_ALGORITHMS or header.get("enc") not in CONTENT_ALGORITHMS:
+        raise MalformedJWT("the header names no supported alg and enc")
+    if not header.keys().isdisjoint({"crit", "zip"}):
+        raise MalformedJWT("the header has crit or zip")
+    return header
 
 
 def has_jose_header(value: str) -> bool:

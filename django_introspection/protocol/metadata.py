@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .jwt import CONTENT_ALGORITHMS, ENCRYPTION_ALGORITHMS
+
 SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
 
 Members = dict[str, Any]
@@ -76,6 +78,8 @@ def server_metadata(
             introspection_endpoint_auth_methods_supported=[*methods, "Bearer", *(["DPoP"] if proof_algorithms else [])],
             introspection_endpoint_auth_signing_alg_values_supported=assertion_algorithms,
             introspection_signing_alg_values_supported=answer_algorithms,
+            introspection_encryption_alg_values_supported=list(ENCRYPTION_ALGORITHMS) if answer_algorithms else [],
+            introspection_encryption_enc_values_supported=list(CONTENT_ALGORITHMS) if answer_algorithms else [],
         ),
         **_of_endpoint(
             revocation_endpoint,

@@ -50,6 +50,8 @@ def change_form(client: Client, **entries: Any) -> dict[str, Any]:
         "visible_members": "\r\n".join(client.visible_members),
         "access_token_format": client.access_token_format,
         "introspection_signed_response_alg": client.introspection_signed_response_alg,
+        "introspection_encrypted_response_alg": client.introspection_encrypted_response_alg,
+        "introspection_encrypted_response_enc": client.introspection_encrypted_response_enc,
     }
     return {name: value for name, value in (form | entries).items() if value is not None}
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
+from joserfc import jwe
+from joserfc.jwk import ECKey
 
 from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
@@ -26,6 +28,9 @@ MEMBERS: dict[str, Any] = {
     "active": True, "token_type": "Bearer", "sub": "alice", "client_id": "app", "scope": "orders:read", "aud": AUDIENCE
 }  # fmt: skip
 TYPE = {"typ": "token-introspection+jwt", "alg": "ES256", "kid": "one"}
+
+
+RECIPIENT = ECKey.generate_key("P-256")
 
 
 @pytest.fixture
@@ -299,3 +304,53 @@ def test_the_doctor_says_that_answers_are_signed_or_are_not(server: MisbehavingS
     *_, finding = token_backends["default"].diagnose()
     assert (finding.severity, finding.what) == ("error", f"the response is not signed: it is not {MEDIA_TYPE}")
     assert "RFC 9701" in finding.mend
+
+
+@pytest.mark.requirement("9701-5-f")
+@CALLS
+def test_with_decryption_keys_an_answer_must_be_signed_and_encrypted(
+    call: Any, server: MisbehavingServer, settings: Any
+) -> None:
+    def nested(content: bytes, key: Any = RECIPIENT) -> str:
+        header = {"alg": "ECDH-ES", "enc": "A128GCM", "cty": "JWT"}
+        return jwe.encrypt_compact(header, content, key, algorithms=["ECDH-ES", "A128GCM"])
+
+    configure(settings, server, decryption_keys=[{"KEY": jose.pem("ES256")}, {"KEY": RECIPIENT.as_dict(private=True)}])
+    evil = jose.sign(TYPE, claims(server), jose.key("ES256", "evil")).encode()
+    refused = {
+        "not encrypted": signed(server),
+        "for another key": nested(signed(server), ECKey.generate_key("P-256")),
+        "not signed": nested(b'{"active": true}'),
+        "encrypted by anybody": nested(evil),
+        "encrypted twice": nested(nested(signed(server)).encode()),
+    }
+    for content in refused.values():
+        reply(server, content)
+        with pytest.raises(InvalidResponse):
+            call(TOKEN)
+
+    reply(server, nested(signed(server)))
+    assert call(TOKEN)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"KEY": "x"},
+        ["x"],
+        [{"KEY": "x"}],
+        [{"KEY": jose.public("ES256")}],
+        [{"KEY": jose.pem("Ed25519")}],
+        [{"KEY": jose.pem("ES256"), "ALG": "ES256"}],
+        [{"ENV": "NOT_THERE"}],
+        [{}],
+    ],
+)
+def test_a_decryption_key_that_cannot_be_used_is_named_and_not_shown(
+    server: MisbehavingServer, settings: Any, keys: Any
+) -> None:
+    configure(settings, server, decryption_keys=keys)
+
+    with pytest.raises(InvalidBackend, match=r"\['decryption_keys'\] (cannot be used: |must be a list)") as caught:
+        token_backends["default"]
+    assert "BEGIN" not in str(caught.value)

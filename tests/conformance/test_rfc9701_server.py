@@ -7,9 +7,11 @@ import warnings
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client as Browser
+from joserfc import jwe
 from joserfc import jwt as theirs
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client
@@ -278,3 +280,74 @@ def test_a_signed_answer_is_no_credential_anywhere(token: str, user: Any, settin
     asserting = {"client_id": signer.client.client_id, **jose.asserting(answer)}
     assert_refused(endpoints.post("/oauth/introspect", {"token": token, **asserting}), 401, "invalid_client")
     assert Browser().get("/whoami", headers={"Authorization": f"Bearer {answer}"}).status_code == 401
+
+
+RECIPIENT = ECKey.generate_key("P-256")
+ENCRYPTED = {
+    "introspection_encrypted_response_alg": "ECDH-ES",
+    "jwks": {"keys": [{**RECIPIENT.as_dict(private=False), "use": "enc", "kid": "mine"}]},
+}
+
+
+@pytest.mark.requirement("9701-5-f", "9701-6-a", "9701-7-a")
+@pytest.mark.parametrize(("enc", "expected"), [("", "A128CBC-HS256"), ("A256GCM", "A256GCM")])
+@pytest.mark.parametrize("accept", [None, "*/*", MEDIA_TYPE, "application/json"])
+def test_an_answer_is_signed_and_then_encrypted_whatever_the_request_accepts(
+    token: str, enc: str, expected: str, accept: str | None
+) -> None:
+    caller = factories.ResourceServerFactory(**ENCRYPTED, introspection_encrypted_response_enc=enc)
+    headers = {} if accept is None else {"Accept": accept}
+
+    response = endpoints.introspect(token, auth=caller, headers=headers)
+    outer = jwe.decrypt_compact(response.content.decode(), RECIPIENT, algorithms=["ECDH-ES", expected])
+
+    header, claims = jose.read((outer.plaintext or b"").decode())
+    assert (response.status_code, response["Content-Type"]) == (200, MEDIA_TYPE)
+    assert (outer.headers()["cty"], outer.headers()["kid"]) == ("JWT", "mine")
+    assert header["typ"] == "token-introspection+jwt"
+    assert claims["aud"] == caller.client.client_id
+    assert claims["token_introspection"]["active"] is True
+    assert token not in str(claims)
+
+
+@pytest.mark.requirement("9701-7-a")
+def test_the_metadata_names_how_answers_are_encrypted(with_keys: Any) -> None:
+    def named() -> dict[str, Any]:
+        document = Browser().get("/.well-known/oauth-authorization-server").json()
+        return {name: value for name, value in document.items() if name.startswith("introspection_encryption")}
+
+    assert named() == {
+        "introspection_encryption_alg_values_supported": [
+            *("RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"),
+        ],
+        "introspection_encryption_enc_values_supported": ["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"],
+    }
+    with_keys()
+    assert named() == {}
+
+
+@pytest.mark.requirement("9701-6-a")
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {**ENCRYPTED, "jwks": {}},
+        {**ENCRYPTED, "jwks": {"keys": [jose.public("Ed25519")]}},
+        {**ENCRYPTED, "introspection_encrypted_response_alg": "RSA-OAEP-256"},
+        {**ENCRYPTED, "introspection_encrypted_response_alg": "RSA1_5"},
+        {**ENCRYPTED, "introspection_encrypted_response_alg": "dir"},
+        {**ENCRYPTED, "introspection_encrypted_response_alg": "", "introspection_encrypted_response_enc": "A128GCM"},
+    ],
+)
+def test_no_client_registers_encryption_that_it_has_no_key_for(metadata: Any) -> None:
+    with pytest.raises(ValidationError, match="introspection_encrypted_response_alg"):
+        factories.ResourceServerFactory(**metadata)
+
+
+def test_an_answer_that_cannot_be_encrypted_is_not_sent(token: str, with_keys: Any) -> None:
+    caller = factories.ResourceServerFactory(**ENCRYPTED)
+    with_keys()
+    assert_refused(endpoints.introspect(token, auth=caller), 503, "temporarily_unavailable", token)
+
+    with_keys("ES256")
+    Client.objects.update(jwks={})
+    assert_refused(endpoints.introspect(token, auth=caller), 503, "temporarily_unavailable", token)

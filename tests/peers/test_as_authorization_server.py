@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -68,6 +69,30 @@ def test_a_client_from_npm_verifies_our_signed_answers(issuer: str, settings: An
 
     assert seen["before"]["active"] is True
     assert seen["before"]["aud"] == [AUDIENCE]
+    assert seen["after"] == {"active": False}
+
+
+@pytest.mark.parametrize(("alg", "enc"), [("ECDH-ES", ""), ("ECDH-ES+A256KW", "A256GCM"), ("RSA-OAEP-256", "A128GCM")])
+@pytest.mark.requirement("9701-5-f", "9701-6-a")
+def test_a_client_from_npm_decrypts_our_answers(issuer: str, settings: Any, alg: str, enc: str) -> None:
+    settings.TOKEN_INTROSPECTION = {
+        **TOKEN_INTROSPECTION,
+        "ISSUER": issuer,
+        "SIGNING_KEYS": [{"KEY": jose.pem("ES256")}],
+    }
+    env = environment(issuer, method="client_secret_basic")
+    own = {"use": "enc", "alg": alg, "kid": "mine"}
+    kind = "RS256" if alg.startswith("RSA") else "ES256"
+    caller = Client.objects.get(client_id=env["CALLER_ID"])
+    caller.jwks = {"keys": [jose.public(kind, "recipient", **own)]}
+    caller.introspection_encrypted_response_alg, caller.introspection_encrypted_response_enc = alg, enc
+    caller.full_clean()
+    caller.save()
+
+    key = json.dumps(jose.private(kind, "recipient", **own))
+    seen = drive("oauth4webapi.js", {**env, "SIGNED_ALG": "ES256", "DECRYPTION_KEY": key})
+
+    assert seen["before"]["active"] is True
     assert seen["after"] == {"active": False}
 
 

@@ -153,6 +153,23 @@ def test_bound_tokens_of_oidc_provider_need_what_they_are_bound_to(settings: Any
     assert asked == ([200, 401, 401, 401, 401] if binding == "certificate" else [401, 401, 401, 200, 401])
 
 
+@pytest.mark.parametrize("alg", ["ECDH-ES", "RSA-OAEP-256"])
+@pytest.mark.requirement("9701-5-f", "9701-6-a")
+def test_answers_that_oidc_provider_encrypts_for_us_are_read(settings: Any, alg: str) -> None:
+    kind = "RS256" if alg.startswith("RSA") else "ES256"
+    keys = json.dumps({"keys": [jose.public(kind, "recipient", use="enc", kid="ours")]})
+    environment = {**ENVIRONMENT, "SIGNED_ALG": "RS256", "ENCRYPTED_ALG": alg, "CALLER_JWKS": keys}
+    with served(["node", "oidc_provider.js"], environment, cwd=NODE) as issuer, httpx2.Client(auth=MACHINE) as shop:
+        options = {"issuer": issuer, "audience": AUDIENCE, "signed_response": True}
+        trust(settings, **options, decryption_keys=[{"KEY": jose.pem(kind, "recipient"), "KID": "ours"}])
+        token = get_token(shop, f"{issuer}/token", scope="orders:read")
+
+        assert whoami(token).status_code == 200
+        assert whoami("unknown").status_code == 401
+        trust(settings, **options)
+        assert whoami(token).status_code == 503
+
+
 def test_jwts_of_oidc_provider_through_outage_and_recovery(settings: Any, port: str) -> None:
     """Keys are found by discovery; who has them needs the server for nothing."""
     environment = {**ENVIRONMENT, "PORT": port, "FORMAT": "jwt"}

@@ -56,7 +56,8 @@ class IntrospectView(ProtocolView):
 
 def _renderer(request: HttpRequest, caller: Client) -> Renderer:
     """Return the function that makes the response of its members; raises TemporarilyUnavailable."""
-    if not caller.introspection_signed_response_alg and not _names_jwt(request):
+    registered = caller.introspection_signed_response_alg or caller.introspection_encrypted_response_alg
+    if not registered and not _names_jwt(request):
         return json_response
     from ..signed_answers import key_for, signed_response
 

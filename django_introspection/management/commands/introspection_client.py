@@ -25,7 +25,10 @@ METADATA = (
     "certificate_name_kind", "certificate_name", "certificate_thumbprints",
     "tls_client_certificate_bound_access_tokens",
 )  # fmt: skip
-SHOWN = ("client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime")
+SHOWN = (
+    "client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime",
+    "introspection_encrypted_response_alg", "introspection_encrypted_response_enc",
+)  # fmt: skip
 
 
 class Command(ScriptCommand):

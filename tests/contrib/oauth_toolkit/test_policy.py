@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from joserfc import jwe
 
 from django_introspection.models import Client
-from tests import endpoints, factories
+from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import assert_inactive, assert_refused
 from tests.settings import AUDIENCE, ISSUER
 
@@ -54,6 +55,26 @@ def test_scopes_and_members_are_filtered_like_for_a_client_of_our_own(shop: flow
     token = flows.client_credentials(shop, scope="orders:read orders:write")
 
     assert flows.members(token, caller) == {"active": True, "scope": "orders:read", "token_type": "Bearer"}
+
+
+@pytest.mark.requirement("9701-6-a")
+def test_the_answers_to_an_application_are_signed_and_encrypted_as_its_row_says(
+    shop: flows.Application, configured: Any
+) -> None:
+    configured(SIGNING_KEYS=[{"KEY": jose.pem("ES256")}])
+    recipient = jose.key("ES256", "recipient")
+    encryption = {
+        "introspection_encrypted_response_alg": "ECDH-ES",
+        "jwks": {"keys": [recipient.as_dict(private=False)]},
+    }
+    for metadata in ({"introspection_signed_response_alg": "ES256"}, encryption):
+        caller = flows.resource_server("any", **metadata)
+        answer = flows.introspect(flows.client_credentials(shop), caller).content.decode()
+        if metadata is encryption:
+            algorithms = ["ECDH-ES", "A128CBC-HS256"]
+            answer = (jwe.decrypt_compact(answer, recipient, algorithms=algorithms).plaintext or b"").decode()
+        _, claims = jose.read(answer)
+        assert (claims["aud"], claims["token_introspection"]["active"]) == (caller.client.client_id, True)
 
 
 def test_a_row_that_is_inactive_shuts_the_application_out(api: flows.Application) -> None:

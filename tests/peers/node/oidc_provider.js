@@ -1,8 +1,9 @@
 // An authorization server of another make, on PORT or a free one of loopback: oidc-provider with confidential clients,
 // one of them a web application with WEB_ID, if that is given, whose users are all alice. Its access tokens have the
 // FORMAT, and its caller authenticates by CALLER_JWKS where that is given. With SIGNED_ALG it signs introspection
-// responses to the caller that asks for a JWT. With CERTIFICATES it binds the tokens of the machine to the
-// certificate in the header Client-Cert, as a proxy would send it. With NEXT_RESOURCE the caller may exchange
+// responses to the caller that asks for a JWT, with ENCRYPTED_ALG it encrypts them for CALLER_JWKS besides. With
+// CERTIFICATES it binds the tokens of the machine to the certificate in the header Client-Cert, as a proxy would send it.
+// With NEXT_RESOURCE the caller may exchange
 // tokens for that API. Prints its issuer once it listens, and ends with its standard input.
 import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -10,7 +11,8 @@ import Provider from 'oidc-provider'
 import { addTokenExchange, EXCHANGE_GRANTS } from './token_exchange.js'
 
 const { CLIENT_ID, CLIENT_SECRET, CALLER_ID, CALLER_SECRET, CALLER_JWKS, SCOPE, RESOURCE } = process.env
-const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT, SIGNED_ALG, CERTIFICATES } = process.env
+const { PORT = '0', FORMAT = 'opaque', WEB_ID, WEB_SECRET, REDIRECT } = process.env
+const { SIGNED_ALG, ENCRYPTED_ALG, CERTIFICATES } = process.env
 const server = createServer()
 await new Promise((resolve) => server.listen(Number(PORT), '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${server.address().port}`
@@ -21,7 +23,10 @@ function confidential(client_id, client_secret, grant_types) {
 }
 
 const caller = confidential(CALLER_ID, CALLER_SECRET, EXCHANGE_GRANTS)
-if (CALLER_JWKS) {
+if (ENCRYPTED_ALG) {
+  const introspection_encrypted_response_alg = ENCRYPTED_ALG
+  Object.assign(caller, { introspection_encrypted_response_alg, jwks: JSON.parse(CALLER_JWKS) })
+} else if (CALLER_JWKS) {
   Object.assign(caller, { token_endpoint_auth_method: 'private_key_jwt', jwks: JSON.parse(CALLER_JWKS) })
   delete caller.client_secret
 }
@@ -57,6 +62,7 @@ const provider = new Provider(issuer, {
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === CALLER_ID },
     jwtIntrospection: { enabled: Boolean(SIGNED_ALG) },
+    encryption: { enabled: Boolean(ENCRYPTED_ALG) },
     mTLS: {
       enabled: Boolean(CERTIFICATES),
       certificateBoundAccessTokens: true,
