@@ -83,7 +83,7 @@ def answer(value: str, caller: Any) -> Any:
 # Exchange
 
 
-@pytest.mark.requirement("8693-4.1-a")
+@pytest.mark.requirement("8693-2.2.1-a", "8693-4.1-a")
 @pytest.mark.parametrize("token_format", ["opaque", "jwt"])
 def test_an_api_gets_a_token_for_the_subject_that_names_the_api_as_the_actor(
     token_format: str, alice: Any, settings: Any
@@ -98,6 +98,7 @@ def test_an_api_gets_a_token_for_the_subject_that_names_the_api_as_the_actor(
     assert members["token_type"] == "Bearer"
     assert members["scope"] == "orders:read"
     assert "refresh_token" not in members
+    assert Token.objects.get(client=orders.client).grant_id == received.token.grant_id
     seen = answer(members["access_token"], factories.ResourceServerFactory(resources=[INVOICES]))
     assert seen["active"] is True
     assert (seen["sub"], seen["client_id"], seen["aud"]) == (str(alice.pk), "orders-api", [INVOICES])
@@ -123,6 +124,7 @@ def test_a_client_that_is_not_allowed_it_exchanges_nothing(alice: Any) -> None:
         assert_refused(ask_for(received, api(grant_types=grants)), 400, "unauthorized_client")
 
 
+@pytest.mark.requirement("8693-2.1-a", "8693-2.1-c", "8693-2.2.2-a")
 @pytest.mark.parametrize(
     "form",
     [
@@ -145,6 +147,7 @@ def test_a_malformed_request_and_a_foreign_token_are_invalid_request(form: Any, 
     assert Token.objects.filter(client=orders.client).count() == 0
 
 
+@pytest.mark.requirement("8693-2.1-c", "8693-2.2.2-a")
 def test_a_subject_token_that_is_not_active_or_not_for_the_client_is_refused_in_one_way(
     orders: Any, alice: Any
 ) -> None:
@@ -173,6 +176,7 @@ def test_a_subject_token_that_is_not_active_or_not_for_the_client_is_refused_in_
     assert len({each.content for each in refused}) == 1
 
 
+@pytest.mark.requirement("8693-2.1-b", "8693-2.2.2-b")
 @pytest.mark.parametrize(
     ("form", "error"),
     [
@@ -190,6 +194,7 @@ def test_more_than_the_subject_token_has_is_refused(form: Any, error: str, order
     assert_refused(ask_for(for_alice(alice), orders, **form), 400, error)
 
 
+@pytest.mark.requirement("8693-2.1-b")
 def test_scope_and_resources_are_those_of_the_token_that_the_client_may_have(alice: Any) -> None:
     narrow = api(scope="orders:read other", allowed_resources=[INVOICES, "https://api.example.com/else"])
     received = for_alice(alice)
@@ -204,6 +209,7 @@ def test_scope_and_resources_are_those_of_the_token_that_the_client_may_have(ali
     assert_refused(ask_for(received, nothing), 400, "invalid_scope")
 
 
+@pytest.mark.requirement("8693-2.1-b")
 def test_resource_and_audience_may_be_repeated_and_name_the_same(orders: Any, alice: Any) -> None:
     members = exchanged(for_alice(alice), orders, resource=[AUDIENCE], audience=[INVOICES, AUDIENCE])
 
@@ -248,6 +254,7 @@ def test_the_actor_token_names_the_actor_who_is_a_user_or_the_client(orders: Any
         assert (seen["sub"], seen["act"]) == (str(alice.pk), {"sub": name, "iss": ISSUER})
 
 
+@pytest.mark.requirement("8693-2.1-c", "8693-2.2.2-a")
 def test_an_actor_token_that_is_not_the_clients_own_and_active_is_refused(orders: Any, alice: Any) -> None:
     received = for_alice(alice)
     own = factories.TokenFactory(client=orders.client, refresh=True)
@@ -268,6 +275,7 @@ def test_an_actor_token_that_is_not_the_clients_own_and_active_is_refused(orders
         assert_refused(response, 400, "invalid_request", value)
 
 
+@pytest.mark.requirement("8693-1.1-P")
 def test_an_impersonation_needs_its_own_permission_and_names_no_actor(orders: Any, alice: Any) -> None:
     trusted = api(may_impersonate=True)
     received = for_alice(alice)
