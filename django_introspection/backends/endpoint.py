@@ -9,8 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ..outbound.client_authentication import Authorization, ClientAuthentication
+from ..outbound.messages import Reply, Request
 from ..outbound.steps import Steps
-from ..outbound.transport import Reply, Request, Transport
+from ..outbound.transport import Transport
 from ..protocol.answer import Answer
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.introspection import build_request

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from ..outbound.busy import requested_pause
 from ..outbound.deadline import DeadlinePassed, seconds_left
+from ..outbound.messages import Reply, Request
 from ..outbound.steps import Steps
-from ..outbound.transport import Reply, Request, Transport
+from ..outbound.transport import Transport
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..signals import circuit_changed
 from .alarm import alias_in_log

@@ -12,8 +12,8 @@ from ..conf import introspection_settings
 from ..exceptions import InvalidBackend
 from ..outbound.deadline import deadline, seconds_left
 from ..outbound.jwks import KeySet, VerificationKeys, read_keys
+from ..outbound.messages import Reply, Request
 from ..outbound.steps import Steps, arun, run
-from ..outbound.transport import Reply, Request
 from ..protocol.access_token import read_access_token
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals

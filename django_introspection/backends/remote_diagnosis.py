@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from ..conf import introspection_settings
 from ..outbound.deadline import deadline
 from ..outbound.jwks import read_keys, signing_algorithms
+from ..outbound.messages import Reply
 from ..outbound.steps import Steps, run
-from ..outbound.transport import Reply, Transport, Unreachable, host_of
+from ..outbound.transport import Transport, Unreachable, host_of
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
 from ..protocol.presented import Presented

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..outbound.busy import refuse_if_busy
 from ..outbound.client_authentication import Sent
+from ..outbound.messages import Reply
 from ..outbound.token_response import error_code
-from ..outbound.transport import Reply
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.introspection import parse_response

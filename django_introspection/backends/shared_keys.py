@@ -10,8 +10,9 @@ from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
 from ..outbound.jwks import KeySet, VerificationKeys, read_keys
+from ..outbound.messages import Request
 from ..outbound.steps import Steps
-from ..outbound.transport import Request, Transport
+from ..outbound.transport import Transport
 from .remote_options import ServerConnection
 
 

@@ -13,8 +13,8 @@ from ..keys import read_decryption_key
 from ..outbound.busy import refuse_if_busy
 from ..outbound.discovery import Discovery
 from ..outbound.jwks import KeySet, VerificationKeys, read_keys
+from ..outbound.messages import Reply, Request
 from ..outbound.steps import Steps
-from ..outbound.transport import Reply, Request
 from ..protocol.answer import Answer
 from ..protocol.introspection import MAX_RESPONSE
 from ..protocol.jwt import MalformedJWT, UnverifiedJWT, parse_jwt

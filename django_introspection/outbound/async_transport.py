@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import httpcore2
@@ -65,3 +66,32 @@ class _Stream(httpcore2.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+class LoopPool:
+    """The connections of an event loop, which closes them: `shutdown_asyncgens` ends the generator (PEP 525)."""
+
+    def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
+        self.pool = pool
+        self.under_way = 0
+        self._closer = self._close_at_end()
+
+    async def until_loop_closes(self) -> None:
+        """Let the running event loop close the connections when it shuts down."""
+        await anext(self._closer)
+
+    def close_soon(self) -> None:
+        """Close the connections in a task of the running event loop."""
+        task = asyncio.ensure_future(self._closer.aclose())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    async def _close_at_end(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self.pool.aclose()
+
+
+_closing: set[asyncio.Future[None]] = set()
+"""Tasks that close connections: an event loop alone would not keep them."""

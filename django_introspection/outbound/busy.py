@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..protocol.errors import IntrospectionUnavailable
-from .transport import Reply
+from .messages import Reply
 
 MAX_RETRY_AFTER: Final = 30
 """Seconds that the server may ask for at most: a caller can provoke its limits, and every caller would wait."""

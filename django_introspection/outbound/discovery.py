@@ -12,9 +12,10 @@ from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
 from ..protocol.identifiers import endpoint_problem, on_host_of
 from ..protocol.strict_json import parse_json_object
+from .messages import Reply, Request
 from .renewal import Fetched, Renewable
 from .steps import Steps
-from .transport import AWAY, Reply, Request, Transport, Unreachable
+from .transport import AWAY, Transport, Unreachable
 
 FRESH = 60 * 60
 """Seconds after which the document is fetched again."""

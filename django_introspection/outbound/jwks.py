@@ -23,7 +23,7 @@ from .renewal import Fetched, Renewable
 from .steps import Steps, run
 
 if TYPE_CHECKING:
-    from .transport import Reply
+    from .messages import Reply
 
 TIMEOUT = 5
 """Seconds that a fetch may take altogether."""
@@ -127,7 +127,8 @@ def fetch(url: str) -> Steps[VerificationKeys]:
 
     A host in JWKS_HOSTS may be anywhere, and on loopback speak plain http. No redirects are followed.
     """
-    from .transport import Request, Transport
+    from .messages import Request
+    from .transport import Transport
 
     host = (urlsplit(url).hostname or "").lower()
     trusted = host in introspection_settings.JWKS_HOSTS

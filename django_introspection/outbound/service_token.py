@@ -11,10 +11,11 @@ from typing import NamedTuple
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.obtained_token import ObtainedToken
 from .client_authentication import Authorization, BearerToken, ClientAuthentication, Sent
+from .messages import Parameters, Reply, Request
 from .renewal import Fetched, Renewable
 from .steps import Steps
 from .token_response import Issued, read_token
-from .transport import Parameters, Reply, Request, Transport
+from .transport import Transport
 
 MARGIN = 30
 """Seconds before its end at which a token is renewed."""

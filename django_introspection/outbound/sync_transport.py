@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -95,14 +96,21 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 class _Stream(httpcore2.NetworkStream):
+    """A stream that sends what is written with the next read: head and body of a request in one packet."""
+
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner
+        self._unsent = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, b""
+            with suppress(httpcore2.WriteError):  # the server may have replied before it stopped reading
+                self._inner.write(unsent, _seconds_left())
         return self._inner.read(max_bytes, _seconds_left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _seconds_left())
+        self._unsent += buffer
 
     def close(self) -> None:
         self._inner.close()

@@ -11,7 +11,7 @@ from ..protocol.errors import CredentialsRefused, ExchangeRefused, Introspection
 from ..protocol.obtained_token import ObtainedToken
 from ..protocol.strict_json import parse_json_object
 from .busy import refuse_if_busy
-from .transport import Reply
+from .messages import Reply
 
 _REFUSALS = frozenset({400, 401, 403})
 _OF_THE_CLIENT = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from threading import Lock
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import httpcore2
-import httpx2
 from asgiref.sync import sync_to_async
 
-from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
-from .async_transport import open_async_pool
+from .async_transport import LoopPool, open_async_pool
 from .bodies import append, unpack
 from .deadline import seconds_left
 from .loop_local import LoopLocal
+from .messages import Reply, Request
 from .steps import Pause, Step, Steps, is_short_lived
 from .sync_transport import open_pool
+from .ways import make_ssl_context, parse_url, read_proxy
 
 _FAILURES = (
     httpcore2.NetworkError,
@@ -38,47 +35,6 @@ AWAY = frozenset({502, 503, 504})
 """The statuses of a proxy whose server is down or restarts: worth one more try."""
 _RETRY_PAUSE = 0.05
 """Seconds."""
-_ACCEPT = {"Accept": "application/json", "Accept-Encoding": "identity"}
-_FORM = "application/x-www-form-urlencoded"
-
-Parameters = Mapping[str, str | Sequence[str]]
-"""The parameters of a form; one with several values is repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request, whose headers and body are never shown."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
-
-    @classmethod
-    def get(cls, url: str) -> Request:
-        """Ask for a document."""
-        return cls("GET", url, _ACCEPT)
-
-    @classmethod
-    def post(cls, url: str, form: Parameters, headers: Mapping[str, str]) -> Request:
-        """Send a form."""
-        return cls("POST", url, {**_ACCEPT, "Content-Type": _FORM, **headers}, urlencode(form, doseq=True).encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP response, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    host: str = ""
-    """The host that was asked, for messages."""
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether the body has an encoding that cannot be read here."""
-        return self.headers.get("content-encoding", "identity").lower() != "identity"
 
 
 class Unreachable(IntrospectionUnavailable):
@@ -108,11 +64,11 @@ class Transport:
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.ssl_context = _ssl_context(verify, certificate)
-        self._proxy = None if proxy is None else _proxy(proxy)
+        self.ssl_context = make_ssl_context(verify, certificate)
+        self._proxy = None if proxy is None else read_proxy(proxy)
         self._headers = dict(headers or {})
         self._pool = open_pool(self.ssl_context, allows, self._proxy)
-        self._pools_of_loops: LoopLocal[_LoopPool] = LoopLocal()
+        self._pools_of_loops: LoopLocal[LoopPool] = LoopLocal()
         self._lock = Lock()
         self._under_way = 0
         self._is_closed = False
@@ -198,10 +154,10 @@ class Transport:
             if self._is_closed:
                 self._close_on_loop()
 
-    async def _pool_of_loop(self) -> _LoopPool:
+    async def _pool_of_loop(self) -> LoopPool:
         kept = self._pools_of_loops.get()
         if kept is None:
-            kept = self._pools_of_loops.set(_LoopPool(open_async_pool(self.ssl_context, self._proxy)))
+            kept = self._pools_of_loops.set(LoopPool(open_async_pool(self.ssl_context, self._proxy)))
             await kept.until_loop_closes()
         return kept
 
@@ -247,7 +203,7 @@ class _Send(Step[Reply]):
 
     def _http_request(self) -> httpcore2.Request:
         request, left = self._request, seconds_left()
-        url, host = _parse(request.url)
+        url, host = parse_url(request.url)
         length = [("Content-Length", str(len(request.body)))] if request.body else []
         return httpcore2.Request(
             request.method,
@@ -256,34 +212,6 @@ class _Send(Step[Reply]):
             content=request.body,
             extensions={"timeout": {"connect": left / 2, "read": left, "write": left, "pool": left}},
         )
-
-
-class _LoopPool:
-    """The connections of an event loop, which closes them: `shutdown_asyncgens` ends the generator (PEP 525)."""
-
-    def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
-        self.pool = pool
-        self.under_way = 0
-        self._closer = self._close_at_end()
-
-    async def until_loop_closes(self) -> None:
-        await anext(self._closer)
-
-    def close_soon(self) -> None:
-        """Close the connections in a task of the running event loop."""
-        task = asyncio.ensure_future(self._closer.aclose())
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
-
-    async def _close_at_end(self) -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            await self.pool.aclose()
-
-
-_closing: set[asyncio.Future[None]] = set()
-"""Tasks that close connections: an event loop alone would not keep them."""
 
 
 def _kind_of(error: Exception) -> str:
@@ -301,47 +229,16 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-@lru_cache(maxsize=128)
-def _parse(url: str) -> tuple[httpcore2.URL, str]:
-    """Return a URL in the form of the connection pool, and the `Host` header for it (RFC 9110 §7.2)."""
-    parsed = httpx2.URL(url)
-    target = httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
-    return target, parsed.netloc.decode("ascii")
-
-
-@conceal_locals
-def _proxy(url: str) -> httpcore2.Proxy:
-    """Return a proxy; credentials in its URL become its `Proxy-Authorization` header."""
-    parsed = httpx2.URL(url)
-    bare = httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=b"/")
-    auth = (parsed.username, parsed.password) if parsed.userinfo else None
-    return httpcore2.Proxy(bare, auth=auth)
-
-
 def _read(request: httpcore2.Request, response: httpcore2.Response, body: bytearray) -> Reply:
     """Return a reply, unpacked if it is gzip: then it has no `Content-Encoding` any more."""
-    headers, url = httpx2.Headers(response.headers), request.url
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    url = request.url
     host = url.host.decode("ascii") + ("" if url.port is None else f":{url.port}")
     unpacked = unpack(headers.get("content-encoding", ""), body)
     if unpacked is None:
         return Reply(response.status, headers, bytes(body), host)
     del headers["content-encoding"]
     return Reply(response.status, headers, unpacked, host)
-
-
-def _ssl_context(verify: bool | str, certificate: Sequence[str]) -> ssl.SSLContext:
-    if verify is True and not certificate:
-        return _default_context()
-    if isinstance(verify, str):
-        context = ssl.create_default_context(cafile=verify)
-    else:
-        context = httpx2.create_ssl_context(verify=verify, trust_env=False)
-    if certificate:
-        context.load_cert_chain(*certificate)
-    return context
-
-
-@cache
-def _default_context() -> ssl.SSLContext:
-    """Return the context that most transports share: to read the machine's authorities takes 40 ms."""
-    return httpx2.create_ssl_context(trust_env=False)

@@ -14,9 +14,9 @@ from ..backends.options import Options
 from ..backends.remote_diagnosis import reach
 from ..backends.remote_options import require_discovery, take_authentication, take_connection
 from ..outbound.client_authentication import METHODS
+from ..outbound.messages import Parameters
 from ..outbound.service_token import TokenEndpoint
 from ..outbound.steps import Steps
-from ..outbound.transport import Parameters
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.identifiers import resource_problem
 

@@ -9,10 +9,10 @@ from ..backends.diagnosis import Finding, random_token
 from ..backends.guarded_server import GuardedServer
 from ..backends.options import Options
 from ..outbound.deadline import deadline
+from ..outbound.messages import Request
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
 from ..outbound.token_response import Issued, read_exchanged
-from ..outbound.transport import Request
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import ExchangeRefused, IntrospectionUnavailable
 from ..protocol.identifiers import split_uri

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import gc
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from asgiref.sync import async_to_sync
 
 from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.exceptions import IntrospectionUnavailable
-from django_introspection.outbound import transport
+from django_introspection.outbound import transport, ways
 from tests.misbehaving.server import CERTIFICATE, MisbehavingServer, remote_settings, silent_url
 
 TOKEN = "some-token"
@@ -32,6 +33,23 @@ def test_one_connection_serves_many_calls(authorization_server: MisbehavingServe
         assert introspect(TOKEN)
 
     assert authorization_server.connections == 1
+
+
+def test_the_head_and_the_body_of_a_request_are_sent_at_once(authorization_server: MisbehavingServer) -> None:
+    introspect(TOKEN)
+    sent: list[str] = []
+
+    def note(frame: Any, event: str, function: Any) -> None:
+        if event == "c_call" and function.__name__ in ("send", "sendall") and "socket" in repr(function):
+            sent.append(function.__name__)
+
+    sys.setprofile(note)
+    try:
+        introspect(TOKEN)
+    finally:
+        sys.setprofile(None)
+
+    assert len(sent) == 1
 
 
 def test_one_connection_serves_many_calls_of_one_loop(authorization_server: MisbehavingServer) -> None:
@@ -273,9 +291,9 @@ def test_a_project_may_name_its_own_authority_or_none(call: Any, verify: Any, se
 @pytest.fixture
 def new_context() -> Iterator[None]:
     """Let the context that transports share be made anew, and once more after the test."""
-    transport._default_context.cache_clear()
+    ways.default_ssl_context.cache_clear()
     yield
-    transport._default_context.cache_clear()
+    ways.default_ssl_context.cache_clear()
 
 
 @pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
@@ -377,6 +395,6 @@ def test_what_is_used_of_the_http_libraries_is_public() -> None:
     ],
 )
 def test_the_host_header_names_the_host_of_the_url(url: str, host: str, target: bytes) -> None:
-    parsed, header = transport._parse(url)
+    parsed, header = ways.parse_url(url)
 
     assert (header, parsed.target) == (host, target)
