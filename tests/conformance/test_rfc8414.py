@@ -180,7 +180,7 @@ def test_a_member_that_repeats_what_this_server_decides_is_no_error(settings: An
     assert checks.run_checks(tags=[TAG]) == []
 
 
-@pytest.mark.requirement("8414-3.2-a", "8414-2.1-a", "8414-2-g")
+@pytest.mark.requirement("8414-3.2-a", "8414-2-g")
 @pytest.mark.parametrize(
     "metadata",
     [

@@ -3,8 +3,8 @@
 // FORMAT, and its caller authenticates by CALLER_JWKS where that is given. With SIGNED_ALG it signs introspection
 // responses to the caller that asks for a JWT, with ENCRYPTED_ALG it encrypts them for CALLER_JWKS besides. With
 // CERTIFICATES it binds the tokens of the machine to the certificate in the header Client-Cert, as a proxy would send it.
-// With NEXT_RESOURCE the caller may exchange
-// tokens for that API. Prints its issuer once it listens, and ends with its standard input.
+// With NEXT_RESOURCE the caller may exchange tokens for that API. Prints its issuer once it listens, and ends with its
+// standard input.
 import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
