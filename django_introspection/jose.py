@@ -55,9 +55,10 @@ class VerificationKey:
 
     def verifies(self, jwt: UnverifiedJWT) -> bool:
         """Return whether the key made the signature of a JWT."""
-        if jwt.alg not in self.algorithms:
+        alg = jwt.alg
+        if alg not in self.algorithms:
             return False
-        verified: bool = _algorithm(jwt.alg).verify(jwt.signing_input.encode(), jwt.signature, self._key)
+        verified: bool = _algorithm(alg).verify(jwt.signing_input.encode(), jwt.signature, self._key)
         return verified
 
 
@@ -173,8 +174,9 @@ def candidates(keys: Iterable[VerificationKey], jwt: UnverifiedJWT) -> list[Veri
 
     Only keys for its algorithm are among them, and MAX_TRIED at most.
     """
-    usable = [key for key in keys if jwt.alg in key.algorithms]
-    named = [key for key in usable if jwt.kid is None or key.kid == jwt.kid]
+    alg, kid = jwt.alg, jwt.kid
+    usable = [key for key in keys if alg in key.algorithms]
+    named = usable if kid is None else [key for key in usable if key.kid == kid]
     return (named or [key for key in usable if key.kid is None])[:MAX_TRIED]
 
 

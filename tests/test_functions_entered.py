@@ -64,8 +64,8 @@ def test_an_introspection_with_a_secret() -> None:
     ("cache", "most"),
     [
         pytest.param({"LOCAL_MAX_AGE": 60}, 33, id="kept in the process"),
-        pytest.param({}, 92, id="kept in the cache with tombstones"),
-        pytest.param(None, 132, id="asked about"),
+        pytest.param({}, 89, id="kept in the cache with tombstones"),
+        pytest.param(None, 125, id="asked about"),
     ],
 )
 def test_a_view_with_tokens_of_another_server(cache: Any, most: int, server: MisbehavingServer, settings: Any) -> None:
@@ -83,4 +83,4 @@ def test_a_view_with_jwts(server: MisbehavingServer, settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings(server.origin)}}
     view, token = protect(), access_token(server.origin)
 
-    assert entered(lambda: ask(view, token)) <= 103
+    assert entered(lambda: ask(view, token)) <= 97
