@@ -30,4 +30,5 @@ ROWS = [
     Row("JWT with ES256 against simplejwt", "jwt-es256", "view-jwt-es256", 1.0),
     Row("Introspection of django-oauth-toolkit's tokens, hashed secrets", "bridge", "toolkit-hashed", 0.01),
     Row("View with django-oauth-toolkit's tokens against its own class", "bridge-view", "view-toolkit", 0.35),
+    Row("Introspection, prepared, the client kept in the process, against that SQL", "endpoint-keeping", "sql", 0.75),
 ]

@@ -112,6 +112,10 @@ def bridge(_: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def keeping_clients(base: dict[str, Any]) -> dict[str, Any]:
+    return {"TOKEN_INTROSPECTION": {**base["TOKEN_INTROSPECTION"], "CLIENT_LOCAL_MAX_AGE": 60}}
+
+
 def issuer(_: dict[str, Any]) -> dict[str, Any]:
     return {"TOKEN_INTROSPECTION": {"ISSUER": ISSUER}}
 
@@ -145,6 +149,7 @@ def simple(alg: str) -> Scenario:
 SCENARIOS = {
     "endpoint": endpoint(),
     "endpoint-prepared": endpoint(prepared),
+    "endpoint-keeping": endpoint(prepared, keeping_clients),
     "endpoint-middleware": endpoint(middleware),
     "sql": Scenario("benchmarks.floors.IntrospectSQL", "form", settings=(prepared,)),
     "orm": Scenario("benchmarks.floors.introspect", "form"),
