@@ -30,4 +30,5 @@ def test_no_event_holds_a_secret(results: dict[str, Any]) -> None:
 def test_errors_were_reported_at_many_depths(results: dict[str, Any]) -> None:
     """Show that the test above sees something."""
     assert len(results) > 25
-    assert {name: result for name, result in results.items() if result["reported"] < 3} == {}
+    assert {name: result for name, result in results.items() if result["reported"] < 2} == {}
+    assert sum(result["reported"] for result in results.values()) > 3 * len(results)
