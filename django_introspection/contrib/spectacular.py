@@ -26,6 +26,7 @@ from rest_framework.permissions import AND, OR
 from rest_framework.views import APIView
 
 from ..permissions import HasScope
+from ..protocol.signed_answer import MEDIA_TYPE
 
 Schema = dict[str, Any]
 Requirement = dict[str, list[str]]
@@ -229,6 +230,7 @@ class IntrospectEndpoint(_Endpoint):
                 ),
                 "The members of the token. Further ones are possible.",
             ),
+            (200, MEDIA_TYPE): OpenApiResponse(STRING, "The same members, as a signed JWT (RFC 9701)."),
             **_errors(400, 401, 403, 413, 415, 429, 503),
         },
     }

@@ -113,6 +113,12 @@ def test_an_introspection_says_active_and_perhaps_more(schema: Any) -> None:
     assert "403" in schema["paths"]["/oauth/introspect/"]["post"]["responses"]
 
 
+def test_an_introspection_may_be_signed(schema: Any) -> None:
+    content = schema["paths"]["/oauth/introspect/"]["post"]["responses"]["200"]["content"]
+
+    assert content["application/token-introspection+jwt"]["schema"] == {"type": "string"}
+
+
 def test_the_metadata_needs_no_authentication(schema: Any) -> None:
     operation = schema["paths"][METADATA]["get"]
 
