@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from tests import factories, services
 from tests.misbehaving.server import MisbehavingServer
 
 pytest_plugins = ["tests.conformance.plugin", "tests.servers.plugin"]
+
+# In development mode asyncio warns of each step that takes 0.1 s, which a busy machine does to any test.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 @pytest.fixture(autouse=True)

@@ -94,6 +94,11 @@ def test_the_key_with_the_name_of_the_header_is_tried_or_every_key() -> None:
         NESTED,
         "",
     ],
+    ids=[
+        *("another key", "another kind of key", "direct encryption", "RSA1_5", "ECDH-ES+A192KW", "zip", "another tag"),
+        *("a sixth part", "a part in between", "crit", "a list as alg", "no content", "a list as header", "no ASCII"),
+        *("nothing but dots", "signed alone", "nothing"),
+    ],
 )
 def test_anything_else_is_malformed(value: str) -> None:
     keys = [read_decryption_key(private(EC)), read_decryption_key(private(RSA))]

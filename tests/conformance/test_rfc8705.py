@@ -526,6 +526,7 @@ def test_an_authentication_by_certificate_takes_one_statement(django_assert_num_
         ("another", "shop.example.com", SHOP.der),
         ("tls_client_auth_san_dns", "shop.example.com", b"\x30\x00"),
     ],
+    ids=["no IP address", "no distinguished name", "an empty name", "an unknown kind", "no certificate"],
 )
 def test_a_row_or_a_certificate_that_cannot_be_read_matches_nothing(kind: str, name: str, der: bytes) -> None:
     assert not is_named(der, kind, name)
