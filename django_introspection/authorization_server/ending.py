@@ -33,6 +33,8 @@ logger = logging.getLogger("django_introspection")
 
 BATCH = 1000
 """Tokens of one statement and of one call to the cache."""
+MAX_LOOKS = 100
+"""Looks for refresh tokens of an owner that is deleted; a snapshot that stands still shows the same ones again."""
 DELETION = "deletion of its client or user, or of the token that it was exchanged for"
 PASSWORD_CHANGE = "change of password"
 """The texts in `revoked_by` of tokens that end here."""
@@ -147,8 +149,9 @@ def _before_delete(field: str, instance: Any, using: str, **_: Any) -> None:
     """
     own = Token.objects.using(using).filter(**{field: instance.pk})
     refresh_tokens = own.filter(kind=TokenKind.REFRESH, revoked_at=None)
-    while refresh_tokens.update(revoked_at=now(), revoked_by=DELETION):
-        pass
+    for _look in range(MAX_LOOKS):
+        if not refresh_tokens.update(revoked_at=now(), revoked_by=DELETION) and not refresh_tokens.exists():
+            break  # an update that waited for a refresh does not see its successor
     owner = type(instance)._base_manager.using(using).select_for_update().filter(pk=instance.pk)
     list(owner.values_list("pk"))
     refresh_tokens.update(revoked_at=now(), revoked_by=DELETION)

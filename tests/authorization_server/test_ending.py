@@ -171,7 +171,9 @@ def test_the_tokens_of_a_deleted_owner_are_read_in_pages_and_deleted_by_one_stat
 
     of_tokens = [query["sql"] for query in captured.captured_queries if "introspection_token" in query["sql"]]
     selects = [sql for sql in of_tokens if sql.startswith("SELECT")]
-    assert [sql.rpartition("LIMIT ")[2] for sql in selects] == ["2", "2", "2", "1"], "the last looks for exchanged ones"
+    assert [sql.rpartition("LIMIT ")[2] for sql in selects] == ["1", "2", "2", "2", "1"], (
+        "the first looks for refresh tokens, the last for exchanged ones"
+    )
     assert len([sql for sql in of_tokens if sql.startswith("DELETE")]) == 1
     assert test_caches.CALLS.count("set_many") == 3
 
