@@ -57,7 +57,7 @@ def examine(page: Any, name: str, *, forgiven: Set[Violation] = frozenset()) -> 
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             _finish_animations(page)
-            _keep_picture(page, f"{name}-{screen}-{scheme}")
+            keep_picture(page, f"{name}-{screen}-{scheme}")
             wrong = violations(page) - forgiven
             assert not wrong, f"{name}, {screen}, {scheme}: {sorted(wrong)}"
         reaches = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
@@ -85,6 +85,6 @@ def _name(node: Any) -> str:
     return selector if selector.startswith("#") and selector[1:].isidentifier() else str(node["html"])
 
 
-def _keep_picture(page: Any, name: str) -> None:
+def keep_picture(page: Any, name: str) -> None:
     if directory := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(directory, f"{name}.png"), full_page=True)
