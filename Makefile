@@ -17,7 +17,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers integrations
-.PHONY: benchmark growth package release clean help
+.PHONY: benchmark benchmark-servers profile growth package release clean help
 
 # Times are those of two cores.
 
@@ -103,7 +103,13 @@ matrix: $(VENV)/.installed-matrix ## run every supported Python and Django that 
 benchmark: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## compare our speed with that of others
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks $(ARGS)
 
-growth: $(VENV)/.installed-test $(VENV)/.installed-services ## compare ten million tokens with ten thousand (half an hour)
+benchmark-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks $(VENV)/.installed-web-servers tests/peers/node/node_modules ## compare our server with oidc-provider; needs Node.js
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.servers $(ARGS)
+
+profile: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## show where the CPU time of a request goes
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.profiles $(ARGS)
+
+growth: $(VENV)/.installed-test $(VENV)/.installed-services ## compare ten million tokens with ten thousand (ten minutes)
 	DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m benchmarks.growth
 
 package: $(VENV)/.installed-package ## build and check the wheel; DIST=directory keeps it (one minute)

@@ -24,15 +24,7 @@ from .scenarios import Scenario, scenario
 def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    own = scenario()
-    assert own is not None
-    request = caller(own)
-    if "REVOCATIONS" in _settings():
-        from django_introspection import revocations
-
-        revocations.set_markers()
-    for _ in range(own.warm_up):
-        request()
+    request = prepared_request()
     with counting() as counted:
         request()
     print(json.dumps(counted), flush=True)
@@ -43,6 +35,20 @@ def main() -> None:
             request()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         print(json.dumps([cpu / number, wall / number]), flush=True)
+
+
+def prepared_request() -> Callable[[], None]:
+    """Return a function that makes one request of the scenario of this process, after its warm-up."""
+    own = scenario()
+    assert own is not None
+    request = caller(own)
+    if "REVOCATIONS" in _settings():
+        from django_introspection import revocations
+
+        revocations.set_markers()
+    for _ in range(own.warm_up):
+        request()
+    return request
 
 
 def _settings() -> dict[str, Any]:

@@ -61,10 +61,11 @@ def filter_members(answer: Answer, caller: Client) -> Answer:
     """
     if not answer:
         return answer
-    members = _with_plain_scope(dict(answer.info.items()) | _further(answer, caller))
+    known = dict(answer.info.items())
+    members = _with_plain_scope(known | further if (further := _further(answer, caller)) else known)
     if not _is_own(answer.info, caller):
         members = _filtered(members, caller)
-    return Active(TokenInfo(members), answer.user)
+    return answer if members is known else Active(TokenInfo(members), answer.user)
 
 
 def _is_own(info: TokenInfo, caller: Client) -> bool:
@@ -88,8 +89,10 @@ def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
         members = {**members, "scope": format_scope(token for token in scope_tokens(members) if token in served)}
     if MEMBER in members and caller.resources:
         members = with_details(members, located_at(members[MEMBER], caller.resources))
-    visible = caller.visible_members or members
-    return {name: value for name, value in members.items() if name in visible and value != ""}
+    visible = caller.visible_members
+    if not visible and "" not in members.values():
+        return members
+    return {name: value for name, value in members.items() if (not visible or name in visible) and value != ""}
 
 
 def _further(answer: Active, caller: Client) -> dict[str, Any]:
