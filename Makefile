@@ -16,7 +16,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers integrations
+.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
 .PHONY: benchmark benchmark-servers profile growth package release clean help
 
 # Times are those of two cores.
@@ -87,6 +87,9 @@ integrations: .venv-integrations/.installed ## run the examples for django-ninja
 
 servers: $(VENV)/.installed-test ## play the tokens of 23 authorization servers (one minute)
 	$(BIN)/python -m pytest -q -p no:randomly tests/servers --servers-page=docs/servers/matrix.rst $(ARGS)
+
+fuzz: $(VENV)/.installed-test $(VENV)/.installed-fuzzing ## fuzz each parser; FAMILY=forms SECONDS=60 choose, RUNS=3000 is short and the same each time
+	$(BIN)/python -m tests.fuzzing $(if $(FAMILY),--family $(FAMILY)) $(if $(RUNS),--runs $(RUNS),--seconds $(or $(SECONDS),60))
 
 scale: $(VENV)/.installed-test $(VENV)/.installed-services ## count the statements of the admin with five million tokens (two minutes)
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
