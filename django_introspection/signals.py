@@ -9,8 +9,11 @@ Every receiver gets keyword arguments only:
   (the client ID of a caller of the endpoint, or None), `outcome` (in words)
 - `refresh_token_reused`: `grant_id` (a UUID), `client` (the one that held the grant)
 - `token_scanning_suspected`: `caller` (a client), `count` (its inactive answers in one period)
-- `token_answered`: `backend` (an alias), `answer`, `source` ("server", "cache", "local" for the memory of the process,
-  "stale" for a kept answer that stands in for a server that cannot be asked)
+- `token_validated`: `backend` (an alias, of any kind of backend), `answer` (as this resource server judges it, None if
+  it is unknown whether the token is active), `failure` (an IntrospectionUnavailable in that case, else None)
+- `token_answered`: `backend` (an alias of a `RemoteBackend`), `answer`, `source` ("server", "cache", "local" for the
+  memory of the process, "shared" for an answer to another caller's question, "stale" for a kept answer that stands in
+  for a server that cannot be asked)
 - `circuit_changed`: `backend`, `service` (the alias of one of them, None for the other), `is_open` (whether the server
   is not asked for now)
 - `credentials_refused`: `backend`, `service` (the alias of one of them, None for the other), `detail`; once a minute
@@ -30,6 +33,7 @@ token_debugged = Signal()
 client_authentication_failed = Signal()
 refresh_token_reused = Signal()
 token_scanning_suspected = Signal()
+token_validated = Signal()
 token_answered = Signal()
 circuit_changed = Signal()
 credentials_refused = Signal()

@@ -53,6 +53,7 @@ ROOMS = {
     "types": "faces",
     "contrib": "contrib",
     "contrib.issuers": "issuers",
+    "contrib.opentelemetry": "telemetry",
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
     "contrib.hashing_turns": "bridges",
@@ -112,6 +113,7 @@ ALLOWED: dict[str, set[str]] = {
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "issuers": FOUNDATION | {"backends"},  # a table of its own, also on a resource server without ours
+    "telemetry": FOUNDATION | {"outbound", "front door"},  # what is observed, and the version that observes it
     "testing": FOUNDATION | {"jose", "backends"},
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
     "bridges": FOUNDATION | {"connections", "models", "backends", "authorization server", "revocations"},

@@ -46,6 +46,7 @@ HEAVY = {
     "oauth2_provider",
     "oauthlib",
     "allauth",
+    "opentelemetry",
 }
 PROBE = "tests.projects.resource_only.imports"
 

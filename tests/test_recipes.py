@@ -8,32 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import AppConfig
 from django.core.management import call_command
 from django.test import Client as Browser
 from rest_framework.permissions import IsAuthenticated
 
 import django_introspection
 from django_introspection import introspect
+from django_introspection.backends.breaker import FAILURES
+from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.signals import token_validated
 from tests import factories
 from tests.misbehaving.server import MisbehavingServer
 from tests.resource_server.protected import ask, protect
 from tests.test_documentation import ROOT, blocks, read, table_rows
 
-SOURCE = "\n".join(
-    path.read_text(encoding="utf-8") for path in Path(django_introspection.__file__).parent.rglob("*.py")
-)
+PACKAGE = Path(django_introspection.__file__).parent
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
 
 
-def made(page: str, file: str, **names: Any) -> dict[str, Any]:
-    """Run the blocks of a page that are for one file, and return the names that they make."""
+def made(page: str, file: str, having: str = "", **names: Any) -> dict[str, Any]:
+    """Run the blocks of a page that are for one file, or those with a word, and return the names that they make."""
     for block in blocks(f"docs/{page}.rst"):
-        if block.file == file:
+        if block.file == file and having in block.code:
             exec(block.code, names)  # noqa: S102
     return names
 
 
 def test_the_logging_of_the_page_is_taken_and_shows_a_refusal(db: None, capsys: pytest.CaptureFixture[str]) -> None:
-    names = made("deployment", "settings.py", INSTALLED_APPS=[], MIDDLEWARE=[])
+    names = made("observability", "settings.py", "LOGGING")
     before = {name: logging.getLogger(name).level for name in names["LOGGING"]["loggers"]}
     try:
         logging.config.dictConfig(names["LOGGING"])
@@ -49,24 +52,47 @@ def test_the_logging_of_the_page_is_taken_and_shows_a_refusal(db: None, capsys: 
             logger.setLevel(level)
 
 
-def test_the_metrics_count_each_answer(authorization_server: MisbehavingServer) -> None:
+def test_the_metrics_count_each_validation_and_show_the_circuit(authorization_server: MisbehavingServer) -> None:
     from prometheus_client import REGISTRY
 
-    names = made("deployment", "metrics.py")  # a receiver is connected as long as somebody holds it
-    labels = {"backend": "default", "outcome": "active", "source": "server"}
-    before = REGISTRY.get_sample_value("introspection_answers_total", labels) or 0
+    def value(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
 
-    assert introspect("a-token")
+    names = made("observability", "metrics.py")  # a receiver is connected as long as somebody holds it
+    try:
+        assert introspect("a-token")
+        assert value("introspection_validations_total", backend="default", outcome="active") == 1
+        assert value("introspection_answers_total", backend="default", source="server") == 1
 
-    assert REGISTRY.get_sample_value("introspection_answers_total", labels) == before + 1
-    for collector in ("ANSWERS", "CIRCUITS"):
-        REGISTRY.unregister(names[collector])
+        authorization_server.behave("closes before the answer")
+        for number in range(FAILURES + 1):
+            with pytest.raises(IntrospectionUnavailable):
+                introspect(f"token-{number}")
+        assert value("introspection_validations_total", backend="default", outcome="unavailable") == FAILURES + 1
+        assert value("introspection_circuit_open", server="default") == 1
+    finally:
+        for collector in ("VALIDATIONS", "ANSWERS", "CIRCUITS"):
+            REGISTRY.unregister(names[collector])
+        assert token_validated.disconnect(names["count_validation"])
+
+
+def test_the_app_of_the_page_is_that_of_opentelemetry() -> None:
+    (app,) = made("observability", "settings.py", "opentelemetry", INSTALLED_APPS=[])["INSTALLED_APPS"]
+
+    assert AppConfig.create(app).label == "introspection_opentelemetry"
+
+
+def test_the_page_names_every_metric_and_attribute_of_opentelemetry() -> None:
+    code = "\n".join((PACKAGE / "contrib/opentelemetry" / f"{name}.py").read_text() for name in ("metrics", "requests"))
+    names = set(re.findall(r'"((?:introspection|http|server|url|error)\.[a-z._]+)"', code))
+
+    assert len(names) == 15
+    assert [name for name in names if f"``{name}``" not in read("docs/observability.rst")] == []
 
 
 def test_a_script_of_another_origin_reads_the_challenge(settings: Any, db: None) -> None:
-    names = made(
-        "deployment", "settings.py", INSTALLED_APPS=[*settings.INSTALLED_APPS], MIDDLEWARE=[*settings.MIDDLEWARE]
-    )
+    own = {"INSTALLED_APPS": [*settings.INSTALLED_APPS], "MIDDLEWARE": [*settings.MIDDLEWARE]}
+    names = made("deployment", "settings.py", "corsheaders", **own)
     for name, value in names.items():
         if name.startswith(("CORS_", "MIDDLEWARE", "INSTALLED_APPS")):
             setattr(settings, name, value)

@@ -140,7 +140,9 @@ class RemoteBackend(TokenBackend):
     def _find(self, token: Presented) -> Steps[Answer]:
         cache, token_digest = self._cache, digest(token.value)
         if cache is None:
-            return (yield from self._flights.call_once(token_digest, partial(self._ask, token)))
+            return (
+                yield from self._flights.call_once(token_digest, partial(self._ask, token), shared=self._report_shared)
+            )
         keys = cache.keys(token_digest)
         found = yield from cache.read(keys, token)
         kept = found.kept
@@ -185,7 +187,8 @@ class RemoteBackend(TokenBackend):
                 kept = yield from self._flights.call_once(flight, ask)
             if own:
                 yield from cache.write(keys, kept, found)
-            return kept.answer
+                return kept.answer
+            return self._report(kept.answer, "shared")
         finally:
             if own:
                 self._being_written.pop(flight, None)
@@ -211,6 +214,9 @@ class RemoteBackend(TokenBackend):
     def _report(self, answer: Answer, source: str) -> Answer:
         token_answered.send_robust(type(self), backend=self.alias, answer=answer, source=source)
         return answer
+
+    def _report_shared(self, answer: Answer) -> None:
+        self._report(answer, "shared")
 
     def _url(self) -> Steps[str]:
         return (yield from self._address(self.introspection_url, "introspection_endpoint"))

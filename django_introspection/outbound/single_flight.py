@@ -57,14 +57,21 @@ class SingleFlight:
         self._of_threads = _Flights()
         self._of_loops: LoopLocal[_Flights] = LoopLocal()
 
-    def call_once(self, key: Any, steps: Callable[[], Steps[T]], *, may_be_older: bool = False) -> Step[T]:
+    def call_once(
+        self,
+        key: Any,
+        steps: Callable[[], Steps[T]],
+        *,
+        may_be_older: bool = False,
+        shared: Callable[[T], None] | None = None,
+    ) -> Step[T]:
         """Return the step that does `steps()`, or waits until another caller has done it for the same key.
 
         With `may_be_older`, the caller also shares a flight that is under way. A caller waits until its own deadline. A
         leader that is cancelled or runs out of time hands over; if it fails, each caller that shares the flight gets a
-        fresh IntrospectionUnavailable.
+        fresh IntrospectionUnavailable. `shared` is called with the value that a caller got from another one.
         """
-        return _Once(self, key, steps, may_be_older)
+        return _Once(self, key, steps, may_be_older, shared)
 
     def board(self, flights: _Flights, key: Any, seen: _Flight | None, landed: Event | asyncio.Event) -> _Flight:
         """Return the flight to wait for, or a new one with this `landed` if the caller must lead it.
@@ -99,8 +106,16 @@ class SingleFlight:
 
 
 class _Once(Step[T]):
-    def __init__(self, flights: SingleFlight, key: Any, steps: Callable[[], Steps[T]], may_be_older: bool) -> None:
-        self._flights, self._key, self._steps, self._may_be_older = flights, key, steps, may_be_older
+    def __init__(
+        self,
+        flights: SingleFlight,
+        key: Any,
+        steps: Callable[[], Steps[T]],
+        may_be_older: bool,
+        shared: Callable[[T], None] | None,
+    ) -> None:
+        self._flights, self._key, self._steps = flights, key, steps
+        self._may_be_older, self._shared = may_be_older, shared
 
     def run(self) -> T:
         seen: _Flight | None = None
@@ -112,8 +127,7 @@ class _Once(Step[T]):
             if not flight.landed.wait(seconds_left()):
                 raise DeadlinePassed("the deadline has passed: Timeout")
             if (seen is not None or self._may_be_older) and flight.outcome is not None:
-                result: T = flight.outcome.result()
-                return result
+                return self._share(flight.outcome)
             seen = flight
 
     async def arun(self) -> T:
@@ -129,9 +143,14 @@ class _Once(Step[T]):
             except TimeoutError:
                 raise DeadlinePassed("the deadline has passed: Timeout") from None
             if (seen is not None or self._may_be_older) and flight.outcome is not None:
-                result: T = flight.outcome.result()
-                return result
+                return self._share(flight.outcome)
             seen = flight
+
+    def _share(self, outcome: CallResult[T]) -> T:
+        value = outcome.result()
+        if self._shared is not None:
+            self._shared(value)
+        return value
 
     def _lead(self, flights: _Flights) -> T:
         outcome: CallResult[T] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from ..protocol.errors import IntrospectionUnavailable
 from .async_transport import LoopPool, open_async_pool
 from .bodies import append, unpack
 from .deadline import seconds_left
+from .instrumentation import instrumentation
 from .loop_local import LoopLocal
 from .messages import Reply, Request
 from .steps import Pause, Step, Steps, is_short_lived
@@ -83,7 +85,8 @@ class Transport:
 
     def send(self, request: Request) -> Step[Reply]:
         """Return the step that sends a request and reads the reply; raises IntrospectionUnavailable."""
-        return _Send(self, request)
+        around = instrumentation.around
+        return _Send(self, request) if around is None else around(request, partial(_Send, self))
 
     def exchange(self, request: Callable[[], Request]) -> Steps[Reply]:
         """Send a request that does no harm twice: once more if the server did not receive it or was just away.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -730,12 +731,12 @@ def wait_for(number: int) -> None:
 
 @pytest.mark.parametrize(("with_cache", "calls"), [(True, 1), (False, 2)])
 def test_fifty_threads_with_one_new_token_share_a_call(
-    with_cache: bool, calls: int, keep: Any, authorization_server: MisbehavingServer, settings: Any
+    with_cache: bool, calls: int, keep: Any, authorization_server: MisbehavingServer, settings: Any, told: list[str]
 ) -> None:
     if not with_cache:
         settings.TOKEN_INTROSPECTION = authorization_server.settings()
-    told = threading.Event()
-    authorization_server.behave("answers when told", told=told)
+    go_on = threading.Event()
+    authorization_server.behave("answers when told", told=go_on)
     ready = threading.Barrier(51)
 
     def call(_: int) -> Any:
@@ -746,18 +747,22 @@ def test_fifty_threads_with_one_new_token_share_a_call(
         infos = pool.map(call, range(50))
         ready.wait()
         wait_for(49)
-        told.set()
+        go_on.set()
         assert all(infos)
 
     assert len(authorization_server.requests) == calls
+    assert Counter(told) == {"server": calls, "shared": 50 - calls}
 
 
-def test_fifty_tasks_with_one_new_token_make_two_calls(authorization_server: MisbehavingServer) -> None:
+def test_fifty_tasks_with_one_new_token_make_two_calls(
+    authorization_server: MisbehavingServer, told: list[str]
+) -> None:
     async def many() -> list[Any]:
         return await asyncio.gather(*(aintrospect(TOKEN) for _ in range(50)))
 
     assert all(asyncio.run(many()))
     assert len(authorization_server.requests) == 2
+    assert Counter(told) == {"server": 2, "shared": 48}
 
 
 def test_a_thousand_tasks_make_one_call_for_each_token(authorization_server: MisbehavingServer, settings: Any) -> None:

@@ -32,3 +32,15 @@ def test_errors_were_reported_at_many_depths(results: dict[str, Any]) -> None:
     assert len(results) > 25
     assert {name: result for name, result in results.items() if result["reported"] < 2} == {}
     assert sum(result["reported"] for result in results.values()) > 3 * len(results)
+
+
+def test_the_recipe_for_sentry_reports_errors_without_tokens_and_no_refusals() -> None:
+    printed = json.loads(run_module("tests.error_tracking.recipe", "tests.settings"))
+    sent = printed["sent"]
+
+    for name in ("header", "body"):
+        (event,) = sent[name]
+        assert "an error with" in event
+        assert printed["token"] not in event
+    assert sent["refusal"] == sent["status 500"] == []
+    assert ["credentials refused" in event for event in sent["status 401"]] == [True]
