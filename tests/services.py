@@ -44,5 +44,7 @@ def url_of(name: str) -> str:
 def cache() -> dict[str, Any]:
     """Return the settings of the cache."""
     if CACHE_URL.startswith("locmem:"):
-        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        # A full cache forgets what tests look for, and the default of 300 entries is full after one purge.
+        options = {"MAX_ENTRIES": 100_000}
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": options}
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
