@@ -1,12 +1,11 @@
 """Answers of another server, kept for a while: in this process, and in a cache that processes share.
 
-The key of an entry is made of the identity of the backend and the SHA-256 of the token; its value is JSON without the
-token. A tombstone of `revocations` is read in the same round trip, and wins.
+The key of an entry is made of the SECRET_KEY, the identity of the backend and the SHA-256 of the token; its value is
+JSON without the token, behind a MAC. A tombstone of `revocations` is read in the same round trip, and wins.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -16,6 +15,7 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 from django.core.checks import CheckMessage
+from django.utils.crypto import salted_hmac
 
 from .. import revocations
 from ..cache_calls import CacheCalls
@@ -29,7 +29,7 @@ from ..protocol.jwt import token_identity
 from ..protocol.presented import Presented
 from ..setting_values import NAME
 from .cache_steps import CacheCall, look_for_tombstone
-from .entry import Kept, decode, encode
+from .entry import Kept, decode, encode, seal_of
 from .local_answers import SLOTS, LocalAnswers, slot_of
 from .options import CacheOptions
 
@@ -68,7 +68,8 @@ class AnswerCache:
 
     def __init__(self, options: CacheOptions, *, identity: Iterable[str], patience: float) -> None:
         self.options, self._patience = options, patience
-        name = hashlib.sha256(json.dumps(list(identity)).encode()).hexdigest()[:32]
+        name = salted_hmac(__name__, json.dumps(list(identity)), algorithm="sha256").hexdigest()[:32]
+        self._seal = seal_of(name)
         self._prefix = f"introspection:answer:{name}"
         self.local, self.is_local = LocalAnswers(options.LOCAL_MAX_AGE), options.LOCAL_MAX_AGE > 0
 
@@ -103,9 +104,9 @@ class AnswerCache:
         if revoked:
             tombstoned = Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time())
             return CacheRead(tombstoned, generation, epoch, is_revoked=True)
-        kept = decode(found[keys.active], keys.token_digest, generation) if keys.active in found else None
+        kept = decode(found[keys.active], keys.token_digest, generation, self._seal) if keys.active in found else None
         if keys.inactive in found:
-            inactive = decode(found[keys.inactive], keys.token_digest, generation)
+            inactive = decode(found[keys.inactive], keys.token_digest, generation, self._seal)
             if inactive is not None and (kept is None or kept.since < inactive.since):
                 kept = inactive  # an active answer whose keeping was slow is not the last one
         return CacheRead(kept, generation, epoch)
@@ -131,7 +132,7 @@ class AnswerCache:
         lives = int(min(self._longest(kept.answer), kept.seconds_to_live))
         if lives > 0:
             name = keys.active if kept.answer else keys.inactive
-            yield from self._call("set", name, encode(kept, found.generation), lives)
+            yield from self._call("set", name, encode(kept, found.generation, self._seal), lives)
 
     def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
         """Keep an answer in this process."""

@@ -1,4 +1,4 @@
-"""One kept answer, as an object and as the JSON that a cache holds."""
+"""One kept answer, as an object and as the text that a cache holds: a MAC and JSON."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import json
 import math
 import time
 from dataclasses import dataclass
+from hmac import HMAC, compare_digest
 from typing import Any
+
+from django.utils.crypto import salted_hmac
 
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.introspection import wrong_member
 from ..protocol.token_info import TokenInfo
+
+
+_FORMAT = "django_introspection.backends.entry 1"
+"""Another version of this package that writes entries otherwise has another number, and believes none of these."""
+_MAC_LENGTH = 64
+"""Hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +44,39 @@ class Kept:
         return self.since + min(seconds, self.seconds_to_live)
 
 
-def encode(kept: Kept, generation: str) -> str:
-    """Write an answer as JSON."""
+def seal_of(name: str) -> HMAC:
+    """Return the HMAC-SHA256 that seals the entries of one backend; its key is made of the SECRET_KEY."""
+    return salted_hmac(_FORMAT, name, algorithm="sha256")
+
+
+def encode(kept: Kept, generation: str, seal: HMAC) -> str:
+    """Write an answer as JSON behind its MAC."""
     members = kept.answer.info.to_dict() if kept.answer else None
     reason = None if kept.answer else kept.answer.reason
-    return json.dumps([kept.token_digest, generation, kept.since, members, reason])
+    text = json.dumps([kept.token_digest, generation, kept.since, members, reason])
+    mac = seal.copy()
+    mac.update(text.encode())
+    return mac.hexdigest() + text
 
 
-def decode(value: Any, token_digest: str, generation: str) -> Kept | None:
+def decode(value: Any, token_digest: str, generation: str, seal: HMAC) -> Kept | None:
     """Read an answer; return None for one of another token or generation, and for values that `encode` did not write.
 
-    The members are checked like those of a response: a program of another version, or an attacker with access to the
-    cache, may have written them.
+    What an attacker with access to the cache writes, another backend or a deployment with another SECRET_KEY has
+    another MAC, and is not parsed. The members are checked like those of a response.
     """
     try:
-        found_digest, found_generation, since, members, reason = json.loads(value)
+        text = value[_MAC_LENGTH:]
+        mac = seal.copy()
+        mac.update(text.encode())
+        if not compare_digest(mac.hexdigest(), value[:_MAC_LENGTH]):
+            return None
+        found_digest, found_generation, since, members, reason = json.loads(text)
         if (found_digest, found_generation) != (token_digest, generation):
             return None
         answer = Inactive(Reason(reason)) if members is None else _active(members)
         return Kept(answer, token_digest, float(since))
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (AttributeError, ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -346,7 +348,8 @@ def test_a_wrong_entry_is_as_good_as_none(authorization_server: MisbehavingServe
     introspect(TOKEN)
     (key,) = [key for key in test_caches.keys(caches["default"]) if "introspection:answer" in key]
     name = key.split(":", 2)[2]
-    token_digest, generation, since, members, reason = json.loads(cache.get(name))
+    token_digest, generation, since, members, reason = json.loads(cache.get(name)[64:])
+    backend: Any = token_backends["default"]
     of_wrong_shape = [
         json.dumps([token_digest, generation, since, wrong, reason])
         for wrong in (
@@ -378,13 +381,93 @@ def test_a_wrong_entry_is_as_good_as_none(authorization_server: MisbehavingServe
         "[" * 100_000,
         "9" * 5000,
     ]
-    wrongs = ["", "{}", "[]", "null", '["a","",0,{"active":true},null]', 7, None, b"\xff", 1.5, [], {}, *of_wrong_shape]
+    of_wrong_shape += ["", "{}", "[]", "null", '["a","",0,{"active":true},null]']
+    sealed = [sealed_by(backend, text) for text in of_wrong_shape]
+    wrongs = ["", "\ud800" * 70, "é" * 70, 7, None, b"\xff", 1.5, [], [1] * 70, {}, *of_wrong_shape, *sealed]
     for number, wrong in enumerate(wrongs):
         cache.set(name, wrong)
 
         assert introspect(TOKEN)
 
         assert len(authorization_server.requests) == number + 2
+
+
+def sealed_by(backend: Any, text: str) -> str:
+    """Return an entry with the MAC of a backend."""
+    mac = backend._cache._seal.copy()
+    mac.update(text.encode())
+    return f"{mac.hexdigest()}{text}"
+
+
+def entry_names() -> list[str]:
+    """Return the names of the active answers in the cache."""
+    names = [key.split(":", 2)[2] for key in test_caches.keys(caches["default"])]
+    return [name for name in names if re.fullmatch("introspection:answer:[0-9a-f]{32}:[0-9a-f]{64}", name)]
+
+
+@pytest.mark.usefixtures("keep")
+def test_what_an_attacker_writes_into_the_cache_is_no_answer(authorization_server: MisbehavingServer) -> None:
+    """One who reads every entry, knows the format and the generation, and has no key."""
+    introspect(TOKEN)
+    (name,) = entry_names()
+    kept = cache.get(name)
+    mac, text = kept[:64], kept[64:]
+    more = text.replace('"active": true', '"active": true, "scope": "everything"')
+    assert more != text
+    forged = [
+        text,
+        more,
+        mac + more,
+        mac.upper() + text,
+        mac[:-1] + text,
+        kept + " ",
+        hashlib.sha256(more.encode()).hexdigest() + more,
+    ]
+
+    for number, value in enumerate(forged):
+        cache.set(name, value)
+        info = introspect(TOKEN)
+
+        assert info is not None
+        assert "everything" not in info.scopes
+        assert len(authorization_server.requests) == number + 2
+
+
+def test_an_entry_is_worth_nothing_in_another_place(
+    keep: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    """An attacker copies an answer: to another token, and to another backend that shares the cache and the token."""
+    introspect(TOKEN)
+    (mine,) = entry_names()
+    introspect("another-token")
+    (other,) = set(entry_names()) - {mine}
+    cache.set(other, cache.get(mine))
+    introspect("another-token")
+    assert len(authorization_server.requests) == 3
+
+    backends = authorization_server.settings(client_id="another caller")["BACKENDS"]
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": {**backends["default"], "CACHE": {}}}}
+    introspect(TOKEN)
+    (elsewhere,) = set(entry_names()) - {mine, other}
+    cache.set(elsewhere, cache.get(mine))
+    introspect(TOKEN)
+    assert len(authorization_server.requests) == 5
+
+
+def test_two_deployments_with_the_same_caller_share_a_cache_and_no_entry(
+    keep: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    introspect(TOKEN)
+    (first,) = entry_names()
+
+    settings.SECRET_KEY = "that of another deployment"
+    keep()
+    introspect(TOKEN)
+    (second,) = set(entry_names()) - {first}
+    cache.set(second, cache.get(first))
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 3
 
 
 def test_a_cache_that_stores_json_is_enough(
