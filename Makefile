@@ -90,6 +90,7 @@ servers: $(VENV)/.installed-test ## play the tokens of 23 authorization servers 
 
 fuzz: $(VENV)/.installed-test $(VENV)/.installed-fuzzing ## fuzz each parser; FAMILY=forms SECONDS=60 choose, RUNS=3000 is short and the same each time
 	$(BIN)/python -m tests.fuzzing $(if $(FAMILY),--family $(FAMILY)) $(if $(RUNS),--runs $(RUNS),--seconds $(or $(SECONDS),60))
+	$(if $(FAMILY),,DJANGO_SETTINGS_MODULE=tests.fuzzing.openapi_settings $(BIN)/python -m tests.fuzzing.openapi $(or $(EXAMPLES),100))
 
 scale: $(VENV)/.installed-test $(VENV)/.installed-services ## count the statements of the admin with five million tokens (two minutes)
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)

@@ -36,6 +36,7 @@ STRING: Schema = {"type": "string"}
 STRINGS: Schema = {"type": "array", "items": STRING}
 OBJECTS: Schema = {"type": "array", "items": {"type": "object"}, "description": "Authorization details (RFC 9396)."}
 SECONDS: Schema = {"type": "integer"}
+GRANT_TYPES = ["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"]
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):
@@ -115,6 +116,17 @@ class IntrospectionTokenScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "A token of the caller's own (RFC 7662 §2.1)."}
 
 
+class _RequiringBody(AutoSchema):
+    """Say that a request needs its body: drf-spectacular derives that from serializers alone."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Schema | None:
+        """Return the description of an operation."""
+        operation: Schema | None = super().get_operation(*args, **kwargs)
+        if operation and "requestBody" in operation:
+            operation["requestBody"]["required"] = True
+        return operation
+
+
 class _Endpoint(OpenApiViewExtension):
     """Describe an endpoint of the authorization server; one without a description is left out of the schema."""
 
@@ -127,7 +139,10 @@ class _Endpoint(OpenApiViewExtension):
         """Return the view with its description."""
         described = type(self.target.__name__, (self.target,), {"authentication_classes": self.authenticators})
         schema = extend_schema(tags=["OAuth"], **self.operation)
-        return extend_schema_view(**{self.method: schema})(described)
+        described = extend_schema_view(**{self.method: schema})(described)
+        options = getattr(described, self.method).kwargs
+        options["schema"] = type(options["schema"].__name__, (_RequiringBody, options["schema"]), {})
+        return described
 
 
 def _view(name: str) -> str | None:
@@ -144,14 +159,19 @@ def _text(description: str, **more: Any) -> Schema:
 
 
 def _form(required: list[str], **properties: Schema) -> dict[str, Schema]:
-    """Describe a form, with the credentials that may be in it (`client_secret_post`, `private_key_jwt`)."""
+    """Describe a form, with the credentials that may be in it (`client_secret_post`, `private_key_jwt`).
+
+    A parameter without a value counts as absent (RFC 6749 §3.2).
+    """
     credentials = {
         "client_id": _text("The identifier of the client, if the credentials are in the body."),
         "client_secret": _text("The secret, if it is not in the header.", format="password"),
         "client_assertion_type": _text("urn:ietf:params:oauth:client-assertion-type:jwt-bearer (RFC 7523)."),
         "client_assertion": _text("The JWT that a client signs instead of sending a secret.", format="password"),
     }
-    return {FORM: _object(required, **properties, **credentials)}
+    properties |= {name: {**properties[name], "minLength": 1} for name in required}
+    others = {**STRING, "description": "Ignored; no parameter may come twice (RFC 6749 §3.2)."}
+    return {FORM: {**_object(required, **properties, **credentials), "additionalProperties": others}}
 
 
 def _header(name: str, description: str, *statuses: int, **schema: Any) -> OpenApiParameter:
@@ -246,7 +266,7 @@ class TokenEndpoint(_Endpoint):
         "parameters": HEADERS,
         "request": _form(
             ["grant_type"],
-            grant_type=_text("The grant that is exchanged for the token, such as client_credentials."),
+            grant_type=_text("The grant that is exchanged for the token.", enum=GRANT_TYPES),
             scope=_text("Scopes with one space between; all that the client may have by default."),
             resource={**STRINGS, "description": "The resources that the token is for (RFC 8707)."},
             refresh_token=_text("The refresh token that is exchanged (RFC 6749 §6)."),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from django_introspection.models import GrantType
 from tests.projects.run import run_module
 
 FORM = "application/x-www-form-urlencoded"
@@ -69,6 +70,28 @@ def test_a_request_is_a_form_with_its_parameters(schema: Any, path: str, require
     assert list(body) == [FORM]
     assert body[FORM]["schema"]["required"] == [required]
     assert body[FORM]["schema"]["properties"].keys() == {required, *CREDENTIALS} | optional
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_a_request_needs_its_body_and_a_value_for_what_is_required(schema: Any, path: str) -> None:
+    body = schema["paths"][path]["post"]["requestBody"]
+    form = body["content"][FORM]["schema"]
+
+    assert body["required"] is True
+    assert form["properties"][form["required"][0]]["minLength"] == 1
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_a_further_parameter_may_come_once(schema: Any, path: str) -> None:
+    form = schema["paths"][path]["post"]["requestBody"]["content"][FORM]["schema"]
+
+    assert form["additionalProperties"]["type"] == "string"
+
+
+def test_the_grants_are_those_of_the_token_endpoint(schema: Any) -> None:
+    form = schema["paths"]["/oauth/token/"]["post"]["requestBody"]["content"][FORM]["schema"]
+
+    assert form["properties"]["grant_type"]["enum"] == list(GrantType)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,14 @@ VALUES: tuple[Any, ...] = (
 )
 
 
+NAMES = ("extra", "exp", "active", "aud", "cnf", "alg", "scope")
+
+
+def _names(words: Words) -> list[str]:
+    """Return the words that are names of JSON members."""
+    return [word.decode().strip('":') for word in words if word.startswith(b'"') and word.endswith(b'":')]
+
+
 def mutate(data: bytes, random: Random, words: Words) -> bytes:
     """Return an input with one part changed."""
     parts = data.split(SEPARATOR)
@@ -51,6 +59,14 @@ def _repeat(part: bytes, random: Random, words: Words) -> bytes:
     return part[:end] + part[start:end] * random.choice((1, 1, 2, 60)) + part[end:]
 
 
+def _repeat_pair(part: bytes, random: Random, words: Words) -> bytes:
+    """Send a parameter of a form, or an element of a header, twice."""
+    divider = b"&" if b"&" in part or b"=" in part else b","
+    pairs = part.split(divider)
+    again = random.choice(pairs)
+    return divider.join([*pairs, random.choice((again, again.partition(b"=")[0] + b"=x"))])
+
+
 def _encode(part: bytes, random: Random, words: Words) -> bytes:
     start, end = _slice(part, random)
     return part[:start] + b"".join(b"%%%02x" % byte for byte in part[start:end]) + part[end:]
@@ -66,16 +82,28 @@ def _change_json(part: bytes, random: Random, words: Words) -> bytes:
         value = json.loads(part)
     except (ValueError, RecursionError):
         return _insert(part, random, words)
-    return json.dumps(_changed(value, random), separators=(",", ":")).encode()
+    return json.dumps(_changed(value, random, [*NAMES, *_names(words)]), separators=(",", ":")).encode()
 
 
-def _changed(value: Any, random: Random) -> Any:
+def _repeat_member(part: bytes, random: Random, words: Words) -> bytes:
+    """Write a member of a JSON object twice, which `json` alone accepts."""
+    try:
+        value = json.loads(part)
+    except (ValueError, RecursionError):
+        return _repeat(part, random, words)
+    if not isinstance(value, dict) or not value:
+        return _repeat(part, random, words)
+    first = json.dumps({random.choice(list(value)): random.choice(VALUES)})
+    return f"{first[:-1]},{json.dumps(value)[1:]}".encode()
+
+
+def _changed(value: Any, random: Random, names: Sequence[str]) -> Any:
     """Return a value with another one somewhere in it."""
     if not value or random.random() < 0.15:
         return random.choice(VALUES)
     if isinstance(value, list):
         place = random.randrange(len(value))
-        return [*value[:place], _changed(value[place], random), *value[place + random.randint(0, 1) :]]
+        return [*value[:place], _changed(value[place], random, names), *value[place + random.randint(0, 1) :]]
     if not isinstance(value, dict):
         return [value] if random.random() < 0.2 else random.choice(VALUES)
     name = random.choice(list(value))
@@ -86,9 +114,9 @@ def _changed(value: Any, random: Random) -> Any:
         case 1:
             return {
                 **value,
-                random.choice(("extra", "exp", "active", "aud", "cnf", "alg", "scope")): random.choice(VALUES),
+                random.choice(names): random.choice(VALUES),
             }
-    return {**kept, name: _changed(value[name], random)}
+    return {**kept, name: _changed(value[name], random, names)}
 
 
 def _change_dotted(part: bytes, random: Random, words: Words) -> bytes:
@@ -106,6 +134,6 @@ def _change_dotted(part: bytes, random: Random, words: Words) -> bytes:
 
 Change = Callable[[bytes, Random, Words], bytes]
 CHANGES: tuple[Change, ...] = (
-    *(_insert, _replace, _delete, _repeat, _encode, _swap_case),
-    *(_change_json, _change_json, _change_json, _change_dotted),
+    *(_insert, _replace, _delete, _repeat, _repeat_pair, _encode, _swap_case),
+    *(_change_json, _change_json, _change_json, _repeat_member, _change_dotted),
 )

@@ -57,6 +57,7 @@ def certificates(data: bytes) -> None:
     found = outcome(lambda: read_header(name, sent), MalformedCertificate)
     if isinstance(found, bytes):
         assert found[0] == 0x30
+        assert _der_length(found) == len(found)
         assert base64.b64encode(found).decode().rstrip("=") in quote(sent, safe="%+/=:").replace("%2B", "+").replace(
             "%2F", "/"
         ) or name in ("pem", "envoy", "base64")
@@ -71,6 +72,14 @@ def certificates(data: bytes) -> None:
     kind_of_name = choose(kind, list(KINDS))
     assert is_named(der, kind_of_name, KINDS[kind_of_name]) in (True, False)
     assert not is_named(der, kind_of_name, "a name that no certificate has")
+
+
+def _der_length(der: bytes) -> int:
+    """Return the length of an ASN.1 element by its first bytes (X.690 §8.1.3)."""
+    if der[1] < 0x80:
+        return 2 + der[1]
+    size = der[1] - 0x80
+    return 2 + size + sum(byte << 8 * place for place, byte in enumerate(reversed(der[2 : 2 + size])))
 
 
 PATTERNS = [

@@ -212,7 +212,18 @@ def _encrypted_seeds() -> Iterator[bytes]:
             key = encryption_key({"keys": [jose.public("ES256", "recipient", use="enc", kid="r")]}, alg)
             assert key is not None
             yield join(key.encrypt(nested, alg, enc))
+    yield join(_compressed("A" * 10_000))
     yield join(_dump({"alg": "ECDH-ES", "enc": "A128GCM", "epk": jose.public("ES256"), "zip": "DEF"}), "", "AAAA")
+
+
+def _compressed(content: str) -> str:
+    """Encrypt text that becomes longer when it is read."""
+    from joserfc import jwe
+
+    header = {"alg": "ECDH-ES", "enc": "A128GCM", "zip": "DEF"}
+    return jwe.encrypt_compact(
+        header, content, jose.key("ES256", "recipient"), algorithms=["ECDH-ES", "A128GCM", "DEF"]
+    )
 
 
 @family(
