@@ -15,7 +15,6 @@ from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.introspection import wrong_member
 from ..protocol.token_info import TokenInfo
 
-
 _FORMAT = "django_introspection.backends.entry 1"
 """Another version of this package that writes entries otherwise has another number, and believes none of these."""
 _MAC_LENGTH = 64

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django_introspection import token_backends
-from django_introspection.backends.entry import Kept, decode, encode
+from django_introspection.backends.entry import Kept, decode, encode, seal_of
 from django_introspection.backends.reply import read_reply
 from django_introspection.backends.signed_replies import SignedReplies
 from django_introspection.exceptions import IntrospectionUnavailable
@@ -231,34 +231,40 @@ def _names(reply: Reply, url: str) -> bool:
 
 
 DIGEST, GENERATION = "ab" * 32, "generation"
+SEAL = seal_of("the answers of a backend")
 
 
 def _entry_seeds() -> Iterator[bytes]:
     active = Active(TokenInfo(MEMBERS))
     for answer in (active, *(Inactive(reason) for reason in list(Reason)[:3])):
-        yield encode(Kept(answer, DIGEST, world.SECONDS - 5), GENERATION).encode()
-    yield encode(Kept(active, "cd" * 32, world.SECONDS), GENERATION).encode()
-    yield encode(Kept(active, DIGEST, world.SECONDS + 10**9), "").encode()
+        entry = encode(Kept(answer, DIGEST, world.SECONDS - 5), GENERATION, SEAL)
+        yield join(RAW, entry)
+        yield join(SIGNED, entry[64:])
+    yield join(SIGNED, encode(Kept(active, "cd" * 32, world.SECONDS), GENERATION, SEAL)[64:])
+    yield join(SIGNED, encode(Kept(active, DIGEST, world.SECONDS + 10**9), "", SEAL)[64:])
 
 
 @family(
     "backends/entry.py", "protocol/token_info.py", "protocol/dialects.py", "protocol/explanation.py",
     seeds=_entry_seeds,
-    words=(
-        '"abababababababababababababababababababababababababababababababab"|"generation"|null|NaN|Infinity|'
-        '1e400|{"active":true}|"exp":|[|]'
-    ),
+    words=f'"{DIGEST}"|"{GENERATION}"|null|NaN|Infinity|1e400|{{"active":true}}|"exp":|[|]',
 )  # fmt: skip
 def cache_entries(data: bytes) -> None:
-    """A cache entry is an answer about this token in this generation, with members that can be judged, or nothing."""
-    for value in (data, text(data)):
-        kept = decode(value, DIGEST, GENERATION)
-        if kept is None:
-            continue
-        assert json.loads(value)[:2] == [DIGEST, GENERATION]
-        kept.is_younger(60)
-        assert not kept.is_younger(60) or 0 <= world.SECONDS - kept.since < 60
-        if isinstance(kept.answer, Active):
-            accept(kept.answer, token_backends["default"])
-        if kept.since == kept.since:
-            assert decode(encode(kept, GENERATION), DIGEST, GENERATION) == kept
+    """A cache entry is an answer about this token in this generation that we sealed, or it is nothing."""
+    kind, rest = split(data, 2)
+    text_of_entry = text(rest)
+    entry = text_of_entry
+    if kind == SIGNED.encode():  # without a seal nothing would be read
+        seal = SEAL.copy()
+        seal.update(text_of_entry.encode("utf-8", "replace"))
+        entry = seal.hexdigest() + text_of_entry
+    assert decode(rest, DIGEST, GENERATION, SEAL) is None  # a cache that holds something else than text
+    assert decode(entry, DIGEST, GENERATION, seal_of("another backend")) is None
+    kept = decode(entry, DIGEST, GENERATION, SEAL)
+    if kept is None:
+        return
+    assert kind == SIGNED.encode() or entry == encode(kept, GENERATION, SEAL)
+    assert json.loads(entry[64:])[:2] == [DIGEST, GENERATION]
+    assert not kept.is_younger(60) or 0 <= world.SECONDS - kept.since < 60
+    if isinstance(kept.answer, Active):
+        accept(kept.answer, token_backends["default"])
