@@ -86,3 +86,7 @@ def table(results: Mapping[str, Result]) -> str:
 
 def today() -> str:
     return datetime.now(UTC).date().isoformat()
+
+
+if __name__ == "__main__":  # after a rule was rewritten
+    TABLE.write_text(table(read()))
