@@ -17,7 +17,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
-.PHONY: benchmark benchmark-servers profile growth package release clean help
+.PHONY: benchmark benchmark-servers profile locks growth package release clean help
 
 # Times are those of two cores.
 
@@ -112,6 +112,9 @@ benchmark-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.
 
 profile: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## show where the CPU time of a request goes
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.profiles $(ARGS)
+
+locks: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## show whether threads wait for our locks (two minutes)
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.locks
 
 growth: $(VENV)/.installed-test $(VENV)/.installed-services ## compare ten million tokens with ten thousand (ten minutes)
 	DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m benchmarks.growth
