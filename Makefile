@@ -16,7 +16,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
+.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser screenshots bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
 .PHONY: benchmark benchmark-servers profile locks growth package release clean help
 
 # Times are those of two cores.
@@ -73,6 +73,9 @@ peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_mo
 
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (four minutes)
 	BROWSER=1 $(BIN)/python -m pytest -n 2 --ds=tests.browser.settings tests/browser $(ARGS)
+
+screenshots: $(VENV)/.installed-test $(VENV)/.installed-browser ## take the pictures of the admin in docs/images anew (one minute)
+	BROWSER=1 PICTURES=docs/images $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser/test_screenshots.py
 
 bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of django-oauth-toolkit and allauth
 	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)

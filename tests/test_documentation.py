@@ -182,6 +182,14 @@ def test_no_page_links_to_a_file_that_is_not_there(page: str) -> None:
         assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
+def test_every_picture_is_shown_and_described() -> None:
+    text = "".join(map(read, PAGES))
+    shown = set(re.findall(r"\bimages/([\w-]+\.\w+)", text))
+
+    assert shown == {path.name for path in (ROOT / "docs/images").iterdir()}
+    assert len(re.findall(r"\n +:alt: \w", text)) == text.count(".. image::")
+
+
 @pytest.mark.processes
 def test_the_quick_start_of_the_readme_makes_an_authorization_server(tmp_path: Path) -> None:
     section = blocks("README.md", "Quick start: authorization server")
