@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,11 +14,20 @@ from django.test import RequestFactory
 
 from django_introspection.addresses import client_address
 from django_introspection.admin.debugger_form import DebuggerForm, token_in
+from django_introspection.backends.entry import decode, seal_of
+from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.outbound.discovery import read_metadata
+from django_introspection.outbound.jwks import read_keys
+from django_introspection.outbound.messages import Reply
+from django_introspection.outbound.token_response import read_token
+from django_introspection.protocol.authorization_details import parse_details
 from django_introspection.protocol.certificate import FORMS, read_header
 from django_introspection.protocol.credentials import parse_credentials
+from django_introspection.protocol.dpop import normal_uri, read_proof
 from django_introspection.protocol.errors import OAuthError, error_text
 from django_introspection.protocol.form import Form, parse_form
-from django_introspection.protocol.jwt import parse_jwt
+from django_introspection.protocol.introspection import parse_response
+from django_introspection.protocol.jwt import encryption_header, parse_jwt
 from django_introspection.protocol.opaque import may_be_token
 from django_introspection.protocol.paths import path_readings
 from django_introspection.protocol.scope import parse_scope
@@ -56,6 +66,35 @@ def _as_certificate(text: str) -> Any:
     return read_header("envoy", f"Cert={text}")
 
 
+def _as_proof(text: str) -> Any:
+    return [read_proof(text), normal_uri(f"https://a.example/{text}")]
+
+
+def _as_reply(text: str) -> Any:
+    """Read a text as the body of each reply that another server can send, and as a member of it."""
+    for body in (text, json.dumps({"active": True, "issuer": "i", "access_token": text, "scope": text, "aud": text})):
+        reply = Reply(200, {}, body.encode())
+        for read in (
+            lambda reply=reply: parse_response("application/json", reply.body),
+            lambda reply=reply: read_metadata(reply, "i"),
+            lambda reply=reply: read_keys(reply),
+            lambda reply=reply: read_token(reply, asked_at=0, scope=None),
+        ):
+            with suppress(IntrospectionUnavailable):
+                read()
+
+
+def _as_encrypted(text: str) -> Any:
+    with suppress(ValueError):
+        encryption_header(text)
+    return encryption_header(f"{text}.{text}.{text}.{text}.{text}")
+
+
+def _as_entry(text: str) -> Any:
+    seal = seal_of("backend")
+    return [decode(text, "digest", "generation", seal), decode(f"{'0' * 64}{text}", "digest", "generation", seal)]
+
+
 READERS: list[Callable[[str], Any]] = [
     token_in,
     _in_debugger,
@@ -70,6 +109,11 @@ READERS: list[Callable[[str], Any]] = [
     lambda text: parse_form("application/x-www-form-urlencoded", text.encode()),
     lambda text: list(path_readings(f"/{text}")),
     _as_certificate,
+    _as_proof,
+    _as_reply,
+    _as_encrypted,
+    _as_entry,
+    parse_details,
 ]
 RUNS = [
     "'",
@@ -91,6 +135,10 @@ RUNS = [
     "a=",
     "\u201c",
     "Bearer ",
+    "{",
+    '{"a":',
+    '"\\ud800',
+    "9",
 ]
 
 REFUSALS = (ValueError, OAuthError, MalformedRequest, MalformedToken)

@@ -44,3 +44,14 @@ def plain_values() -> st.SearchStrategy[Any]:
     return st.recursive(
         scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(UNICODE, inner, max_size=4), max_leaves=8
     )
+
+
+@st.composite
+def mutations(draw: st.DrawFn, text: str, alphabet: str = "AZaz09-_.=+/:;,\"'{}[]%\\ \t\n\0\u00e9") -> str:
+    """Draw a text with some of its characters replaced, removed, repeated or added."""
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 4)))
+        new = draw(st.just("") | st.text(alphabet, max_size=3) | st.just(text[start:end] * 2))
+        text = text[:start] + new + text[end:]
+    return text
