@@ -58,11 +58,8 @@ def read(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
-def blocks(page: str, section: str = "") -> list[Block]:
-    """Return the blocks of a page, or of one section of the README."""
+def blocks(page: str) -> list[Block]:
     text = read(page)
-    if section:
-        text = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
     pattern = MARKDOWN_BLOCK if page.endswith(".md") else RST_BLOCK
     return [Block(found["file"], textwrap.dedent(found["code"])) for found in pattern.finditer(text)]
 
@@ -164,6 +161,12 @@ assert 'scope="orders:write"' in denied["WWW-Authenticate"]
 assert "django_introspection.models" not in sys.modules
 """
 
+LISTENING = """
+from shop.consumers import may_listen
+assert may_listen(os.environ["TOKEN"]) is True
+assert may_listen("unknown") is False
+"""
+
 POINTING_ELSEWHERE = """
 TOKEN_INTROSPECTION["BACKENDS"]["default"]["OPTIONS"]["introspection_url"] = os.environ["INTROSPECTION_URL"]
 """
@@ -191,10 +194,50 @@ def test_every_picture_is_shown_and_described() -> None:
 
 
 @pytest.mark.processes
-def test_the_quick_start_of_the_readme_makes_an_authorization_server(tmp_path: Path) -> None:
-    section = blocks("README.md", "Quick start: authorization server")
+def test_the_readme_makes_both_servers_as_it_is_pasted(tmp_path: Path) -> None:
+    section = read("README.md").partition("## A protected view in five minutes\n")[2].partition("\n## ")[0]
+    ports = {port: str(free_port()) for port in ("8000", "8001")}
+    script = re.sub(r"\b800[01]\b", lambda found: ports[found[0]], as_pasted(section))
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    del environment["DJANGO_SETTINGS_MODULE"]
 
-    run(project(tmp_path, section), ISSUING + REVOKING)
+    finished = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert re.findall(r"HTTP/1\.1 (\d+)", finished.stdout) == ["200", "401"], finished.stdout
+    assert '{"orders":[],"for":"shop"}' in finished.stdout
+
+
+def as_pasted(section: str) -> str:
+    """Return a script for bash that does what a section says: it runs the commands and appends to the files.
+
+    A person pastes slowly enough for a server to start; the script waits for it.
+    """
+    steps = ["trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    for kind, text in re.findall(r"^```(console|python)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
+        if kind == "python":
+            file, _, code = text.partition("\n")
+            steps.append(f"cat >> {file.removeprefix('# ')} <<'END'\n{code}END")
+        else:
+            steps.append(re.sub(r"^\$ ", "", text, flags=re.MULTILINE))
+    script = "\n".join(steps).replace("python -m pip install .\n", "", 1)
+    waiting = r"\1\ntimeout 60 sh -c 'until curl -s -o /dev/null http://127.0.0.1:\2/; do sleep 0.1; done'"
+    return re.sub(r"^(.* runserver (\d+) &)$", waiting, script, flags=re.MULTILINE)
+
+
+def free_port() -> int:
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port: int = any_port.getsockname()[1]
+        return port
 
 
 @pytest.mark.processes
@@ -205,31 +248,13 @@ def test_the_quick_start_makes_an_authorization_server_that_protects_a_view(tmp_
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(
-    ("page", "section", "more"),
-    [
-        ("README.md", "Quick start: resource server", ""),
-        (
-            "docs/quickstart-resource-server.rst",
-            "",
-            """
-            from shop.consumers import may_listen
-            assert may_listen(os.environ["TOKEN"]) is True
-            assert may_listen("unknown") is False
-            """,
-        ),
-    ],
-    ids=["README", "docs"],
-)
-def test_the_quick_start_makes_a_resource_server(
-    page: str, section: str, more: str, tmp_path: Path, live_server: Any
-) -> None:
+def test_the_quick_start_makes_a_resource_server(tmp_path: Path, live_server: Any) -> None:
     api = factories.ResourceServerFactory()
-    steps = [*blocks(page, section), Block("settings.py", POINTING_ELSEWHERE)]
+    steps = [*blocks("docs/quickstart-resource-server.rst"), Block("settings.py", POINTING_ELSEWHERE)]
 
     run(
         project(tmp_path, steps),
-        PROTECTING_REMOTELY + textwrap.dedent(more),
+        PROTECTING_REMOTELY + LISTENING,
         INTROSPECTION_URL=f"{live_server.url}/oauth/introspect",
         ORDERS_API_ID=api.client.client_id,
         ORDERS_API_SECRET=api.secret,
