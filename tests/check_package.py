@@ -70,6 +70,8 @@ def check_readme(wheel: Path) -> None:
         raise SystemExit("the README is not in the wheel")
     if relative := [link for link in links if not link.startswith("https://")]:
         raise SystemExit(f"relative links in the README of the wheel: {relative}")
+    if pages := [link for link in links if link.endswith(".png") and "raw.githubusercontent.com" not in link]:
+        raise SystemExit(f"links to pages about pictures in the README of the wheel: {pages}")
 
 
 def check_reproducible(wheel: Path, again: Path) -> None:
