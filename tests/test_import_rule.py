@@ -36,6 +36,7 @@ ROOMS = {
     "addresses": "connections",
     "client_certificates": "connections",
     "x509": "x509",
+    "problem_texts": "problem texts",
     "models": "models",
     "migrations": "migrations",
     "outbound": "outbound",
@@ -98,7 +99,8 @@ ALLOWED: dict[str, set[str]] = {
     "connections": FOUNDATION,  # what the server and trusted proxies say about the client of a connection
     "x509": {"protocol"},  # the one place that reads what is in a certificate
     "proofs": FOUNDATION | {"jose", "outbound"},  # both sides verify them
-    "models": {"protocol", "jose", "x509", "words", "settings"},
+    "problem texts": {"protocol"},  # errors of forms, for our models and for those of trusted issuers
+    "models": {"protocol", "jose", "x509", "words", "settings", "problem texts"},
     "migrations": {"models"},
     "outbound": FOUNDATION | {"jose"},  # a client signs as a server does
     "backends": FOUNDATION | {"outbound", "jose", "keys", "revocations"},  # tombstones end kept answers
@@ -112,7 +114,7 @@ ALLOWED: dict[str, set[str]] = {
     "resource server": FOUNDATION | {"jose", "proofs", "connections", "outbound", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
-    "issuers": FOUNDATION | {"backends"},  # a table of its own, also on a resource server without ours
+    "issuers": FOUNDATION | {"backends", "problem texts"},  # a table of its own, also on a resource server without ours
     "telemetry": FOUNDATION | {"outbound", "front door"},  # what is observed, and the version that observes it
     "testing": FOUNDATION | {"jose", "backends"},
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours

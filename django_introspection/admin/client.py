@@ -22,6 +22,7 @@ from .client_forms import AddClientForm, ClientForm, client_of_form
 from .client_pages import activity_view, revoke_view, set_active_selected
 from .deleting import DeletesWithTokens
 from .display import identifier, moment_field, short_moment
+from .history import TranslatedHistory
 from .once import posted_form_id, waits_for_lock
 from .pages import may, url_pattern
 from .revoking import live_tokens
@@ -40,7 +41,7 @@ AUTHENTICATION = (
 )
 
 
-class ClientAdmin(DeletesWithTokens, _ModelAdmin):
+class ClientAdmin(TranslatedHistory, DeletesWithTokens, _ModelAdmin):
     """Register clients, change them, add and retire their secrets, disable them and revoke their tokens."""
 
     form = ClientForm

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from ..authorization_server.ending import are_caches_behind
 from ..authorization_server.revoking import revoke_client_tokens
 from ..models import Client, Token
+from .history import DISABLED, ENABLED, REVOKED_OF_CLIENT
 from .once import waits_for_lock
 from .pages import back, object_page, page
 from .revoking import live_tokens, operator_name, report_revocation
@@ -51,7 +52,7 @@ def _set_active(model_admin: ModelAdmin[Client], request: HttpRequest, client: C
             return False
         locked.is_active = wanted
         locked.save(update_fields=["is_active"])
-        model_admin.log_change(request, client, "Enabled." if wanted else "Disabled.")
+        model_admin.log_change(request, client, ENABLED if wanted else DISABLED)
     return True
 
 
@@ -72,7 +73,7 @@ def revoke_view(model_admin: ModelAdmin[Client], request: HttpRequest, client: C
         Token.objects.on_primary().filter(client=client),
         lambda: revoke_client_tokens(client, by=None, who=operator_name(request)),
     )
-    model_admin.log_change(request, client, "Revoked all its tokens.")
+    model_admin.log_change(request, client, REVOKED_OF_CLIENT)
     return back(model_admin, request, client)
 
 
@@ -82,7 +83,11 @@ def set_active_selected(
     """Enable or disable the selected clients, after showing which they are."""
     clients = list(selected.filter(is_active=not wanted))
     if not clients:
-        already = _("The selected clients are enabled already.") if wanted else _("They are disabled already.")
+        already = (
+            _("The selected clients are enabled already.")
+            if wanted
+            else _("The selected clients are disabled already.")
+        )
         messages.info(request, already)
         return None
     if "confirmed" not in request.POST:

@@ -14,10 +14,11 @@ from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, pars
 
 
 class Advice(NamedTuple):
-    """The explanation of a rejection and the next step, in sentences."""
+    """The explanation of a rejection and the next step, in sentences; `detail` is English, as in the log."""
 
     why: Any
     do: Any
+    detail: str = ""
 
 
 REASONS = {
@@ -144,7 +145,7 @@ NOT_ROUTED = Advice(
     _("No backend was asked: this backend chooses by issuer or prefix, and names none for this token."),
     _("Add the issuer of the JWT to the option issuers, or correct the option default."),
 )
-MAY_NOT_INTROSPECT = Advice(
+NO_POLICY = Advice(
     _("This caller may not introspect at all: the endpoint answers 403."), _("Change its “may introspect”.")
 )
 _UNAVAILABLE = Advice(
@@ -167,12 +168,12 @@ def advice(reason: Reason) -> Advice:
 
 def unavailable(failure: Exception) -> Advice:
     """Return the advice about a backend that could not be asked; the text of the failure holds no value."""
-    return _with_failure(_UNAVAILABLE, failure)
+    return _UNAVAILABLE._replace(detail=str(failure))
 
 
 def unavailable_at_endpoint(failure: Exception) -> Advice:
     """Return the advice about an endpoint that cannot answer; the text of the failure holds no value."""
-    return _with_failure(_ENDPOINT_UNAVAILABLE, failure)
+    return _ENDPOINT_UNAVAILABLE._replace(detail=str(failure))
 
 
 def not_authenticated(rejection: Rejection) -> Advice:
@@ -181,8 +182,11 @@ def not_authenticated(rejection: Rejection) -> Advice:
         return Advice(
             _("This caller is disabled and cannot authenticate: the endpoint answers 401."), _("Enable the client.")
         )
-    why = str(_("The source of this caller does not authenticate it (%(reason)s): the endpoint answers 401."))
-    return Advice(why % {"reason": rejection.reason}, _("Correct the client where it is registered."))
+    return Advice(
+        _("The source of this caller does not authenticate it: the endpoint answers 401."),
+        _("Correct the client where it is registered."),
+        rejection.reason,
+    )
 
 
 def malformed_advice(token: str) -> Advice:
@@ -202,16 +206,15 @@ def malformed_advice(token: str) -> Advice:
     return REASONS[Reason.MALFORMED]
 
 
-def _with_failure(given: Advice, failure: Exception) -> Advice:
-    return Advice(f"{given.why} ({failure})", given.do) if str(failure) else given
-
-
 def _jwt_advice(token: str) -> Advice:
     try:
         jwt = parse_jwt(token)
     except MalformedJWT as problem:
-        why = str(_("It looks like a JWT, but %(problem)s.")) % {"problem": problem}
-        return Advice(why, _("It was cut off or changed on the way. Copy the whole value."))
+        return Advice(
+            _("It looks like a JWT, but it is malformed."),
+            _("It was cut off or changed on the way. Copy the whole value."),
+            str(problem),
+        )
     if jwt.media_type != ACCESS_TOKEN_TYPE:
         return Advice(
             _("It is a JWT, but no access token: its type is not at+jwt. It may be an ID token or an assertion."),
@@ -219,11 +222,12 @@ def _jwt_advice(token: str) -> Advice:
         )
     if signed_here(jwt):
         return REASONS[Reason.MALFORMED]
-    known = ", ".join(key.kid for key in signing_keys()) or _("none")
+    known = ", ".join(key.kid for key in signing_keys())
     return Advice(
-        str(_("The signature of this JWT is not by a key of this server (its keys: %(known)s).")) % {"known": known},
+        _("The signature of this JWT is not by a key of this server."),
         _(
             "The token may belong to another server: look at its issuer, and ask the backend of that issuer. "
             "If this server signed it, its key was removed from SIGNING_KEYS too early, or the token was changed."
         ),
+        f"keys of this server: {known or 'none'}",
     )

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils import formats
-
 from ..authorization_server.answering import answer_for_caller
 from ..authorization_server.client_sources import Rejection
 from ..backends.database import DatabaseBackend
@@ -24,7 +22,7 @@ from ..protocol.token_info import TokenInfo
 from ..resource_server.acceptance import Trace
 from ..resource_server.inspection import inspect_token
 from .debugger_advice import (
-    MAY_NOT_INTROSPECT,
+    NO_POLICY,
     NOT_ROUTED,
     Advice,
     advice,
@@ -34,13 +32,16 @@ from .debugger_advice import (
     unavailable_at_endpoint,
 )
 from .debugger_form import Caller
-
-UNAVAILABLE = "unavailable"
+from .debugger_reasons import MAY_NOT_INTROSPECT, UNAVAILABLE
+from .display import moment_text
 
 
 @dataclass(frozen=True, slots=True)
 class SideVerdict:
-    """The verdict of one side on a token, with its reason, the advice, the steps to it and the members."""
+    """The verdict of one side on a token, with its reason, the advice, the steps to it and the members.
+
+    The reason is English, for the log; `expected` and `found` are, too, as in the log of a refusal.
+    """
 
     accepted: bool
     advice: Advice | None = None
@@ -76,7 +77,7 @@ def endpoint_verdict(value: str, caller: Caller) -> SideVerdict:
     try:
         answer = answer_for_caller(value, caller.result).sent
     except UnauthorizedClient:
-        return SideVerdict(False, MAY_NOT_INTROSPECT, "caller may not introspect")
+        return SideVerdict(False, NO_POLICY, MAY_NOT_INTROSPECT)
     except (IntrospectionUnavailable, InvalidSetting) as failure:
         return SideVerdict(False, unavailable_at_endpoint(failure), UNAVAILABLE)
     if answer:
@@ -93,8 +94,7 @@ def readable(info: TokenInfo) -> list[tuple[str, str]]:
     }
     for name in ("exp", "iat", "nbf"):
         if name in members:
-            moment = datetime.fromtimestamp(members[name], UTC)
-            text[name] += f" ({formats.date_format(moment, 'DATETIME_FORMAT')} UTC)"
+            text[name] += f" ({moment_text(datetime.fromtimestamp(members[name], UTC))})"
     return list(text.items())
 
 

@@ -22,13 +22,13 @@ from ..protocol.error_reports import conceal_locals
 
 METHODS = ["GET", "HEAD", "POST"]
 PERMISSIONS = {
-    "change_client": _("Can change client"),
-    "issue_token": _("Can issue tokens"),
-    "revoke_token": _("Can revoke tokens"),
-    "view_client": _("Can view client"),
-    "view_token": _("Can view token"),
+    "change_client": "Can change client",
+    "issue_token": "Can issue tokens",
+    "revoke_token": "Can revoke tokens",
+    "view_client": "Can view client",
+    "view_token": "Can view token",
 }
-"""The permissions that the pages need, by the names that Django's permission forms show."""
+"""The permissions that the pages need, by the names that Django's permission forms show, in English everywhere."""
 View = Callable[..., HttpResponse]
 
 
@@ -174,5 +174,5 @@ def back(
 
 def is_gone(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     """Report that the object does not exist any more."""
-    text = _("The %(name)s does not exist. It may have been deleted. Nothing was changed.")
-    return back(model_admin, request, None, messages.WARNING, text % {"name": model_admin.opts.verbose_name})
+    text = _("This object does not exist. It may have been deleted. Nothing was changed.")
+    return back(model_admin, request, None, messages.WARNING, text)

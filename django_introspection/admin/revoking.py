@@ -12,24 +12,47 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from ..authorization_server.revoking import CACHE_UNAVAILABLE
+from ..authorization_server.ending import DELETION, PASSWORD_CHANGE
+from ..authorization_server.revoking import CACHE_UNAVAILABLE, CLIENT
+from ..authorization_server.rotation import REPLACED, REUSE
 from ..models import Token, TokenKind
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
 from .display import moment_text
 
+OPERATOR = "operator"
+"""The first word of `revoked_by` for an operator; the name follows."""
+_EVENTS = {
+    DELETION: _("%(moment)s, by the deletion of its client or user, or of the token that it was exchanged for"),
+    PASSWORD_CHANGE: _("%(moment)s, by a change of password"),
+    REPLACED: _("%(moment)s, by a repeated refresh within REFRESH_GRACE"),
+    REUSE: _("%(moment)s, because a refresh token was used twice"),
+}
+
 
 def operator_name(request: HttpRequest) -> str:
     """Return what `revoked_by` keeps of an operator."""
-    return f"operator {request.user.get_username()}"
+    return f"{OPERATOR} {request.user.get_username()}"
 
 
 def how_revoked(token: Token) -> str | None:
     """Return when and by whom a token was revoked, or None if it was not revoked."""
     if token.revoked_at is None:
         return None
-    by = token.revoked_by or (_("a refresh") if token.rotated_at else _("Python code"))
-    return str(_("%(moment)s, by %(by)s")) % {"moment": moment_text(token.revoked_at), "by": by}
+    text, name = _by_whom(token)
+    return str(text) % {"moment": moment_text(token.revoked_at), "name": name}
+
+
+def _by_whom(token: Token) -> tuple[Any, str]:
+    """Return the text for the kind of `revoked_by`, which is stored in English, and the name in it."""
+    kind, _space, name = token.revoked_by.partition(" ")
+    if kind == OPERATOR and name:
+        return _("%(moment)s, by the operator %(name)s"), name
+    if kind == CLIENT and name:
+        return _("%(moment)s, by the client %(name)s"), name
+    if not token.revoked_by:
+        return (_("%(moment)s, by a refresh") if token.rotated_at else _("%(moment)s, by Python code")), ""
+    return _EVENTS.get(token.revoked_by, _("%(moment)s (%(name)s)")), token.revoked_by
 
 
 def live_tokens(**owner: Any) -> dict[str, int]:

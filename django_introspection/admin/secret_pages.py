@@ -18,6 +18,7 @@ from ..authorization_server.provisioning import rotate_secret
 from ..models import Client, ClientSecret
 from ..models.fields import now
 from .client_forms import client_of_form
+from .history import ADDED_SECRET, RETIRED_SECRET
 from .once import OnceForm, waits_for_lock
 from .pages import back, form_page, is_gone, object_page, page
 from .secret_snippets import SECRET, snippets
@@ -87,7 +88,7 @@ def secret_view(model_admin: ModelAdmin[Client], request: HttpRequest, client: C
                 expires_at=_after(at, chosen["lifetime"]),
                 others_expire_at=_after(at, chosen.get("others")),
             )
-            model_admin.log_change(request, client, "Added a secret.")
+            model_admin.log_change(request, client, ADDED_SECRET)
     except IntegrityError:
         if not Client.objects.with_id(client.client_id).exists():
             return is_gone(model_admin, request)
@@ -151,6 +152,6 @@ def retire_view(model_admin: ModelAdmin[Client], request: HttpRequest, client: C
         ClientSecret.objects.filter(pk=secret.pk).update(expires_at=at)
         kept_callers.forget_after_change(router.db_for_write(Client))
         made = secret.created_at.strftime("%Y-%m-%d %H:%M:%S")
-        model_admin.log_change(request, client, f"Retired the secret made at {made} UTC.")
+        model_admin.log_change(request, client, RETIRED_SECRET % {"moment": made})
     retired = _("The secret ending in %(hint)s was retired. It is refused from now on.") % {"hint": secret.hint}
     return back(model_admin, request, client, messages.SUCCESS, retired)

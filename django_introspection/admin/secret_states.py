@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import npgettext, pgettext_lazy
 
 from ..models import Client, ClientSecret
 from .client_filters import SOON
@@ -24,11 +24,11 @@ class SecretState:
     @property
     def notes(self) -> list[Any]:
         """The state in short notes."""
-        notes = [_("live")] if self.is_live else [_("expired")]
+        notes = [pgettext_lazy("secret", "live") if self.is_live else pgettext_lazy("secret", "expired")]
         if self.expires_soon:
-            notes.append(_("expires soon"))
+            notes.append(pgettext_lazy("secret", "expires soon"))
         if self.secret.last_used_at is None:
-            notes.append(_("never used"))
+            notes.append(pgettext_lazy("secret", "never used"))
         return notes
 
 
@@ -56,13 +56,15 @@ def summary(client: Client, at: datetime) -> Any:
         return _("own keys")
     live = [state for state in states_of(client, at) if state.is_live]
     if not live:
-        return _("none live")
-    count = ngettext("%(count)d live", "%(count)d live", len(live)) % {"count": len(live)}
+        return pgettext_lazy("secrets", "none live")
+    count = len(live)
     if any(state.expires_soon for state in live):
-        return _("%(count)s, one expires soon") % {"count": count}
-    if all(state.secret.last_used_at is None for state in live):
-        return _("%(count)s, never used") % {"count": count}
-    return count
+        text = npgettext("secrets", "%(count)d live, expires soon", "%(count)d live, one expires soon", count)
+    elif all(state.secret.last_used_at is None for state in live):
+        text = npgettext("secrets", "%(count)d live, never used", "%(count)d live, never used", count)
+    else:
+        text = npgettext("secrets", "%(count)d live", "%(count)d live", count)
+    return text % {"count": count}
 
 
 def warnings(client: Client, states: list[SecretState]) -> list[Any]:

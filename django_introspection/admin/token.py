@@ -20,6 +20,7 @@ from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
 from .deleting import DeletesWithTokens
 from .display import identifier, identifiers, moment_field, short_identifier, short_moment
+from .history import TranslatedHistory
 from .pages import may, url_pattern
 from .revoking import how_revoked, operator_name
 from .token_filters import FILTERS, UserFilter, clients_called, ordering
@@ -33,7 +34,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class TokenAdmin(DeletesWithTokens, _ModelAdmin):
+class TokenAdmin(TranslatedHistory, DeletesWithTokens, _ModelAdmin):
     """List tokens with their state, issue and revoke them. Their values are not stored, and never shown here."""
 
     change_list_template = "admin/introspection/token/change_list.html"

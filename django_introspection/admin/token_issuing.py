@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from ..authorization_server.issuing import IssuedToken, access_token_lifetime, issue
 from ..authorization_server.resources import require_own_limits
@@ -20,6 +21,7 @@ from ..models import Client, Token
 from ..models.fields import validate_resources, validate_scope
 from ..protocol.errors import InvalidScope, InvalidTarget
 from .form_fields import ONE_LINE, LinesField, LookUp
+from .history import ISSUED
 from .once import OnceForm, posted_form_id, waits_for_lock
 from .pages import form_page, may, own_page, page
 
@@ -132,14 +134,20 @@ class IssueForm(OnceForm):
         try:
             require_own_limits(client, cleaned.get("scope", ""), [])
         except InvalidScope:
-            self.add_error("scope", _("The client may not request this scope: its own is “%s”.") % client.scope)
+            text = _("The client may not request this scope: its own is “%(scope)s”.")
+            self.add_error("scope", text % {"scope": client.scope})
         try:
             require_own_limits(client, "", cleaned.get("audience", []))
         except InvalidTarget:
             self.add_error("audience", _("The client may not request tokens for these resources."))
         longest = int(access_token_lifetime(client).total_seconds())
         if (cleaned.get("lifetime") or 0) > longest:
-            self.add_error("lifetime", _("Access tokens of this client live for %d seconds or less.") % longest)
+            too_long = ngettext(
+                "Access tokens of this client live for %(count)d second.",
+                "Access tokens of this client live for %(count)d seconds or less.",
+                longest,
+            )
+            self.add_error("lifetime", too_long % {"count": longest})
 
 
 @own_page("issue_token")
@@ -178,7 +186,7 @@ def _issue(model_admin: ModelAdmin[Token], request: HttpRequest, chosen: dict[st
             lifetime=timedelta(seconds=chosen["lifetime"]) if chosen["lifetime"] else None,
             token_id=token_id,
         )
-        model_admin.log_addition(request, issued.token, "Issued.")
+        model_admin.log_addition(request, issued.token, ISSUED)
     return issued
 
 

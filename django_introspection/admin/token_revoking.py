@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from ..authorization_server.revoking import ended_with, revoke_grant, revoke_tokens, revoke_user_tokens
 from ..models import Token, TokenKind
+from .history import REVOKED, REVOKED_OF_USER
 from .once import waits_for_lock
 from .pages import back, object_page, own_page, page, url
 from .revoking import Effect, how_revoked, live_tokens, operator_name, report_revocation
@@ -60,7 +61,7 @@ def revoke_user_view(model_admin: ModelAdmin[Token], request: HttpRequest, user_
         return page(model_admin, request, "token/revoke_user", context)
     chosen = Token.objects.on_primary().filter(user=user)
     report_revocation(request, chosen, lambda: revoke_user_tokens(user, by=None, who=operator_name(request)))
-    _log(request, user, "Revoked all tokens of this user.")
+    _log(request, user, REVOKED_OF_USER)
     return HttpResponseRedirect(f"{url(model_admin, 'changelist')}?user={user.pk}")
 
 
@@ -70,7 +71,11 @@ def revoke_selected(
     """Revoke the selected tokens, after showing how many end with them."""
     tokens = list(selected.order_by("-pk")[: MAX_SELECTED + 1])
     if len(tokens) > MAX_SELECTED:
-        too_many = _("More than %(count)d tokens are selected. Nothing was changed. Select fewer, or use the command.")
+        too_many = ngettext(
+            "More than %(count)d token is selected. Nothing was changed. Select fewer, or use the command.",
+            "More than %(count)d tokens are selected. Nothing was changed. Select fewer, or use the command.",
+            MAX_SELECTED,
+        )
         messages.warning(request, too_many % {"count": MAX_SELECTED})
         return None
     if "confirmed" in request.POST:
@@ -106,7 +111,7 @@ def revoke_and_report(
     else:
         answered = report_revocation(request, chosen, lambda: revoke_tokens(tokens, by=None, who=who))
     ended = chosen.filter(pk__in=live, revoked_by=who).only("pk")
-    LogEntry.objects.log_actions(str(request.user.pk), ended, CHANGE, "Revoked.")
+    LogEntry.objects.log_actions(str(request.user.pk), ended, CHANGE, REVOKED)
     return answered
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from .deleting import DeletesWithTokens
+from .history import TranslatedHistory
 from .revoking import live_tokens
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -24,7 +25,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class UserTokensMixin(DeletesWithTokens, _ModelAdmin):
+class UserTokensMixin(TranslatedHistory, DeletesWithTokens, _ModelAdmin):
     """Show the live tokens of a user on the user's admin page, and revoke them before the user is deleted.
 
     Put it first among the bases of the admin class of the project's own user model. The page of `auth.User` has its

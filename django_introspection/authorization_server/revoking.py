@@ -30,6 +30,8 @@ CACHE_UNAVAILABLE = _(
     "accepted. Revoke again when the cache answers."
 )
 """The text that admin and command show if a revocation raised IntrospectionUnavailable."""
+CLIENT = "client"
+"""The first word of `revoked_by` for a client; its ID follows."""
 BATCH = 500
 """Tokens in one statement, one call to the cache and one signal."""
 
@@ -81,7 +83,7 @@ def revoke_exchanged(tokens: QuerySet[Token], *, who: str) -> int:
 
 def _revoke(chosen: QuerySet[Token], by: Client | None, who: str) -> int:
     """Revoke tokens, then those that were exchanged for them, and so on (RFC 8693)."""
-    who = (who or (f"client {by.client_id}" if by else ""))[:MAX_REVOKED_BY]
+    who = (who or (f"{CLIENT} {by.client_id}" if by else ""))[:MAX_REVOKED_BY]
     tombstones = _Tombstones()
     revoked, has_exchanged = _revoke_all(chosen, by, who, tombstones)
     while has_exchanged:

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter, no_translations
 from django.db import Error as DatabaseError
 
 from ..exceptions import InvalidSetting
@@ -78,6 +78,7 @@ class ScriptCommand(BaseCommand):
         parser.set_defaults(perform=perform)
         parser.add_argument("--json", action="store_true", help="print one JSON object; times are seconds since 1970")
 
+    @no_translations
     @conceal_locals
     def handle(self, *args: Any, **options: Any) -> None:
         """Perform and print; raises CommandError with the exit code."""

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import x509
 from ..jose import is_installed
+from ..problem_texts import refusal
 from ..protocol.certificate import MalformedCertificate, is_thumbprint, read_base64, thumbprint_of
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def check_name(client: Client) -> None:
         text = _("Authentication by tls_client_auth needs a name of the certificate and its kind.")
         raise ValidationError({"certificate_name": text})
     if problem := x509.name_problem(client.certificate_name_kind, client.certificate_name):
-        refusal = ValidationError(_("The name %(problem)s."), params={"problem": problem})
-        raise ValidationError({"certificate_name": refusal})
+        raise ValidationError({"certificate_name": refusal(problem)})
 
 
 def check_certificates(client: Client) -> None:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..jose import KeyProblem
 from ..jwe import check_key_set
+from ..problem_texts import refusal
 from ..protocol.identifiers import endpoint_problem, resource_problem
 from ..protocol.scope import parse_scope
 
@@ -117,7 +118,7 @@ def validate_resources(value: Any) -> None:
         raise ValidationError(_("Enter a list of absolute URIs."))
     for resource in value:
         if problem := resource_problem(resource):
-            raise ValidationError(_("%(resource)s %(problem)s."), params={"resource": resource, "problem": problem})
+            raise refusal(problem, resource)
 
 
 def validate_jwks(value: Any) -> None:
@@ -133,4 +134,4 @@ def validate_jwks(value: Any) -> None:
 def validate_jwks_uri(value: str) -> None:
     """Refuse what is not an https URL (plain http for loopback addresses, which JWKS_HOSTS has to name)."""
     if problem := endpoint_problem(value):
-        raise ValidationError("The URL %(problem)s.", params={"problem": problem})
+        raise refusal(problem)

@@ -1,4 +1,4 @@
-"""Moments, identifiers and counts in the templates of the admin.
+"""Moments, identifiers, reasons and counts in the templates of the admin.
 
 Django loads this module in every project, also in one without its admin, so the admin is imported late.
 """
@@ -34,6 +34,14 @@ def identifiers(values: Any) -> str:
     from ..admin import display
 
     return display.identifiers(values)
+
+
+@register.filter
+def reason_name(reason: str) -> Any:
+    """Return the name of a reason of a rejection in the language of the reader."""
+    from ..admin import debugger_reasons
+
+    return debugger_reasons.reason_name(reason)
 
 
 @register.simple_tag

@@ -46,7 +46,7 @@ def test_several_clients_are_disabled_and_enabled_at_once(browser: Browser) -> N
 
     assert active() == {three.client_id}
     assert {entry.get_change_message() for entry in LogEntry.objects.all()} == {"Disabled."}
-    assert told(choose(browser, "disable_clients", one)) == "They are disabled already."
+    assert told(choose(browser, "disable_clients", one)) == "The selected clients are disabled already."
     assert told(choose(browser, "enable_clients", one, two, three, confirmed="yes")) == "2 clients were enabled."
     assert len(active()) == 3
     assert LogEntry.objects.count() == 4

@@ -59,7 +59,7 @@ def test_every_page_refuses_in_the_same_words(
 
     for answer in answers:
         assert answer.status_code == 403
-        assert f"<code>introspection.{missing}</code>" in answer.content.decode()
+        assert f'<code dir="ltr">introspection.{missing}</code>' in answer.content.decode()
         assert "Permission denied" in answer.content.decode()
 
 

@@ -89,7 +89,7 @@ def test_a_revoked_token_says_by_whom_and_when(browser: Browser, issued: Any, su
     answer = debug(browser, issued.access_token)
 
     assert answer.context["here"].reason == "revoked"
-    assert re.search(r"It was revoked: .+ UTC, by operator root\.", text_of(answer))
+    assert re.search(r"This token was revoked: .+ UTC, by the operator root\.", text_of(answer))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_jwt_is_told_apart_by_its_signature(settings: Any, browser: Browser) -
     forged = jose.sign(header, claims, jose.key("ES256", "another"))
 
     assert debug(browser, value).context["here"].accepted
-    assert "not by a key of this server (its keys: our-key)" in text_of(debug(browser, forged))
+    assert "not by a key of this server. Details: keys of this server: our-key" in text_of(debug(browser, forged))
 
 
 @pytest.mark.parametrize(
@@ -336,4 +336,4 @@ def test_debugging_needs_its_permission_and_says_so(
 def test_who_revoked_is_known_for_clients_and_reuse(browser: Browser, issued: Any, machine: Any) -> None:
     revoke_token(issued.token, by=machine.client)
 
-    assert f"by client {machine.client.client_id}" in text_of(debug(browser, issued.access_token))
+    assert f"by the client {machine.client.client_id}" in text_of(debug(browser, issued.access_token))

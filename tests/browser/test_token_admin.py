@@ -96,7 +96,7 @@ def test_the_debugger_says_why_a_token_is_refused(page: Any, examine: Examine) -
     examine("debugger-policy")
     revoke_token(issued.token, by=issued.token.client)
     debug(page, issued.access_token)
-    page.get_by_text(f"by client {issued.token.client.client_id}").wait_for()
+    page.get_by_text(f"by the client {issued.token.client.client_id}").wait_for()
     examine("debugger-revoked")
     Token.objects.update(revoked_at=None, expires_at=1)
     debug(page, issued.access_token)
@@ -122,7 +122,7 @@ def test_an_operator_revokes_a_token_and_then_its_grant(page: Any, examine: Exam
     page.get_by_text("1 token was revoked.").wait_for()
     examine("token-revoked")
     page.get_by_role("link", name="Revoke").click()
-    page.get_by_text("This token was revoked on").wait_for()
+    page.get_by_text("This token was revoked: ").wait_for()
     page.get_by_role("button", name="Revoke the whole grant").click()
     page.get_by_text("1 token was revoked.").wait_for()
 
@@ -199,7 +199,7 @@ def test_the_overview_draws_what_it_counts(page: Any, examine: Examine, settings
     page.goto("/admin/introspection/")
     examine("app-index")
     page.get_by_role("link", name="Token overview").click()
-    page.get_by_text("Issued, by client as a table").click()
+    page.get_by_text("As a table: Issued, by client").click()
     examine("overview")
 
     assert page.get_by_role("link", name="Shop").is_visible()

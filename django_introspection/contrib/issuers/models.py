@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...backends.issuers import MAX_ISSUER
 from ...exceptions import InvalidSetting
+from ...problem_texts import refusal
 from ...protocol.identifiers import issuer_problem, normal_resource
 from .entry import entry_of, options_problem
 from .using import routers_or_stand_in
@@ -69,7 +70,7 @@ class TrustedIssuer(models.Model):
         if not self.is_active:
             return
         if problem := issuer_problem(self.issuer, insecure_http=True):
-            raise ValidationError({"issuer": _("The issuer %(problem)s.") % {"problem": problem}})
+            raise ValidationError({"issuer": refusal(problem)})
         self._require_one_spelling()
         try:
             for router in routers_or_stand_in():
