@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from django.http import HttpRequest, JsonResponse
-from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
@@ -72,7 +71,7 @@ class NotAuthenticated(Denial):
     """No token was sent."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
-    default_detail = _("Authentication credentials were not provided.")
+    default_detail = "Authentication credentials were not provided."
     default_code = "not_authenticated"
 
 
@@ -80,7 +79,7 @@ class InvalidResourceRequest(Denial):
     """The request is malformed."""
 
     status_code = status.HTTP_400_BAD_REQUEST
-    default_detail = _("The request is malformed.")
+    default_detail = "The request is malformed."
     default_code = error = "invalid_request"
 
 
@@ -88,7 +87,7 @@ class InvalidToken(Denial):
     """The token is rejected; only the log names the reason (RFC 7662 §4)."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
-    default_detail = _("The access token is unknown, expired, revoked or not for this resource.")
+    default_detail = "The access token is unknown, expired, revoked or not for this resource."
     default_code = error = "invalid_token"
 
 
@@ -96,7 +95,7 @@ class InsufficientScope(Denial):
     """The token is valid and lacks a scope."""
 
     status_code = status.HTTP_403_FORBIDDEN
-    default_detail = _("The access token does not have the scope that is needed.")
+    default_detail = "The access token does not have the scope that is needed."
     default_code = error = "insufficient_scope"
 
 
@@ -104,7 +103,7 @@ class MissingClaim(Denial):
     """The token is valid and lacks a claim; no `insufficient_scope`, because no scope would help (RFC 6750 §3.1)."""
 
     status_code = status.HTTP_403_FORBIDDEN
-    default_detail = _("The access token does not have the claim that is needed.")
+    default_detail = "The access token does not have the claim that is needed."
     default_code = "permission_denied"
 
 
@@ -112,14 +111,14 @@ class InvalidDPoPProof(Denial):
     """The proof is missing or invalid (RFC 9449 §7.1); the answer names the reason."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
-    default_detail = _("The DPoP proof is missing or invalid.")
+    default_detail = "The DPoP proof is missing or invalid."
     default_code = error = "invalid_dpop_proof"
 
 
 class UseDPoPNonce(InvalidDPoPProof):
     """The proof needs the nonce that comes with this refusal (RFC 9449 §9)."""
 
-    default_detail = _("The DPoP proof must have the nonce of this answer.")
+    default_detail = "The DPoP proof must have the nonce of this answer."
     default_code = error = "use_dpop_nonce"
 
     def __init__(self, nonce: str, *, announcement: Announcement) -> None:
@@ -131,7 +130,7 @@ class Unavailable(APIException):
     """The token could not be checked; the answer does not depend on the token."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = _("The access token cannot be checked at the moment.")
+    default_detail = "The access token cannot be checked at the moment."
     default_code = "temporarily_unavailable"
 
     def __init__(self, *, retry_after: int) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext as _
 
 from ..protocol.authorization_details import MEMBER, RequiredDetails
 from ..protocol.explanation import quoted
@@ -43,5 +42,5 @@ class DetailsRequirement(Requirement):
     ) -> Denial:
         """Return 403 `insufficient_scope` that names the types: RFC 9396 has no error code for an API of its own."""
         types = ", ".join(dict.fromkeys(each.details.type for each in unmet))
-        text = message or _("The access token needs authorization details of the type %(types)s.") % {"types": types}
+        text = message or f"The access token needs authorization details of the type {types}."
         return InsufficientScope(text, announcement=announcement, scope=scope)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 
 from ..conf import introspection_settings
@@ -21,7 +20,7 @@ class InsufficientUserAuthentication(Denial):
     """The token is valid, and its user must authenticate again or in another way (RFC 9470 §3)."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
-    default_detail = _("The user must authenticate again, or in another way.")
+    default_detail = "The user must authenticate again, or in another way."
     default_code = error = "insufficient_user_authentication"
 
 

@@ -52,8 +52,16 @@ class Text(NamedTuple):
     plural: str | None = None
 
 
+_PLURALS = {"es": (2, "(n != 1)"), "fr": (2, "(n > 1)"), "pt_BR": (2, "(n > 1)")}
+"""Rules without the form for whole millions, which Babel has and no page of ours needs."""
+
+
 class Headed(Catalog):
     """A catalogue whose header holds neither dates nor names of tools."""
+
+    def __init__(self, language: str, **options: Any) -> None:
+        super().__init__(language, **options)
+        self._num_plurals, self._plural_expr = _PLURALS.get(language, (self.num_plurals, self.plural_expr))
 
     @property
     def mime_headers(self) -> list[tuple[str, str]]:  # type: ignore[override]
