@@ -16,7 +16,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser test test-all lint types docs coverage postgresql mariadb peers browser screenshots bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
+.PHONY: demo demo-browser messages test test-all lint types docs coverage postgresql mariadb peers browser screenshots bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
 .PHONY: benchmark benchmark-servers profile locks growth package release clean help
 
 # Times are those of two cores.
@@ -50,6 +50,9 @@ types: $(VENV)/.installed-types ## check types with mypy and pyright
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/api.py
+
+messages: $(VENV)/.installed-test ## collect the texts of pages for translation, and compile the translations
+	$(BIN)/python -m tests.translations.catalogues
 
 docs: $(VENV)/.installed-docs ## build the documentation in docs/_build/html
 	$(BIN)/sphinx-build -W -n -q -b html docs docs/_build/html

@@ -28,6 +28,11 @@ MUST_HAVE = (
     "static/introspection/admin.css",
     "static/introspection/copy.js",
     "management/commands/introspection_token.py",
+    *(
+        f"{app}locale/{language}/LC_MESSAGES/django.mo"
+        for app in ("", "contrib/issuers/")
+        for language in ("de", "es", "fr", "ja", "pt_BR", "zh_Hans")
+    ),
 )
 SDIST_MUST_HAVE = ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "manage.py", "tests/conftest.py")
 

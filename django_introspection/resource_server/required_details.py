@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 from ..protocol.authorization_details import MEMBER, RequiredDetails
 from ..protocol.explanation import quoted
 from .denial import Announcement, Denial, InsufficientScope
