@@ -59,7 +59,7 @@ def test_the_caller_gets_the_members_of_its_policy(browser: Browser, issued: Any
     answer = debug(browser, issued.access_token, caller=caller.client_id)
 
     assert {name for name, _ in answer.context["endpoint"].members} == {"active", "scope", "exp"}
-    assert f"What our introspection endpoint answers “{caller.client_id}”" in text_of(answer)
+    assert f"What our introspection endpoint answers “ {caller.client_id} ”" in text_of(answer)
 
 
 @pytest.mark.parametrize(
