@@ -6,6 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,3 +103,13 @@ def test_no_other_name_is_that_of_a_certificate(kind: str, name: str) -> None:
 @given(KINDS, st.binary() | st.integers(0, len(CERTIFICATE.der) - 1).map(lambda length: CERTIFICATE.der[:length]))
 def test_what_is_no_certificate_has_no_name(kind: str, der: bytes) -> None:
     assert not any(is_named(der, kind, name) for name in ("CN=shop,O=Example", "shop.example", "192.0.2.1", "urn:shop"))
+
+
+@pytest.mark.parametrize("kind", [SUBJECT_DN, SAN_DNS, SAN_URI, SAN_IP, SAN_EMAIL])
+def test_a_certificate_with_another_byte_anywhere_has_a_name_or_none(kind: str) -> None:
+    der = CERTIFICATE.der
+
+    for position in range(len(der)):
+        for change in (0x01, 0x27, 0x80):
+            changed = der[:position] + bytes([der[position] ^ change]) + der[position + 1 :]
+            assert not is_named(changed, kind, "192.0.2.99")
