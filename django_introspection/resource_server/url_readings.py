@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,12 +13,18 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern
 from rest_framework.settings import api_settings
 
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.[*+?{]|\.", re.DOTALL)
+"""Matches what can have a dot in an expression: an escape, a set, a dot that is repeated, a bare dot."""
+_REFERENCE = re.compile(r"\\[1-9]|\(\?\([1-9]")
+_DOT = "introspection_dot_"
+
 
 def url_readings(request: HttpRequest, kwargs: Mapping[str, Any]) -> set[str]:
     """Return the paths that name the resolved view as well as the whole path does.
 
-    A regular expression without `^` or `$` ignores what stands before or after it; a language prefix
-    (`i18n_patterns`) and a format suffix (`orders.json` of Django REST framework) leave the view the same.
+    A regular expression without `^` or `$` ignores what stands before or after it, and one with a bare dot, such as
+    `^v1.0/`, reads any character there; a language prefix (`i18n_patterns`) and a format suffix (`orders.json` of
+    Django REST framework) leave the view the same.
     """
     path = request.path_info
     resolver = get_resolver(getattr(request, "urlconf", None))
@@ -49,7 +57,7 @@ def _may_read_a_part(each: Any) -> bool:
     source = getattr(each.pattern, "_regex", None)
     if not isinstance(source, str):  # translated: another language may have another expression
         return True
-    is_anchored = source.startswith("^") and "|" not in source
+    is_anchored = source.startswith("^") and "|" not in source and "." not in _TOKEN.findall(source)
     return not (is_anchored and (isinstance(each, URLResolver) or source.endswith("$")))
 
 
@@ -60,14 +68,36 @@ def _what_is_read(each: Any, path: str) -> set[str] | None:
         return None
     rest = match[0]
     read = path[_start(each.pattern, path) : len(path) - len(rest)]
+    meant = {read, _with_dots(each.pattern, path)[len(path) - len(rest) - len(read) :][: len(read)]}
     if isinstance(each, URLPattern):
-        return {read}
+        return meant
     for inner in each.url_patterns:
         below = _what_is_read(inner, rest)
         if below is not None:
-            own = {read, ""} if isinstance(each.pattern, LocalePrefixPattern) else {read}
+            own = {read, ""} if isinstance(each.pattern, LocalePrefixPattern) else meant
             return {head + tail for head in own for tail in below}
     return None
+
+
+def _with_dots(pattern: Any, path: str) -> str:
+    """Return a path with a dot in each place where a pattern has a bare one, which its author took for a dot."""
+    marked = _marked(pattern.regex) if isinstance(pattern, RegexPattern) else None
+    found = marked and (marked.fullmatch(path) or marked.search(path))
+    if not found:
+        return path
+    characters = list(path)
+    for name in found.groupdict():
+        if name.startswith(_DOT) and found[name] is not None:
+            characters[found.start(name)] = "."
+    return "".join(characters)
+
+
+@lru_cache(maxsize=256)
+def _marked(expression: re.Pattern[str]) -> re.Pattern[str] | None:
+    """Return an expression whose bare dots are groups, None if it has none or refers to its groups by number."""
+    source, numbers = expression.pattern, count()
+    marked = _TOKEN.sub(lambda token: f"(?P<{_DOT}{next(numbers)}>.)" if token[0] == "." else token[0], source)
+    return None if marked == source or _REFERENCE.search(source) else re.compile(marked, expression.flags)
 
 
 def _start(pattern: Any, path: str) -> int:

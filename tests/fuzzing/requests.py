@@ -86,8 +86,7 @@ PATTERNS = [
     paths_of.routed(kind, segments)
     for kind, segments in zip(
         paths_of.KINDS,
-        # no dot, which a regular expression would take for any character
-        [["api", "wipe"], ["api"], ["api", "admin"], ["a"], ["api", "admin", "wipe"], ["is"]] * 2,
+        [["api", "wipe"], ["api"], ["is", "b.c"], ["a"], ["api", "admin", "wipe"], ["is", "b.c", "x"]] * 2,
         strict=True,
     )
 ]

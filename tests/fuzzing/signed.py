@@ -74,6 +74,7 @@ def _jwt_seeds() -> Iterator[bytes]:
     for change in ({}, {"aud": ["x", AUDIENCE]}, {"cnf": {"jkt": "x"}}, {"exp": 1}, {"nbf": 2**33}, {"iss": "x"}):
         yield join(SIGNED, _dump(HEADER), _dump({**good, **change}))
     yield join(SIGNED, _dump({**HEADER, "typ": "JWT"}), _dump(good))
+    yield join(SIGNED, _dump({**HEADER, "crit": ["exp"]}), _dump(good))
 
 
 @family(

@@ -94,6 +94,9 @@ def hostile_paths(draw: Any, patterns: list[Pattern]) -> str:
 
 def rewritten(draw: Any, segment: str) -> str:
     forms = [segment, segment.upper(), segment.title(), encoded(segment), encoded(encoded(segment))]
+    forms += [
+        segment.replace(".", other) for other in ("x", "/", "\\", " ") if "." in segment
+    ]  # a dot of an expression
     form: str = draw(st.sampled_from(forms))
     return form
 

@@ -55,6 +55,8 @@ urls.urlpatterns = [
     re_path(r"(?i)^secrets/list$", view),
     path("", include(router.urls)),
     *i18n_patterns(path("account/", view), prefix_default_language=False),
+    re_path(r"^v1.0/orders$", view),
+    re_path(r"^v2.0/", include([re_path(r"^(a).b/(?P<rest>.*)$", view)])),
     re_path(r"^(?P<rest>open/.*)\Z", view),
 ]
 PATHS: dict[str, Any] = {
@@ -66,6 +68,8 @@ PATHS: dict[str, Any] = {
     "/secrets/": {},
     "/orders/": {},
     "/account/": {},
+    "/v1.0/": {},
+    "/v2.0/a.b/": {},
 }
 
 
@@ -187,6 +191,9 @@ NAMED_BY_A_PART = {
     "/orders.json/": "format suffix and slash",
     "/de/account/": "language prefix",
     "/account/": "no language prefix",
+    "/v1x0/orders": "a dot for any character",
+    "/v1/0/orders": "a dot for a slash",
+    "/v2x0/axb/c": "dots of an include and of an expression in it",
 }
 
 
@@ -195,6 +202,15 @@ def test_a_view_that_a_part_of_the_path_names_needs_the_token_as_well(ask: Any) 
     assert refusals(ask, NAMED_BY_A_PART) == dict.fromkeys(NAMED_BY_A_PART, (401, None))
     for path_info, case in NAMED_BY_A_PART.items():
         assert b'"sub": "42"' in ask(path_info, **HEADER).content, case
+
+
+@both
+def test_a_dot_that_is_one_and_a_part_that_is_free_stay_as_they_are(ask: Any) -> None:
+    assert refusals(ask, ["/v1.0/orders", "/v2.0/a.b/x.y"]) == dict.fromkeys(
+        ["/v1.0/orders", "/v2.0/a.b/x.y"], (401, None)
+    )
+    for path_info in ("/open/v1x0/orders", "/open/v1.0/orders"):
+        assert b'"sub": null' in ask(path_info).content
 
 
 @both
