@@ -9,6 +9,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient
 from django.test import Client as Browser
 from django.urls import path
 
@@ -31,6 +33,49 @@ def page(request: pytest.FixtureRequest, settings: Any) -> Iterator[Any]:
     settings.ROOT_URLCONF = name
     yield module
     del sys.modules[name]
+
+
+def assert_protected(url: str) -> None:
+    """Assert that a view takes a token with the scope, in a thread and on an event loop, and refuses every other."""
+    for get in (Browser().get, async_to_sync(AsyncClient().get)):
+        assert get(url, headers=testing.bearer(scope="orders:read", sub="ada")).json() == {"for": "ada"}
+        testing.assert_challenge(get(url))
+        testing.assert_challenge(get(url, headers={"Authorization": "Bearer unknown"}), "invalid_token")
+        refused = get(url, headers=testing.bearer(scope="other"))
+        testing.assert_challenge(refused, "insufficient_scope", scope="orders:read")
+        testing.assert_unavailable(get(url, headers={"Authorization": f"Bearer {testing.unavailable()}"}))
+
+
+@pytest.mark.parametrize("page", ["class_based.py"], indirect=True)
+@pytest.mark.parametrize("url", ["/orders/", "/orders/stream/", "/orders/page/"], ids=["sync", "async", "dispatch"])
+def test_a_class_based_view_is_protected(page: Any, url: str) -> None:
+    assert_protected(url)
+
+
+@pytest.mark.parametrize("page", ["class_based.py"], indirect=True)
+def test_a_view_is_protected_in_the_url_conf(page: Any, settings: Any) -> None:
+    loaders = [("django.template.loaders.locmem.Loader", {"orders.html": "{{ view.request.token_info.sub }}"})]
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "APP_DIRS": False, "OPTIONS": {**engine["OPTIONS"], "loaders": loaders}}]
+
+    page = Browser().get("/orders/plain/", headers=testing.bearer(scope="orders:read", sub="ada"))
+    assert page.content == b"ada"
+    testing.assert_challenge(Browser().get("/orders/plain/"))
+
+
+@pytest.mark.parametrize("page", ["adrf_views.py"], indirect=True)
+@pytest.mark.parametrize("url", ["/orders/", "/orders/all/"], ids=["view", "viewset"])
+def test_a_view_of_adrf_is_protected(page: Any, url: str) -> None:
+    assert_protected(url)
+
+
+@pytest.mark.parametrize("page", ["adrf_views.py"], indirect=True)
+def test_a_view_of_adrf_needs_another_scope_for_another_method(page: Any) -> None:
+    post = Browser().post
+
+    assert post("/orders/", headers=testing.bearer(scope="orders:write")).status_code == 201
+    refused = post("/orders/", headers=testing.bearer(scope="orders:read"))
+    testing.assert_challenge(refused, "insufficient_scope", scope="orders:write")
 
 
 @pytest.mark.parametrize("page", ["ninja_api.py"], indirect=True)
