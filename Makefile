@@ -1,6 +1,8 @@
 VENV ?= .venv
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
+NEWEST_PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 $(PYTHON); do \
+	$$python -c '' >/dev/null 2>&1 && echo $$python && break; done)
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest -n auto
 
@@ -88,7 +90,7 @@ bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of 
 bridges-postgresql: $(VENV)/.installed-services ## run them on PostgreSQL and Redis
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
 
-integrations: .venv-integrations/.installed ## run the examples for django-ninja, Channels, Strawberry, Celery and MCP
+integrations: .venv-integrations/.installed ## run the examples for other frameworks, and the admin in other looks
 	INTEGRATIONS=1 .venv-integrations/bin/python -m pytest tests/integrations $(ARGS)
 
 servers: $(VENV)/.installed-test ## play the tokens of 23 authorization servers (one minute)
@@ -145,9 +147,9 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-# An environment of its own: these packages choose their dependencies themselves.
+# An environment of its own: these packages choose their dependencies themselves, and the newest Python has the newest.
 .venv-integrations/.installed: pyproject.toml
-	test -x .venv-integrations/bin/python || $(PYTHON) -m venv .venv-integrations
+	test -x .venv-integrations/bin/python || $(NEWEST_PYTHON) -m venv .venv-integrations
 	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	.venv-integrations/bin/python -m pip install --quiet --editable . --group integrations
 	@touch $@

@@ -10,4 +10,4 @@ pytestmark = pytest.mark.processes
 
 
 def test_every_page_of_ours_works_with_unfold() -> None:
-    run_tests("tests/projects/unfold/pages.py", "tests.projects.unfold.settings", expected="4 passed")
+    run_tests("tests/projects/looks/pages.py", "tests.projects.looks.unfold", expected="4 passed")

@@ -1,4 +1,4 @@
-"""Every page of ours in the dress of unfold: run by `test_unfold.py` in a process of its own."""
+"""Every page of ours in the look of another package, whose name is LOOK: run in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client as Browser
 
@@ -26,17 +27,25 @@ def browser(db: None) -> Browser:
     return browser
 
 
-def test_every_page_is_rendered(browser: Browser, machine: Any) -> None:
+@pytest.fixture
+def urls(machine: Any) -> list[str]:
+    """Each page that a link or button of ours leads to."""
     client, issued = machine.client, factories.TokenFactory(client=machine.client)
     pages = ["change", "secret", "activity", "revoke", f"secret/{client.secrets.get().pk}/retire", "history", "delete"]
     urls = [LIST, ADD, *(page_of(client, page) for page in pages), "/admin/introspection/"]
     urls += [TOKENS, *(f"{TOKENS}{page}/" for page in ("issue", "debugger", "overview"))]
-    urls += [f"{TOKENS}{issued.token.pk}/{page}/" for page in ("change", "revoke", "history", "delete")]
+    return urls + [f"{TOKENS}{issued.token.pk}/{page}/" for page in ("change", "revoke", "history", "delete")]
 
+
+def test_every_page_is_rendered_with_its_title(browser: Browser, urls: list[str]) -> None:
     for url in urls:
         page = browser.get(url)
         assert page.status_code == 200, url
-        assert "unfold" in page.content.decode(), url
+        html = page.content.decode()
+        assert settings.LOOK in html, url
+        is_ours_alone = 'id="content-main" class="introspection-page"' in html
+        if is_ours_alone and settings.LOOK != "unfold":  # which draws no heading, and has the title in the tab
+            assert html.partition("<body")[2].count(str(page.context["title"])) > 1, f"{url}: breadcrumbs and heading"
 
 
 def test_the_form_for_a_new_client_has_every_field(browser: Browser) -> None:

@@ -5,5 +5,6 @@ from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS
 
 INSTALLED_APPS = ["unfold", *INSTALLED_APPS]
-ROOT_URLCONF = "tests.projects.unfold.urls"
+ROOT_URLCONF = "tests.projects.looks.unfold_urls"
 DATABASES = {"default": services.database("unfold")}
+LOOK = "unfold"
