@@ -27,10 +27,10 @@ from django_introspection.outbound.client_authentication import BEARER_METHODS, 
 from django_introspection.permissions import requires_claim
 from django_introspection.protocol.answer import Active, Inactive, Reason
 from tests import factories
+from tests.public_names import backend_options
 from tests.settings import AUDIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = Path(django_introspection.__file__).parent
 PAGES = [
     "README.md",
     *(
@@ -402,8 +402,7 @@ def test_the_settings_page_lists_every_setting_and_no_other() -> None:
 
 
 def test_the_pages_of_the_backends_name_every_option_and_no_other() -> None:
-    takes = re.compile(r"(?:options|taken)\.(?!invalid)\w+\(\s*\"(\w+)\"")
-    taken = {name for path in (PACKAGE / "backends").glob("*.py") for name in takes.findall(path.read_text())}
+    taken = backend_options()
     pages = [read(page) for page in PAGES if page.startswith(("docs/settings", "docs/remote-backend", "docs/backends"))]
     rows = set().union(*(named_in(table_rows(page), r"^``([a-z_]+)``$") for page in pages))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from importlib import import_module
 
 import pytest
 
 import django_introspection
 from django_introspection import exceptions, services
+from tests.public_names import MODULES, RECORDED, ROOT, notes, public_names
 
 NAMES = {
     "django_introspection": {"TokenInfo", "aintrospect", "introspect", "token_backends"},
@@ -94,6 +96,40 @@ def test_every_public_class_and_function_says_what_it_is(module: str, names: set
     ]
 
     assert undocumented == []
+
+
+def test_a_name_that_was_added_after_0_1_says_when() -> None:
+    """CONTRIBUTING.md says how; before 0.1 is released, `python -m tests.public_names` records the names anew."""
+    recorded = set(RECORDED.read_text().splitlines())
+    pages = [note for page in (ROOT / "docs").rglob("*.rst") for note in notes(page.read_text())]
+
+    assert recorded - public_names() == set(), "a name of 0.1 is gone"
+    assert [name for name in sorted(public_names() - recorded) if not says_when(name, pages)] == []
+
+
+def says_when(name: str, pages: list[str]) -> bool:
+    """Return whether the docstring of a name has a note, or whether a note of a page has each of its words."""
+    module, _, attribute = name.rpartition(".")
+    if module in MODULES and any(notes(inspect.getdoc(getattr(import_module(module), attribute)) or "")):
+        return True
+    words = [attribute] if module in MODULES else name.split()[1:]
+    return any(all(word in re.findall(r"[\w-]+", note) for word in words) for note in pages)
+
+
+def test_a_note_is_that_of_the_name() -> None:
+    pages = [
+        *notes(".. versionadded:: 0.2\n   The setting ``LEEWAY`` and ``introspection_key list --short``.\n\nLATER")
+    ]
+
+    assert says_when("setting LEEWAY", pages)
+    assert says_when("command introspection_key list --short", pages)
+    assert not says_when("setting LATER", pages)
+    assert not says_when("command introspection_key list --shorter", pages)
+    assert not says_when("django_introspection.introspect", pages)
+
+
+def test_the_modules_with_names_are_these() -> None:
+    assert set(MODULES) == NAMES.keys()
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
