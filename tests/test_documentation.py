@@ -198,7 +198,8 @@ def test_the_readme_makes_both_servers_as_it_is_pasted(tmp_path: Path) -> None:
     section = read("README.md").partition("## A protected view in five minutes\n")[2].partition("\n## ")[0]
     ports = {port: str(free_port()) for port in ("8000", "8001")}
     script = re.sub(r"\b800[01]\b", lambda found: ports[found[0]], as_pasted(section))
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path)}
     del environment["DJANGO_SETTINGS_MODULE"]
 
     finished = subprocess.run(
