@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
@@ -28,6 +28,8 @@ from .setting_values import Revocations
 logger = logging.getLogger("django_introspection")
 
 TOMBSTONE = 1
+LONGEST_CHANGE = 60
+"""Seconds after which a change that has not ended is taken for one whose process died."""
 UNAVAILABLE = "the cache of revocations does not answer"
 LOST = (
     "the cache of revocations has lost its data, or no authorization server has written to it yet; "
@@ -95,7 +97,7 @@ def keys_to_read(identity: bytes, place: Revocations) -> tuple[str, str]:
     return tombstone_key(identity, place), marker_key(place)
 
 
-def is_tombstone_among(found: Container[str], identity: bytes, place: Revocations) -> bool:
+def is_tombstone_among(found: Mapping[str, Any], identity: bytes, place: Revocations) -> bool:
     """Return whether a token has a tombstone among the keys that were found.
 
     Raises RevocationsLost if neither the tombstone nor the marker is there.
@@ -103,7 +105,7 @@ def is_tombstone_among(found: Container[str], identity: bytes, place: Revocation
     tombstone, marker = keys_to_read(identity, place)
     if tombstone in found:
         return True
-    if marker not in found:
+    if type(found.get(marker)) is not int:  # another program may have written there
         _lost_log.write(LOST)
         raise RevocationsLost(LOST)
     return False
@@ -164,10 +166,52 @@ def whole_since() -> datetime | None:
 
 
 def is_marked_by_us() -> bool:
-    """Return whether the cache has the common marker and our own; raises IntrospectionUnavailable."""
+    """Return whether the cache has the common marker and our own, and no change that a process left unfinished.
+
+    Raises IntrospectionUnavailable.
+    """
     place = introspection_settings.REVOCATIONS
-    markers = [] if place is None else [marker_key(place), own_marker_key(place)]
-    return place is None or len(call(place, "get_many", markers)) == len(markers)
+    if place is None:
+        return True
+    found = call(place, "get_many", [marker_key(place), own_marker_key(place), _change_key(place)])
+    is_marked = all(type(found.get(key)) is int for key in (marker_key(place), own_marker_key(place)))
+    return is_marked and not _is_unfinished(place, found)
+
+
+def begin_change() -> None:
+    """Note that a client or user is about to be disabled or enabled; raises IntrospectionUnavailable.
+
+    A process that dies before it has written the tombstones leaves this note, and another process writes them.
+    """
+    place = introspection_settings.REVOCATIONS
+    if place is not None:
+        call(place, "set", _change_key(place), int(datetime.now(UTC).timestamp()), timeout=None)
+
+
+def end_change() -> None:
+    """Note that the tombstones of a change are written; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    if place is not None:
+        call(place, "delete", _change_key(place))
+
+
+def end_unfinished_change() -> None:
+    """Note that every tombstone was written, also those of an unfinished change; raises IntrospectionUnavailable."""
+    place = introspection_settings.REVOCATIONS
+    if place is not None and _is_unfinished(place, call(place, "get_many", [_change_key(place)])):
+        end_change()
+
+
+def _change_key(place: Revocations) -> str:
+    return f"{own_marker_key(place)}:change"
+
+
+def _is_unfinished(place: Revocations, found: Mapping[str, Any]) -> bool:
+    """Return whether a change has begun too long ago; a clock that was set back proves nothing."""
+    if _change_key(place) not in found:
+        return False
+    since = found[_change_key(place)]
+    return type(since) is not int or abs(datetime.now(UTC).timestamp() - since) > LONGEST_CHANGE
 
 
 def set_markers() -> None:

@@ -3,6 +3,9 @@
 Django makes a cache object for each thread and each task, and each object for Redis has connections of its own: every
 async request opened a new one. It also makes a client of redis-py for each call, which takes longer than the call. Both
 are safe for threads, and after a fork new ones are made.
+
+Django's cache for Redis unpickles whatever it reads, and one value that it cannot read fails the call for all of them.
+These objects store JSON, unless OPTIONS names another serializer, and a value that is not readable is None.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from django.conf import settings
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.core.signals import setting_changed
+from django.core.signing import JSONSerializer
 from django.utils.module_loading import import_string
 
 LONGEST_WAIT = 1
@@ -37,11 +41,27 @@ def _make(alias: str) -> BaseCache | None:
     if import_string(entry.pop("BACKEND")) is not RedisCache:
         return None
     waits = {"socket_timeout": LONGEST_WAIT, "socket_connect_timeout": LONGEST_WAIT}
-    entry["OPTIONS"] = {**waits, **entry.get("OPTIONS", {})}
+    options = {**waits, **entry.get("OPTIONS", {})}
+    entry["OPTIONS"] = {**options, "serializer": _ReadsAnything(options.get("serializer") or JSONSerializer)}
     cache = RedisCache(entry.pop("LOCATION", ""), entry)
     if vars(cache).get("_class") is RedisCacheClient:  # no public name: another Django goes on to make many clients
         vars(cache)["_class"] = _OneClient
     return cache
+
+
+class _ReadsAnything:
+    """Serialize as another serializer does, and read what that one cannot read as None."""
+
+    def __init__(self, serializer: Any) -> None:
+        found = import_string(serializer) if isinstance(serializer, str) else serializer
+        self._serializer = found() if callable(found) else found
+        self.dumps = self._serializer.dumps
+
+    def loads(self, data: bytes) -> Any:
+        try:
+            return self._serializer.loads(data)
+        except Exception:  # noqa: BLE001 - another program wrote it, and each serializer has errors of its own
+            return None
 
 
 class _OneClient(RedisCacheClient):

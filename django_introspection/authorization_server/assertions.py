@@ -6,8 +6,6 @@ import hashlib
 import logging
 import time
 
-from django.core.cache import caches
-
 from ..conf import introspection_settings
 from ..jose import KeyProblem, is_installed, is_signed_by, read_key_set
 from ..models import AuthMethod, Client
@@ -16,6 +14,7 @@ from ..protocol.assertion import assertion_problem
 from ..protocol.credentials import AssertionCredentials
 from ..protocol.errors import TemporarilyUnavailable
 from ..protocol.jwt import UnverifiedJWT
+from ..shared_caches import shared_cache
 from .client_sources import CLIENT_INACTIVE, UNKNOWN_CLIENT, ClientResult, Rejection
 
 logger = logging.getLogger("django_introspection")
@@ -79,7 +78,9 @@ def _is_first_use(credentials: AssertionCredentials) -> bool:
     name = hashlib.sha256(f"{credentials.client_id}\0{claims['jti']}".encode()).hexdigest()
     seconds = int(claims["exp"] - time.time()) + introspection_settings.LEEWAY + 2
     try:
-        return bool(caches[introspection_settings.REPLAY_CACHE].add(f"introspection:assertion:{name}", 1, seconds))
+        return bool(
+            shared_cache(introspection_settings.REPLAY_CACHE).add(f"introspection:assertion:{name}", 1, seconds)
+        )
     except Exception as error:  # noqa: BLE001 - each cache library has its own
         logger.error("the cache of used assertions does not answer: %s", type(error).__name__)
         raise TemporarilyUnavailable("The server cannot authenticate clients at the moment.") from None

@@ -164,9 +164,14 @@ def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields
     watched = _watched_fields(type(instance))
     if update_fields is not None:
         watched &= set(update_fields)
-    if not raw and watched and not instance._state.adding:
-        row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
-        vars(instance)[_BEFORE] = row.values(*watched).first()
+    if raw or not watched or instance._state.adding:
+        return
+    row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
+    before = vars(instance)[_BEFORE] = row.values(*watched).first() or {}
+    if _must_follow(instance, before):
+        _note_change()
+    if "password" in before and _has_new_password(instance, before["password"], update_fields):
+        _revoke_for_new_password(instance)  # a process that dies after the save cannot do it any more
 
 
 def _watched_fields(model: type[Model]) -> set[str]:
@@ -180,19 +185,37 @@ def _watched_fields(model: type[Model]) -> set[str]:
 
 def _after_save(field: str, instance: Any, using: str, update_fields: Any, **_: Any) -> None:
     before = vars(instance).pop(_BEFORE, None) or {}
-    if before.get("is_active", instance.is_active) != instance.is_active:
+    if _must_follow(instance, before):
         transaction.on_commit(partial(_follow_state_later, field, instance.pk, using), using=using)
     if "password" in before and _has_new_password(instance, before["password"], update_fields):
-        try:
-            revoke_user_tokens(instance, by=None, who=PASSWORD_CHANGE)
-        except IntrospectionUnavailable:
-            logger.error("the tokens of a user with a new password are revoked; caches follow when they answer again")
+        _revoke_for_new_password(instance)  # again: tokens may have been issued meanwhile
+
+
+def _must_follow(instance: Any, before: Mapping[str, Any]) -> bool:
+    """Return whether tombstones follow a save. They are written again if a client or user is disabled again."""
+    return "is_active" in before and (before["is_active"] != instance.is_active or not instance.is_active)
+
+
+def _note_change() -> None:
+    """Let a process that looks at the cache later finish what this one begins, if it dies."""
+    try:
+        revocations.begin_change()
+    except IntrospectionUnavailable:
+        revocations.write_failed.set()
+
+
+def _revoke_for_new_password(user: Any) -> None:
+    try:
+        revoke_user_tokens(user, by=None, who=PASSWORD_CHANGE)
+    except IntrospectionUnavailable:
+        logger.error("the tokens of a user with a new password are revoked; caches follow when they answer again")
 
 
 def _follow_state_later(field: str, pk: Any, using: str) -> None:
     """Let the change of the row stand if the cache does not answer: the tombstones are restored later."""
     try:
         follow_state(field, pk, using)
+        revocations.end_change()
     except IntrospectionUnavailable:
         revocations.write_failed.set()
         logger.error("a client or user was disabled or enabled; caches follow when they answer again")

@@ -223,7 +223,7 @@ def _enable(options: CommandOptions) -> CommandResult:
 def _activate(options: CommandOptions, *, active: bool) -> CommandResult:
     client = get_client(options["client_id"])
     changed = client.is_active != active
-    if changed:
+    if changed or not active:  # to disable again writes the tombstones that a process which died did not
         client.is_active = active
         client.save(update_fields=["is_active"])
     return CommandResult(
