@@ -135,7 +135,7 @@ token = issued_token["access_token"]
 expect(ask("introspect", api, "wrong", token=token), 401)
 answer = expect(ask("introspect", api, api_secret, token=token), 200).json()
 assert answer["active"] is True
-assert answer["iss"] == "https://auth.example.com"
+assert answer["iss"] == "http://127.0.0.1:8000"
 assert expect(browser.get("/.well-known/oauth-authorization-server"), 200).json()["issuer"] == answer["iss"]
 """
 
@@ -168,7 +168,9 @@ assert may_listen("unknown") is False
 """
 
 POINTING_ELSEWHERE = """
-TOKEN_INTROSPECTION["BACKENDS"]["default"]["OPTIONS"]["introspection_url"] = os.environ["INTROSPECTION_URL"]
+TOKEN_INTROSPECTION["BACKENDS"]["default"]["OPTIONS"] |= {
+    "issuer": "https://auth.example.com", "introspection_url": os.environ["INTROSPECTION_URL"],
+}
 """
 
 
