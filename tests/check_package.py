@@ -27,6 +27,8 @@ MUST_HAVE = (
     "templates/admin/introspection/client/secret.html",
     "static/introspection/admin.css",
     "static/introspection/copy.js",
+    "static/introspection/self_service.css",
+    "templates/introspection/self_service/base.html",
     "management/commands/introspection_token.py",
     *(
         f"{app}locale/{language}/LC_MESSAGES/django.mo"

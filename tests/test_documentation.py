@@ -151,6 +151,20 @@ expect(orders(issued.access_token, "post"), 403)
 expect(orders(token, "post"), 201)
 """
 
+OWN_TEMPLATES = """
+TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]
+"""
+
+SITE = "<title>{% block title %}{% endblock %}</title><h1>The shop</h1>{% block content %}{% endblock %}"
+
+REVOKING_IN_PERSON = """
+browser.force_login(alice)
+page = expect(browser.get("/account/apps/"), 200).content.decode()
+assert "The shop" in page and "See your orders" in page, page
+expect(browser.post("/account/apps/revoke/"), 302)
+expect(orders(issued.access_token), 401)
+"""
+
 PROTECTING_REMOTELY = """
 import os
 expect(orders(), 401)
@@ -277,6 +291,19 @@ def test_a_view_of_a_resource_server_is_503_while_nobody_can_be_asked(tmp_path: 
             ORDERS_API_ID="orders-api",
             ORDERS_API_SECRET="secret",
         )
+
+
+@pytest.mark.processes
+def test_the_page_about_self_service_makes_pages_in_the_look_of_the_project(tmp_path: Path) -> None:
+    quick_start = blocks("docs/quickstart-authorization-server.rst")
+    directory = project(tmp_path, [*quick_start, *blocks("docs/self-service.rst"), Block("settings.py", OWN_TEMPLATES)])
+    templates = re.findall(r"html\+django\n   :caption: (.+)\n\n((?:(?:   .*)?\n)+)", read("docs/self-service.rst"))
+    for name, text in [*templates, ("templates/base.html", SITE)]:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+    assert len(templates) == 2
+    run(directory, ISSUING + REVOKING_IN_PERSON)
 
 
 @pytest.mark.parametrize(

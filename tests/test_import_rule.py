@@ -80,6 +80,7 @@ ROOMS = {
     "resource_server.management": "doctor",
     "management.commands.introspection_token": "token inspection",
     "resource_server.management.commands.introspection_token": "token inspection",
+    "self_service": "self-service",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -126,6 +127,7 @@ ALLOWED: dict[str, set[str]] = {
     # the token debugger shows what both sides make of a token, the overview what was counted
     "admin": FOUNDATION
     | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
+    "self-service": FOUNDATION | {"models", "authorization server"},
     "command base": FOUNDATION,
     "doctor": FOUNDATION
     | {"command base", "checks", "backends", "services", "revocations"},  # a pure resource server has it as well

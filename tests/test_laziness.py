@@ -68,6 +68,15 @@ def test_nothing_that_signs_or_verifies_answers_is_imported_before_it_is_used() 
     assert not [name for name in modules if name.rpartition(".")[2] in ("signed_answers", "signed_replies", "accept")]
 
 
+def test_the_pages_for_people_are_not_imported_before_their_urls_are_included() -> None:
+    modules = imported("tests.settings", *FACES, *MODELS)
+
+    assert not [name for name in modules if name.startswith("django_introspection.self_service")]
+    assert "django_introspection.self_service.views" in imported(
+        "tests.settings", "django_introspection.self_service.urls"
+    )
+
+
 def test_a_resource_server_without_tables_imports_no_models() -> None:
     modules = imported("tests.projects.resource_only.settings", *FACES)
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Client
-from ..models.fields import uuid7
+from ..models.fields import made_at, uuid7
 
 FORM_LIFE = 60 * 60
 """Seconds for which an open form can be sent. The ID of a new token is that of its form, and IDs order the list."""
@@ -32,10 +32,8 @@ def new_form_id() -> UUID:
 
 def is_current(form_id: UUID) -> bool:
     """Return whether a form with this ID was made within the last hour."""
-    if form_id.version != 7:
-        return False
-    age = datetime.now(UTC).timestamp() - (form_id.int >> 80) / 1000
-    return abs(age) <= FORM_LIFE
+    made = made_at(form_id)
+    return made is not None and abs(datetime.now(UTC).timestamp() - made) <= FORM_LIFE
 
 
 class FormIdField(forms.UUIDField):

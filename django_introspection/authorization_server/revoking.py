@@ -70,9 +70,10 @@ def revoke_client_tokens(client: Client, *, by: Client | None, who: str = "") ->
     return _revoke(Token.objects.on_primary().filter(client=client), by, who)
 
 
-def revoke_user_tokens(user: Any, *, by: Client | None, who: str = "") -> int:
-    """Revoke every token that was issued for a user."""
-    return _revoke(Token.objects.on_primary().filter(user=user), by, who)
+def revoke_user_tokens(user: Any, *, client: Client | None = None, by: Client | None, who: str = "") -> int:
+    """Revoke every token that was issued for a user, or those of one client alone."""
+    chosen = Token.objects.on_primary().filter(user=user)
+    return _revoke(chosen if client is None else chosen.filter(client=client), by, who)
 
 
 def revoke_exchanged(tokens: QuerySet[Token], *, who: str) -> int:

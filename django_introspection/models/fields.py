@@ -41,6 +41,11 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
 
 
+def made_at(value: uuid.UUID) -> float | None:
+    """Return when a time-ordered UUID was made, in seconds since the epoch; None for another kind (RFC 9562 §5.7)."""
+    return (value.int >> 80) / 1000 if value.version == 7 else None
+
+
 class DigestField(_BinaryField):
     """A SHA-256 digest in a fixed column of 32 bytes that every database can index."""
 

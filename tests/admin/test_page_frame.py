@@ -14,18 +14,26 @@ from tests import factories
 from tests.admin.client_pages import page_of
 
 ROOT = Path(django_introspection.__file__).parent
-SOURCES = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("admin/*.py"), *ROOT.glob("static/**/*.js")]
-SHEETS = list(ROOT.glob("static/**/*.css"))
+SHEETS = {
+    "admin.css": ("templates/admin/**/*.html", "admin/*.py", "static/**/*.js"),
+    "self_service.css": ("templates/introspection/**/*.html", "self_service/*.py"),
+}
+"""Each style sheet, and the files that use its classes."""
 CLASS = re.compile(r"introspection-[a-z]+(?:-[a-z]+)*")
 IDS = re.compile(r'\bid="[^"]*"|aria-labelledby="[^"]*"')
 TOKENS = "/admin/introspection/token/"
 
 
-def test_there_is_one_style_sheet_and_every_class_has_a_rule_in_it() -> None:
-    (sheet,) = SHEETS
-    used = {name for source in SOURCES for name in CLASS.findall(IDS.sub("", source.read_text()))}
+def test_the_admin_has_one_style_sheet_and_the_pages_for_people_another() -> None:
+    assert {path.name for path in ROOT.glob("static/**/*.css")} == set(SHEETS)
 
-    assert used == set(re.findall(rf"\.({CLASS.pattern})", sheet.read_text()))
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_every_class_has_a_rule_in_its_style_sheet(name: str) -> None:
+    sources = [source for pattern in SHEETS[name] for source in ROOT.glob(pattern)]
+    used = {name for source in sources for name in CLASS.findall(IDS.sub("", source.read_text()))}
+
+    assert used == set(re.findall(rf"\.({CLASS.pattern})", (ROOT / "static/introspection" / name).read_text()))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
+from django.urls import get_script_prefix, reverse
 
 from django_introspection.conf import introspection_settings
 from django_introspection.models import Client, Token
@@ -88,6 +90,24 @@ def test_a_token_lives_exactly_its_hour_whatever_the_clocks_on_the_wall_do(start
     assert members["exp"] == start.timestamp() + 3600
     assert last_second["active"] is True
     assert after == {"active": False}
+
+
+def test_a_person_sees_an_app_and_revokes_its_access() -> None:
+    ada, browser = person(), Browser()
+    browser.force_login(ada)
+    with time_machine.travel(FOLD + timedelta(hours=1), tick=False):  # the second 01:30 of the night in New York
+        issued = factories.TokenFactory(user=ada, refresh=True)
+        page = browser.get("/account/apps/").content.decode()
+        address = re.search(r'href="([^"]+/grants/[^"]+)"', page)
+        assert address
+        answer = browser.post(address[1].removeprefix(get_script_prefix().rstrip("/")))
+        afterwards = browser.get("/account/apps/").content.decode()
+
+    assert 'datetime="2026-11-01T01:30:00-05:00">Nov. 1, 2026, 1:30 a.m.' in page
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("introspection_self_service:grants"))
+    assert "The access was revoked." in afterwards
+    assert "No app has access to your account." in afterwards
+    assert ask(issued.access_token).status_code == 401
 
 
 def test_an_endpoint_opens_no_transaction_of_its_own() -> None:

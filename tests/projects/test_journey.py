@@ -18,3 +18,8 @@ def test_the_journey_works_in_the_project(project: str) -> None:
 
 def test_what_belongs_together_is_one_transaction_in_whatever_database() -> None:
     run_tests("tests/projects/one_transaction.py", "tests.projects.second_database", expected=" passed")
+
+
+def test_people_revoke_access_in_whatever_database_the_tokens_are() -> None:
+    journey = "tests/projects/journey.py::test_a_person_sees_an_app_and_revokes_its_access"
+    run_tests(journey, "tests.projects.second_database", expected="1 passed")

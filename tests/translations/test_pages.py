@@ -375,3 +375,34 @@ def test_trusted_issuers(look: Look, wrong: dict[str, str]) -> None:
     form = {"issuer": "https://new.example", "backend": "jwt", "options": '{"audience": "urn:x"}', "is_active": "on"}
     look(f"{ISSUERS}add/", form | wrong)
     look(ISSUERS)
+
+
+def test_the_pages_on_which_people_revoke_access(look: Look, settings: Any) -> None:
+    settings.TIME_ZONE = "UTC"
+    settings.TOKEN_INTROSPECTION = {
+        **settings.TOKEN_INTROSPECTION,
+        "RESOURCES": {"urn:x": {"NAME": NAME}},
+        "AUTHORIZATION_DETAILS_TYPES": {NAME: None},
+    }
+    user, pages = factories.User.objects.get(), "/account/apps/"
+    look(pages)
+    app = factories.RegistrationFactory(client_name=NAME, client_id="1-1").client
+    other = factories.RegistrationFactory(client_name=NAME, client_id="2-2").client
+    grant = {"user": user, "scope": "", "audience": ["urn:x"], "authorization_details": [{"type": NAME}]}
+    later = factories.TokenFactory(client=app, **grant, not_before=now() + timedelta(minutes=9)).token
+    first = factories.TokenFactory(client=app, **grant, refresh=True).token
+    factories.TokenFactory(client=other, **grant)
+    Token.objects.create(
+        digest=b"1" * 32,
+        kind="access",
+        client=other,
+        user=user,
+        grant_id=first.grant_id,
+        predecessor=first,
+        expires_at=first.expires_at,
+    )
+    look(pages)
+    for address in (f"grants/{later.grant_id}/", f"grants/{first.grant_id}/", f"apps/{app.pk}/", ""):
+        look(f"{pages}{address}revoke/")
+        look(f"{pages}{address}revoke/", {})
+        look(f"{pages}{address}revoke/", {})

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import transaction
 from django.test import Client as Browser
+from django.urls import reverse
 from django.utils import timezone
 from oauth2_provider.admin import AccessTokenAdmin
 from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
@@ -71,6 +72,13 @@ def by_their_admin(tokens: dict[str, Any]) -> None:
     assert browser.post(f"/admin/{AccessToken._meta.label_lower.replace('.', '/')}/", form).status_code == 302
 
 
+def by_their_page_for_people(tokens: dict[str, Any]) -> None:
+    browser = Browser()
+    browser.force_login(the_row().user)
+    address = reverse("oauth2_provider:authorized-token-delete", args=[the_row().pk])
+    assert browser.post(address).status_code == 302
+
+
 WAYS = {
     "its endpoint, the access token": lambda application, tokens: flows.revoke(application, tokens["access_token"]),
     "its endpoint, the refresh token": lambda application, tokens: flows.revoke(application, tokens["refresh_token"]),
@@ -78,6 +86,7 @@ WAYS = {
     "RefreshToken.revoke": lambda application, tokens: get_refresh_token_model().objects.get().revoke(),
     "rotation": lambda application, tokens: flows.refresh(application, tokens["refresh_token"]),
     "its admin": lambda application, tokens: by_their_admin(tokens),
+    "its page for people": lambda application, tokens: by_their_page_for_people(tokens),
     "QuerySet.delete": lambda application, tokens: AccessToken.objects.all().delete(),
     "the user is deleted": lambda application, tokens: get_user_model().objects.all().delete(),
     "the application is deleted": lambda application, tokens: get_application_model().objects.all().delete(),

@@ -1,0 +1,62 @@
+"""The frame of the pages: an active user must be logged in, and caches and other sites get nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_deny
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods
+
+REFERRER_POLICY = "same-origin"
+"""Not `no-referrer`: Django compares the origin of a form, which browsers then hide from it."""
+View = Callable[..., HttpResponse]
+
+
+def own_page(*methods: str) -> Callable[[View], View]:
+    """Show a page to an active user who is logged in, and never in a cache or in a frame of another page.
+
+    The page runs outside of ATOMIC_REQUESTS, because an error must not undo a revocation.
+    """
+
+    def decorate(view: View) -> View:
+        for guard in (_active, login_required, csrf_protect, require_http_methods([*methods])):
+            view = guard(view)
+        for finish in (xframe_options_deny, _keep_address, never_cache):
+            view = finish(view)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    return decorate
+
+
+def _active(view: View) -> View:
+    """Refuse a disabled user, whom some authentication backends let in."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        if not request.user.is_active:
+            raise PermissionDenied
+        return view(request, **arguments)
+
+    return checked
+
+
+def _keep_address(view: View) -> View:
+    """Keep the address of the page from other sites."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        response = view(request, **arguments)
+        response["Referrer-Policy"] = REFERRER_POLICY
+        return response
+
+    return answered
