@@ -18,8 +18,7 @@ WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers
 	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
-.PHONY: demo demo-browser messages test test-all lint types docs coverage postgresql mariadb peers browser screenshots bridges bridges-postgresql scale web-servers machines matrix servers integrations fuzz
-.PHONY: benchmark benchmark-servers profile locks growth package release clean help
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 # Times are those of two cores.
 
@@ -120,6 +119,9 @@ benchmark-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.
 
 profile: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## show where the CPU time of a request goes
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.profiles $(ARGS)
+
+timing: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## test whether times tell which clients and tokens exist (a minute)
+	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.timing $(ARGS)
 
 locks: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-benchmarks ## show whether threads wait for our locks (two minutes)
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(BIN)/python -m benchmarks.locks

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +67,11 @@ def measure(rows: Iterable[Row], *, cycles: int, batch: int, tokens: int) -> dic
 
 
 @contextmanager
-def filled(tokens: int) -> Iterator[Any]:
-    """Make a database with its data, and a server that knows every token; yield the server."""
+def filled(tokens: int, more: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Iterator[Any]:
+    """Make a database with its data, and a server that knows every token; yield the server.
+
+    `more` may add to the data, and takes and returns what the workers are to know of it.
+    """
     import django
 
     from tests.misbehaving.server import MisbehavingServer
@@ -88,7 +91,7 @@ def filled(tokens: int) -> Iterator[Any]:
             MisbehavingServer("active", sub="1", username="user-1", exp=4102444800) as server,
             tempfile.NamedTemporaryFile("w", suffix=".json") as file,
         ):
-            values = {**data.fill(tokens), "origin": server.origin, "database": connection.settings_dict["NAME"]}
+            values = {**more(data.fill(tokens)), "origin": server.origin, "database": connection.settings_dict["NAME"]}
             server.behave("body", at="/jwks", content=json.dumps({"keys": values["jwks"]}).encode())
             json.dump(values, file)
             file.flush()

@@ -116,6 +116,10 @@ def keeping_clients(base: dict[str, Any]) -> dict[str, Any]:
     return {"TOKEN_INTROSPECTION": {**base["TOKEN_INTROSPECTION"], "CLIENT_LOCAL_MAX_AGE": 60}}
 
 
+def guessing(base: dict[str, Any]) -> dict[str, Any]:
+    return {"TOKEN_INTROSPECTION": {**base["TOKEN_INTROSPECTION"], "THROTTLE": {"FAILURES": 10**9}}}
+
+
 def issuer(_: dict[str, Any]) -> dict[str, Any]:
     return {"TOKEN_INTROSPECTION": {"ISSUER": ISSUER}}
 
@@ -151,6 +155,7 @@ SCENARIOS = {
     "endpoint-prepared": endpoint(prepared),
     "endpoint-keeping": endpoint(prepared, keeping_clients),
     "endpoint-middleware": endpoint(middleware),
+    "endpoint-guessing": endpoint(prepared, guessing),
     "sql": Scenario("benchmarks.floors.IntrospectSQL", "form", settings=(prepared,)),
     "orm": Scenario("benchmarks.floors.introspect", "form"),
     "orm-middleware": Scenario("benchmarks.floors.introspect", "form", settings=(middleware,)),
