@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,12 +10,9 @@ from django.http import HttpRequest, JsonResponse
 from rest_framework.exceptions import APIException
 
 from .conf import introspection_settings
-from .protocol.paths import TooManyReadings, merge_slashes, path_readings
-from .resource_server.denial import InvalidResourceRequest, plain_response
-from .resource_server.protection import Protection
-from .resource_server.requirements import Requirement
+from .resource_server.denial import plain_response
+from .resource_server.path_rules import PathRule, PathRules
 from .resource_server.url_readings import url_readings
-from .setting_values import ProtectedPath
 
 __all__ = ["ProtectedPaths"]
 
@@ -34,8 +30,7 @@ class ProtectedPaths:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        paths = map(_Path, introspection_settings.PROTECTED_PATHS)
-        self._paths = sorted(paths, key=lambda path: len(path.prefix), reverse=True)
+        self._paths = PathRules(introspection_settings.PROTECTED_PATHS)
         self._is_async = iscoroutinefunction(get_response)
         self.process_view = self._aprocess_view if self._is_async else self._process_view
         if self._is_async:
@@ -57,89 +52,46 @@ class ProtectedPaths:
     async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> JsonResponse | None:
         return await self._arefusal(request, self._paths_of_view, kwargs)
 
-    def _refusal(self, request: HttpRequest, find: Callable[..., list[_Path]], *args: Any) -> JsonResponse | None:
+    def _refusal(self, request: HttpRequest, find: Callable[..., list[PathRule]], *args: Any) -> JsonResponse | None:
         try:
             for path in find(request, *args):
-                path.protection.admit(request, path.scopes, path.requirements)
+                path.protection.admit(request, path.scopes_for(request.method), path.requirements)
                 _without_csrf(request)
         except APIException as denial:
             return plain_response(denial)
         return None
 
     async def _arefusal(
-        self, request: HttpRequest, find: Callable[..., list[_Path]], *args: Any
+        self, request: HttpRequest, find: Callable[..., list[PathRule]], *args: Any
     ) -> JsonResponse | None:
         try:
             for path in find(request, *args):
-                await path.protection.aadmit(request, path.scopes, path.requirements)
+                await path.protection.aadmit(request, path.scopes_for(request.method), path.requirements)
                 _without_csrf(request)
         except APIException as denial:
             return plain_response(denial)
         return None
 
-    def _paths_of_request(self, request: HttpRequest) -> list[_Path]:
+    def _paths_of_request(self, request: HttpRequest) -> list[PathRule]:
         """Return the path that protects a request; raises InvalidResourceRequest if that depends on the reader."""
-        path = self._path_in_every_reading(request)
+        path = self._paths.of(request)
         vars(request)["_introspection_path"] = (request.path_info, path)
         return [path] if path else []
 
-    def _paths_of_view(self, request: HttpRequest, kwargs: Mapping[str, Any]) -> list[_Path]:
+    def _paths_of_view(self, request: HttpRequest, kwargs: Mapping[str, Any]) -> list[PathRule]:
         """Return the paths that protect the resolved view and that were not asked about yet.
 
         Another middleware may have changed the path, and the view may have been found by a part of it.
         """
         judged, known = vars(request).get("_introspection_path", (None, None))
         paths = []
-        if judged != request.path_info and (known := self._path_in_every_reading(request)):
+        if judged != request.path_info and (known := self._paths.of(request)):
             paths.append(known)
         for reading in url_readings(request, kwargs) if self._paths else ():
-            path = self._most_specific(reading)
+            path = self._paths.most_specific(reading)
             if path and not (known and path.covers(known.prefix)):
                 paths.append(path)
         return paths
-
-    def _path_in_every_reading(self, request: HttpRequest) -> _Path | None:
-        if not self._paths:
-            return None
-        found: set[_Path | None] = set()
-        try:
-            for reading in path_readings(request.path_info):
-                found.add(self._most_specific(reading))
-                if len(found) > 1:
-                    raise TooManyReadings("the path can be read in two ways")
-        except TooManyReadings:
-            known = next(filter(None, found), self._paths[-1])
-            announcement = known.protection.announcement.answering(request)
-            raise InvalidResourceRequest("The path of the request is ambiguous.", announcement=announcement) from None
-        return found.pop()
-
-    def _most_specific(self, path: str) -> _Path | None:
-        return next((each for each in self._paths if each.covers(path)), None)
-
-
-class _Path:
-    """One entry of PROTECTED_PATHS, ready to be compared."""
-
-    def __init__(self, entry: ProtectedPath) -> None:
-        self.prefix = merge_slashes(entry.prefix).rstrip("/")
-        self.scopes = entry.scopes
-        self.protection = Protection(entry.backend, schemes=entry.schemes)
-        self.requirements = _requirements(entry)
-        # Compared as URL patterns with the flag `i` are: `casefold` does not know every pair of letters that they do.
-        name = re.escape(self.prefix.removeprefix("/"))
-        self._pattern = re.compile(rf"/*{name}(?:/|\Z)" if name else "", re.IGNORECASE)
-
-    def covers(self, path: str) -> bool:
-        """Return whether a path is this one or below it."""
-        return self._pattern.match(path) is not None
-
-
-def _requirements(entry: ProtectedPath) -> tuple[Requirement, ...]:
-    if entry.step_up is None:
-        return ()
-    from .resource_server.step_up import StepUpRequirement
-
-    return (StepUpRequirement(entry.step_up),)
 
 
 def _without_csrf(request: HttpRequest) -> None:

@@ -66,6 +66,8 @@ class ProtectedPath(NamedTuple):
     backend: str
     schemes: tuple[str, ...]
     step_up: StepUp | None = None
+    write_scopes: tuple[str, ...] | None = None
+    """The scopes for methods that may change something; None for the same as `scopes`."""
 
     @classmethod
     def read(cls, prefix: Any, entry: Any, aliases: Iterable[str]) -> ProtectedPath:
@@ -76,18 +78,23 @@ class ProtectedPath(NamedTuple):
         place = ("PROTECTED_PATHS", prefix)
         if has_several_readings(prefix):
             raise invalid_setting(*place, problem="must be a decoded path without dot segments")
-        check_keys(entry, ("SCOPE", "USING", "SCHEMES", "ACR_VALUES", "MAX_AGE"), *place)
+        check_keys(entry, ("SCOPE", "WRITE_SCOPE", "USING", "SCHEMES", "ACR_VALUES", "MAX_AGE"), *place)
         backend, schemes = entry.get("USING", "default"), entry.get("SCHEMES", SCHEMES[:1])
-        try:
-            scopes = parse_scope(entry.get("SCOPE", ""))
-        except (TypeError, ValueError):
-            problem = "must be a string of scope tokens with one space between them"
-            raise invalid_setting(*place, "SCOPE", problem=problem) from None
+        scopes = _scopes(entry.get("SCOPE", ""), *place, "SCOPE")
+        write_scopes = _scopes(entry["WRITE_SCOPE"], *place, "WRITE_SCOPE") if "WRITE_SCOPE" in entry else None
         if not isinstance(backend, str) or backend not in aliases:
             raise invalid_setting(*place, "USING", problem=BACKEND_ALIAS)
         if not are_schemes(schemes):
             raise invalid_setting(*place, "SCHEMES", problem=f"must be a list of {' and '.join(SCHEMES)}")
-        return cls(prefix, scopes, backend, tuple(schemes), _step_up(entry, *place))
+        return cls(prefix, scopes, backend, tuple(schemes), _step_up(entry, *place), write_scopes)
+
+
+def _scopes(value: Any, *place: str) -> tuple[str, ...]:
+    try:
+        return parse_scope(value)
+    except (TypeError, ValueError):
+        problem = "must be a string of scope tokens with one space between them"
+        raise invalid_setting(*place, problem=problem) from None
 
 
 class Revocations(NamedTuple):

@@ -49,6 +49,7 @@ ROOMS = {
     "authentication": "faces",
     "permissions": "faces",
     "decorators": "faces",
+    "forward_auth": "faces",
     "middleware": "faces",
     "throttling": "faces",
     "types": "faces",

@@ -16,6 +16,7 @@ NAMES = {
     "django_introspection": {"TokenInfo", "aintrospect", "introspect", "token_backends"},
     "django_introspection.authentication": {"IntrospectionAuthentication", "presented_token"},
     "django_introspection.decorators": {"token_required"},
+    "django_introspection.forward_auth": {"verify"},
     "django_introspection.middleware": {"ProtectedPaths"},
     "django_introspection.permissions": {
         "HasScope",

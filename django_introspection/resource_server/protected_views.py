@@ -72,7 +72,11 @@ def path_places() -> list[ProtectedPlace]:
     paths = () if setting_problem("PROTECTED_PATHS") else introspection_settings.PROTECTED_PATHS
     return [
         ProtectedPlace(
-            f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]", path.backend, (HEADER,), path.schemes, path.scopes
+            f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]",
+            path.backend,
+            (HEADER,),
+            path.schemes,
+            tuple(dict.fromkeys((*path.scopes, *(path.write_scopes or ())))),
         )
         for path in paths
     ]

@@ -11,13 +11,13 @@ from tests.test_documentation import blocks, read
 PAGE = "docs/machines.rst"
 
 
-def write(directory: Path, captions: dict[str, str]) -> None:
-    """Write blocks of the page as modules of a package `shop`: the name of each file, and the caption of its block."""
+def write(directory: Path, captions: dict[str, str], page: str = PAGE) -> None:
+    """Write blocks of a page as modules of a package `shop`: the name of each file, and the caption of its block."""
     package = directory / "shop"
     package.mkdir()
     (package / "__init__.py").touch()
     for name, caption in captions.items():
-        (block,) = (block for block in blocks(PAGE) if block.file == caption)
+        (block,) = (block for block in blocks(page) if block.file == caption)
         (package / name).write_text(block.code, encoding="utf-8")
 
 

@@ -120,6 +120,30 @@ def test_a_script_name_is_not_part_of_the_path(remote: MisbehavingServer) -> Non
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_requests_that_may_change_something_can_need_another_scope(
+    asynchronous: bool, remote: MisbehavingServer, settings: Any
+) -> None:
+    paths = {"/api/": {"SCOPE": "orders:read", "WRITE_SCOPE": "orders:write"}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": paths}
+
+    async def aask(method: str) -> Any:
+        return await AsyncClient().generic(method, "/api/orders", headers=HEADER)
+
+    def status(method: str) -> int:
+        response: Any = (
+            async_to_sync(aask)(method) if asynchronous else Browser().generic(method, "/api/orders", headers=HEADER)
+        )
+        code: int = response.status_code
+        return code
+
+    safe, other = ["GET", "HEAD", "OPTIONS", "TRACE"], ["POST", "PUT", "PATCH", "DELETE", "PURGE"]
+    assert [status(method) for method in [*safe, *other]] == [200] * 4 + [403] * 5
+    remote.behave("active", scope="orders:write")
+    assert [status(method) for method in [*safe, *other]] == [403] * 4 + [200] * 5
+
+
+@pytest.mark.django_db
 def test_the_longest_path_decides(remote: MisbehavingServer) -> None:
     remote.behave("active", iss="https://partner.example", scope="")
     assert get("/api/partner/x", **HEADER).status_code == 200

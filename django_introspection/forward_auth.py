@@ -1,0 +1,123 @@
+"""Forward authentication: a reverse proxy asks this view about each request before it hands the request on.
+
+For `auth_request` of nginx, `forward_auth` of Caddy, ForwardAuth of Traefik and the HTTP service of `ext_authz` in
+Envoy. The service behind the proxy then needs no knowledge of tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.encoding import repercent_broken_unicode
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import APIException
+
+from .conf import introspection_settings
+from .exceptions import InvalidSetting
+from .protocol.presented import BEARER, SCHEMES, are_schemes
+from .protocol.scope import parse_scope
+from .resource_server.denial import DEFAULT_REALM, InvalidResourceRequest, plain_response
+from .resource_server.path_rules import PathRules
+from .resource_server.protection import Protection, issuer_of
+from .setting_values import ProtectedPath
+
+__all__ = ["verify"]
+
+logger = logging.getLogger("django_introspection")
+
+METHOD, URI = "HTTP_X_FORWARDED_METHOD", "HTTP_X_FORWARDED_URI"
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+
+
+class OriginalRequest(HttpRequest):
+    """The request that the client sent to the proxy, without its body."""
+
+    def __init__(self, asked: HttpRequest, method: str, target: str) -> None:
+        super().__init__()
+        path, _, query = target.partition("?")
+        decoded = repercent_broken_unicode(unquote_to_bytes(path.encode("latin-1"))).decode()
+        self.method, self.path, self.path_info, self.GET = method, decoded, decoded, QueryDict(query)
+        self.META = {**asked.META, "REQUEST_METHOD": method, "PATH_INFO": decoded, "QUERY_STRING": query}
+
+
+def verify(
+    *,
+    scope: str = "",
+    paths: Mapping[str, Mapping[str, Any]] | None = None,
+    using: str = "default",
+    realm: str = DEFAULT_REALM,
+    schemes: tuple[str, ...] = (BEARER,),
+) -> Callable[..., HttpResponse]:
+    """Return a view that answers a proxy whether it may hand a request on.
+
+    200 if the token of the request is accepted and has every scope token of `scope`, with the headers `X-Auth-Subject`,
+    `X-Auth-Client`, `X-Auth-Scope` and `X-Auth-Issuer`, percent-encoded and empty if unknown. 401 or 403 with the
+    challenge (RFC 6750 §3) if not, 400 if the request is malformed, and 503 if the token cannot be checked.
+
+    `paths` has the form of the setting PROTECTED_PATHS. The most specific path of the original request decides; the
+    other arguments count for a request below none of them. The original method and target are those of the headers
+    `X-Forwarded-Method` and `X-Forwarded-Uri`, or of the request itself if the URL pattern has the argument `original`,
+    which is the path behind a prefix. Raises ValueError for an invalid scope, scheme or path.
+    """
+    if not are_schemes(schemes):
+        raise ValueError(f"schemes are of {', '.join(SCHEMES)}")
+    protection, scopes, rules = Protection(using, realm, schemes=schemes), parse_scope(scope), _rules(paths or {})
+
+    @csrf_exempt
+    def view(request: HttpRequest, original: str | None = None) -> HttpResponse:
+        try:
+            asked = _original_request(request, original, protection)
+            if rule := rules.of(asked):
+                rule.protection.admit(asked, rule.scopes_for(asked.method), rule.requirements)
+            else:
+                protection.admit(asked, scopes)
+        except APIException as denial:
+            return plain_response(denial)
+        return _accepted(asked)
+
+    vars(view).update(introspection_protection=protection, introspection_scopes=scopes)  # for checks and metadata
+    return view
+
+
+def _rules(paths: Mapping[str, Mapping[str, Any]]) -> PathRules:
+    try:
+        aliases = introspection_settings.BACKENDS
+        return PathRules([ProtectedPath.read(prefix, entry, aliases) for prefix, entry in paths.items()])
+    except InvalidSetting as problem:
+        raise ValueError(f"the argument paths has the form of the setting PROTECTED_PATHS: {problem}") from None
+
+
+def _original_request(request: HttpRequest, original: str | None, protection: Protection) -> OriginalRequest:
+    """Return the request that the proxy asks about; raises InvalidResourceRequest."""
+    if original is None:
+        method, target = request.META.get(METHOD, ""), request.META.get(URI, "")
+    else:
+        query = request.META.get("QUERY_STRING", "")
+        method, target = request.method or "", f"/{quote(original.lstrip('/'))}{'?' if query else ''}{query}"
+    if not (method.isascii() and method.isalpha()) or not target.startswith("/"):
+        logger.error("forward authentication: the proxy sent no usable X-Forwarded-Method and X-Forwarded-Uri")
+        announcement = protection.announcement.answering(request)
+        raise InvalidResourceRequest("The original request is not known.", announcement=announcement)
+    return OriginalRequest(request, method, target)
+
+
+def _accepted(original: Any) -> HttpResponse:
+    """Return the answer for a proxy, with what the service behind it may rely on."""
+    info = original.token_info
+    named = {
+        "Subject": info.sub,
+        "Client": info.client_id,
+        "Scope": " ".join(sorted(info.scopes)),
+        "Issuer": issuer_of(original, info),
+    }
+    headers = {f"X-Auth-{name}": _header_value(value or "") for name, value in named.items()}
+    return HttpResponse(headers={**headers, "Cache-Control": "no-store"})
+
+
+def _header_value(value: str) -> str:
+    """Return a value for a header: any other value has another form, and no value can begin a header of its own."""
+    return quote(value, safe=_VISIBLE + " ")
