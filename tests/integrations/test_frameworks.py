@@ -78,7 +78,7 @@ def test_a_view_of_adrf_needs_another_scope_for_another_method(page: Any) -> Non
     testing.assert_challenge(refused, "insufficient_scope", scope="orders:write")
 
 
-@pytest.mark.parametrize("page", ["ninja_api.py"], indirect=True)
+@pytest.mark.parametrize("page", ["ninja_api.py", "ninja_auth.py"], indirect=True)
 @pytest.mark.parametrize("url", ["/api/orders", "/api/orders/3"], ids=["sync", "async"])
 def test_an_operation_of_ninja_is_protected_like_a_view(page: Any, url: str) -> None:
     page.urlpatterns = [path("api/", page.api.urls)]
@@ -90,8 +90,16 @@ def test_an_operation_of_ninja_is_protected_like_a_view(page: Any, url: str) -> 
         browser.get(url, headers=testing.bearer(scope="other")), "insufficient_scope", scope="orders:read"
     )
     testing.assert_unavailable(browser.get(url, headers={"Authorization": f"Bearer {testing.unavailable()}"}))
-    schema = browser.get("/api/openapi.json").json()
-    assert schema["paths"]["/api/orders"]["get"]["security"] == [{"accessToken": ["orders:read"]}]
+
+
+@pytest.mark.parametrize("page", ["ninja_auth.py"], indirect=True)
+def test_the_schema_of_ninja_describes_its_authenticators(page: Any) -> None:
+    page.urlpatterns = [path("api/", page.api.urls)]
+    schema = Browser().get("/api/openapi.json").json()
+
+    for url, name in (("/api/orders", "AccessToken"), ("/api/orders/{number}", "AsyncAccessToken")):
+        assert schema["paths"][url]["get"]["security"] == [{name: []}]
+        assert schema["components"]["securitySchemes"][name] == {"type": "http", "scheme": "bearer"}
 
 
 @pytest.mark.parametrize("page", ["graphql_api.py"], indirect=True)
