@@ -19,7 +19,8 @@ PACKAGE = ROOT / "django_introspection"
 RECORDED = Path(__file__).with_name("names_of_0_1.txt")
 MODULES = (
     *("django_introspection", "django_introspection.authentication", "django_introspection.backends"),
-    *("django_introspection.decorators", "django_introspection.exceptions", "django_introspection.middleware"),
+    *("django_introspection.decorators", "django_introspection.exceptions", "django_introspection.forward_auth"),
+    "django_introspection.middleware",
     *("django_introspection.models", "django_introspection.permissions", "django_introspection.services"),
     *("django_introspection.testing", "django_introspection.throttling", "django_introspection.types"),
 )
