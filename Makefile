@@ -89,14 +89,13 @@ bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of 
 bridges-postgresql: $(VENV)/.installed-services ## run them on PostgreSQL and Redis
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
 
-integrations: .venv-integrations/.installed ## run the examples for other frameworks, and the admin in other looks
 peer-suites: $(VENV)/.installed-test $(VENV)/.installed-peers ## run the tests of django-oauth-toolkit and allauth with our classes (one minute)
 	$(BIN)/python -m tests.peer_suites $(ARGS)
 
 mutation: $(VENV)/.installed-test ## change security-relevant modules, and name the changes that no test notices (an hour)
 	nice -n 19 $(BIN)/python -m tests.mutation $(if $(MUTANTS),--mutants $(MUTANTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-integrations: .venv-integrations/.installed ## run the examples for django-ninja, Channels, Strawberry, Celery and MCP
+integrations: .venv-integrations/.installed ## run the examples for other frameworks, and the admin in other looks
 	INTEGRATIONS=1 .venv-integrations/bin/python -m pytest tests/integrations $(ARGS)
 
 servers: $(VENV)/.installed-test ## play the tokens of 23 authorization servers (one minute)

@@ -154,6 +154,15 @@ def test_the_error_about_an_unusable_key_names_its_place_but_not_the_key(with_ke
     assert caught.value.__cause__ is None
 
 
+def test_the_error_about_an_entry_names_what_is_not_known_in_it(with_keys: Any) -> None:
+    with_keys({"KEY": jose.pem("ES256"), "KDI": "a"})
+
+    with pytest.raises(
+        InvalidSetting, match=r"\['SIGNING_KEYS'\]\[0\] cannot be used: the entry has unknown keys: 'KDI'"
+    ):
+        signing_keys()
+
+
 @pytest.mark.requirement("7518-3.3-a")
 @pytest.mark.parametrize("form", ["PEM", "JWK"])
 def test_a_weak_rsa_key_is_refused_in_either_form(with_keys: Any, weak: Any, form: str) -> None:

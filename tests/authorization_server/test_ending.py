@@ -157,6 +157,18 @@ def test_a_tombstone_is_written_before_its_row_is_deleted(issued: Any, monkeypat
 
 
 @pytest.mark.parametrize("owner", ["client", "user"])
+def test_the_refresh_tokens_of_a_deleted_owner_are_used_up_by_one_statement(owner: str) -> None:
+    """Another look follows, and one statement behind the lock of the owner, which find no more of them."""
+    issued = factories.TokenFactory(user=factories.UserFactory(), refresh=True)
+
+    with CaptureQueriesContext(connection) as captured:
+        getattr(issued.token, owner).delete()
+
+    updates = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("UPDATE")]
+    assert len([sql for sql in updates if "revoked_at" in sql.partition("WHERE")[0]]) == 3
+
+
+@pytest.mark.parametrize("owner", ["client", "user"])
 def test_the_tokens_of_a_deleted_owner_are_read_in_pages_and_deleted_by_one_statement(
     owner: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:

@@ -158,6 +158,17 @@ def test_the_number_of_kept_clients_is_bounded(token: str, monkeypatch: pytest.M
         assert len(kept_callers._places) <= 3
 
 
+def test_a_client_that_is_kept_pushes_no_other_out(token: str, django_assert_num_queries: Any) -> None:
+    callers = [introspecting_client() for _ in range(3)]
+    for _ in range(2):
+        for each in callers:
+            endpoints.introspect(token, auth=each)
+
+    with django_assert_num_queries(len(callers)) as captured:
+        assert all(endpoints.introspect(token, auth=each).json()["active"] for each in callers)
+    assert not any("introspection_clientsecret" in query["sql"] for query in captured.captured_queries)
+
+
 def test_the_use_of_a_kept_secret_is_noted_once_a_minute(caller: Any, token: str, settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "CLIENT_LOCAL_MAX_AGE": 600}
     with time_machine.travel(now(), tick=False) as clock:

@@ -187,6 +187,20 @@ def test_a_tombstone_lives_as_long_as_anybody_may_take_its_token(
     assert seen == [True, True, False]
 
 
+def test_tombstones_that_are_written_together_live_as_long_as_the_last_of_their_tokens(
+    db: None, tombstones: Any, time_machine: Any
+) -> None:
+    tombstones(BACKEND="django.core.cache.backends.locmem.LocMemCache")
+    time_machine.move_to(START, tick=False)
+    client = factories.RegistrationFactory().client
+    issued = [factories.TokenFactory(client=client, lifetime=timedelta(seconds=each)) for each in (1000, 10, 500)]
+    revoke_client_tokens(client, by=None)
+
+    time_machine.shift(999)
+
+    assert is_revoked(issued[0].access_token)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_tombstone_is_written_before_the_commit_and_again_after_it(tombstones: Any) -> None:
     tombstones()

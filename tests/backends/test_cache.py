@@ -503,6 +503,20 @@ def test_a_tombstone_ends_a_kept_answer_at_once(call: Any, token: str, keep: Any
         assert call(jose.other_signature(token)) is None
 
 
+@CALLS
+def test_a_tombstone_decides_also_if_no_inactive_answer_is_kept(
+    call: Any, keep: Any, authorization_server: MisbehavingServer
+) -> None:
+    """The server still says active: it may be another one than the server that wrote the tombstone."""
+    keep(place={}, INACTIVE_MAX_AGE=0)
+    assert call(TOKEN)
+    revocations.write_tombstones([RevocableToken(token_identity(TOKEN), now())])
+
+    assert call(TOKEN) is None
+
+    assert len(authorization_server.requests) == 1
+
+
 def test_a_tombstone_in_another_cache_counts_too(keep: Any, settings: Any) -> None:
     own = settings.CACHES["default"]
     settings.CACHES = {**settings.CACHES, "tombs": {**own, "KEY_PREFIX": f"{own['KEY_PREFIX']}-tombs"}}

@@ -142,6 +142,18 @@ def test_an_assertion_that_says_the_wrong_thing_is_invalid_client_and_costs_no_s
 
 
 @pytest.mark.requirement("23b-4-a")
+@pytest.mark.parametrize("audience", [None, [None], ""])
+def test_without_an_issuer_no_assertion_has_the_right_audience(shop: Client, settings: Any, audience: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "ISSUER": None}
+    claims = {**jose.assertion_claims(shop.client_id), "aud": audience}
+    without = {name: value for name, value in claims.items() if name != "aud"}
+
+    for chosen in (claims, without):
+        value = jose.sign({"alg": "ES256"}, chosen, jose.key("ES256"), alg="ES256")
+        assert_refused(send("/oauth/introspect", value), 401, "invalid_client", value)
+
+
+@pytest.mark.requirement("23b-4-a")
 @pytest.mark.parametrize("audience", [ISSUER, [ISSUER]])
 def test_the_issuer_is_the_audience_as_text_or_alone_in_a_list(shop: Client, audience: Any) -> None:
     assert send("/oauth/token", jose.assertion(shop.client_id, aud=audience)).status_code == 200

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
+from django.core.cache import caches
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncClient, override_settings
 from django.test import Client as Browser
@@ -26,6 +27,7 @@ from django_introspection.permissions import requires_scope
 from django_introspection.protocol.jwt import SIGNING_ALGORITHMS
 from django_introspection.testing import assert_challenge
 from django_introspection.testing.challenges import parse_challenges
+from tests import caches as test_caches
 from tests import endpoints, factories, jose
 from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.misbehaving.server import MisbehavingServer
@@ -542,6 +544,10 @@ def test_a_proof_with_a_nonce_is_remembered_as_long_as_the_nonce_is_valid(view: 
         assert_refused(view, token, proof)
         clock.shift(1)
         assert_challenge(send(view, token, proof), "use_dpop_nonce", scheme="DPoP")
+        remembered = [key.split(":", 2)[2] for key in test_caches.keys(caches["default"]) if ":proof:" in key]
+        assert remembered
+        clock.shift(3)
+        assert caches["default"].get_many(remembered) == {}
     assert view.ran == []
 
 

@@ -422,6 +422,10 @@ def test_the_doctor_lists_issuers_and_tries_one(alpha: MisbehavingServer, capsys
     assert f"issuer {alpha.origin}\n" in (tried := doctor(alpha.origin))
     assert "keys that can verify its tokens: 1" in tried
     assert "no backend knows it" in doctor(STRANGER)
+    for number in range(20):
+        TrustedIssuer.objects.create(issuer=f"https://{number}.example.com")
+    assert "known now are 21: " in (listed := doctor())
+    assert listed.partition("known now are 21: ")[2].splitlines()[0].endswith(", …")
 
 
 def test_the_token_debugger_follows_a_token_to_an_issuer_of_the_table(

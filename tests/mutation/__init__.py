@@ -1,4 +1,4 @@
-"""Changes security-relevant modules one place at a time, and names the changes that no test notices: `make mutation`."""
+"""Changes security-relevant modules place by place, and lists the changes that no test notices: `make mutation`."""
 
 from __future__ import annotations
 
