@@ -18,9 +18,9 @@ from .protocol.certificate import Certificate, MalformedCertificate, read_header
 logger = logging.getLogger("django_introspection")
 
 _VALID = "SUCCESS"
-"""What nginx and mod_ssl say of a chain that leads to an authority that they trust."""
+"""The value of nginx and mod_ssl for a chain that leads to an authority that they trust."""
 _NO_CERTIFICATE = "(null)"
-"""What Apache sends for a variable without a value."""
+"""The text that Apache sends for a variable without a value."""
 
 
 def client_certificate(request: HttpRequest) -> Certificate | None:

@@ -63,7 +63,7 @@ def check_urls(**_: Any) -> Iterator[checks.CheckMessage]:
 
 @of_valid_settings
 def check_metadata(**_: Any) -> Iterator[checks.CheckMessage]:
-    """Look for members of METADATA that say something else than what this server does (E070)."""
+    """Look for members of METADATA that contradict this server (E070)."""
     further, issuer = introspection_settings.METADATA, introspection_settings.ISSUER
     if not further or issuer is None or not _is_routed("introspection_well_known:authorization-server"):
         return

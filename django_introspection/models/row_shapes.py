@@ -1,4 +1,4 @@
-"""What the row of a look-up becomes: instances of models, or a record of plain values."""
+"""The value that a look-up makes of its row: instances of models, or a record of plain values."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from ..protocol.introspection import MAX_RESPONSE
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_FORMAT = zlib.MAX_WBITS | 16
-"""What `zlib` reads gzip with."""
+"""The argument with which `zlib` reads gzip."""
 
 
 def append(body: bytearray, chunk: bytes) -> None:

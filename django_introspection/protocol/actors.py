@@ -1,4 +1,4 @@
-"""Who acts for the subject of a token: `act` and `may_act` (RFC 8693 §4.1, §4.4)."""
+"""The actors of a token, which act for its subject: `act` and `may_act` (RFC 8693 §4.1, §4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authorization details: what a token allows, as objects instead of a scope (RFC 9396)."""
+"""Authorization details: the permissions of a token as objects instead of a scope (RFC 9396)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ KINDS = (*_NAMED_KINDS, *_POSSIBLE_KINDS)
 _ACCESS_KINDS = frozenset({"bearer", "dpop", "access", "accesstoken", "at", "at+jwt"})
 """Schemes (RFC 6749 §7.1), and the kinds that servers write instead, as `_plain` spells them."""
 _FORMAT = "jwt"
-"""What WSO2 writes as the `token_type` of a JWT: its format, which says nothing of its kind."""
+"""The `token_type` of a JWT of WSO2: its format, which does not show its kind."""
 _OTHER_KINDS = frozenset(
     {
         *("refresh", "refreshtoken", "offline", "offlinetoken", "rt+jwt", "id", "idtoken", "id+jwt", "idtoken+jwt"),

@@ -26,7 +26,7 @@ def document(decided: Mapping[str, Any], further: Mapping[str, Any]) -> Members:
 
 
 def contradictions(decided: Mapping[str, Any], further: Mapping[str, Any]) -> list[str]:
-    """Return the names of the further members that state something else than what is decided."""
+    """Return the names of the further members that contradict the decided ones."""
     return [name for name, value in further.items() if decided.get(name) not in (None, value)]
 
 

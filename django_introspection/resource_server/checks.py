@@ -108,7 +108,7 @@ def check_metadata(**_: Any) -> Iterator[CheckMessage]:
 
 @of_valid_settings
 def check_further_metadata(**_: Any) -> Iterator[CheckMessage]:
-    """Look for members of the METADATA of a resource that say something else than what its views do (E070)."""
+    """Look for members of the METADATA of a resource that contradict its views (E070)."""
     declared = {name: each.metadata for name, each in introspection_settings.RESOURCES.items() if each.metadata}
     for resource, further in declared.items() if _path_of_metadata() else ():
         with suppress(TypeError):  # E014 and E025 report ways and schemes of the wrong type

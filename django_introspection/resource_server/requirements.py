@@ -1,4 +1,4 @@
-"""What a view requires of a token beside its scope, and the refusal of a token that does not meet it."""
+"""The requirements of a view beside a scope, and the refusal of a token that does not meet them."""
 
 from __future__ import annotations
 
