@@ -65,7 +65,7 @@ def fuzz(name: str, directory: Path, *, runs: int, seconds: int) -> bool:
     has_passed = process.returncode == 0 and executions > 0
     print(
         f"{name}: {executions:,} executions, {used.ru_utime + used.ru_stime:.0f} s",
-        "" if has_passed else "FAILED",
+        "" if has_passed else f"FAILED with exit status {process.returncode}",
         flush=True,
     )
     if not has_passed:

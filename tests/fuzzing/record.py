@@ -15,7 +15,7 @@ from .listing import rules
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "tests" / "fuzzing" / "record.json"
 TABLE = ROOT / "docs" / "fuzzing.csv"
-HEADER = ("Family", "Rule", "CPU hours", "Executions", "Coverage", "Slowest input", "Last run")
+HEADER = ("Family", "Rule", "CPU time", "Executions", "Coverage", "Slowest input", "Last run")
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,12 @@ def table(results: Mapping[str, Result]) -> str:
             (
                 name.replace("_", " "),
                 rules().get(name, ""),
-                f"{result.seconds / 3600:.2f}",
+                f"{result.seconds / 60:.1f}\N{NO-BREAK SPACE}min"
+                if result.seconds < 3600
+                else f"{result.seconds / 3600:.1f}\N{NO-BREAK SPACE}h",
                 f"{result.executions:,}",
-                f"{result.coverage:.0f} %",
-                f"{1000 * result.slowest_seconds:.0f} ms",
+                f"{result.coverage:.0f}\N{NO-BREAK SPACE}%",
+                f"{1000 * result.slowest_seconds:.0f}\N{NO-BREAK SPACE}ms",
                 result.last_run,
             )
         )
