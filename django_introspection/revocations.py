@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any, Protocol
+from zlib import crc32
 
 from django.core.signals import setting_changed
 
@@ -28,6 +29,8 @@ from .setting_values import Revocations
 logger = logging.getLogger("django_introspection")
 
 TOMBSTONE = 1
+CHANGES = 16
+"""Notes of changes that are under way; two at once may share one."""
 LONGEST_CHANGE = 60
 """Seconds after which a change that has not ended is taken for one whose process died."""
 UNAVAILABLE = "the cache of revocations does not answer"
@@ -173,45 +176,49 @@ def is_marked_by_us() -> bool:
     place = introspection_settings.REVOCATIONS
     if place is None:
         return True
-    found = call(place, "get_many", [marker_key(place), own_marker_key(place), _change_key(place)])
+    found = call(place, "get_many", [marker_key(place), own_marker_key(place), *_change_keys(place)])
     is_marked = all(type(found.get(key)) is int for key in (marker_key(place), own_marker_key(place)))
-    return is_marked and not _is_unfinished(place, found)
+    return is_marked and not _unfinished(place, found)
 
 
-def begin_change() -> None:
+def begin_change(owner: str) -> None:
     """Note that a client or user is about to be disabled or enabled; raises IntrospectionUnavailable.
 
     A process that dies before it has written the tombstones leaves this note, and another process writes them.
     """
     place = introspection_settings.REVOCATIONS
     if place is not None:
-        call(place, "set", _change_key(place), int(datetime.now(UTC).timestamp()), timeout=None)
+        call(place, "set", _change_key(place, owner), int(datetime.now(UTC).timestamp()), timeout=None)
 
 
-def end_change() -> None:
+def end_change(owner: str) -> None:
     """Note that the tombstones of a change are written; raises IntrospectionUnavailable."""
     place = introspection_settings.REVOCATIONS
     if place is not None:
-        call(place, "delete", _change_key(place))
+        call(place, "delete", _change_key(place, owner))
 
 
-def end_unfinished_change() -> None:
-    """Note that every tombstone was written, also those of an unfinished change; raises IntrospectionUnavailable."""
+def end_unfinished_changes() -> None:
+    """Note that every tombstone was written, also those of unfinished changes; raises IntrospectionUnavailable."""
     place = introspection_settings.REVOCATIONS
-    if place is not None and _is_unfinished(place, call(place, "get_many", [_change_key(place)])):
-        end_change()
+    if place is not None and (keys := _unfinished(place, call(place, "get_many", _change_keys(place)))):
+        call(place, "delete_many", keys)
 
 
-def _change_key(place: Revocations) -> str:
-    return f"{own_marker_key(place)}:change"
+def _change_key(place: Revocations, owner: str) -> str:
+    """Return a key that some other owners share, so that all of them can be read."""
+    return _change_keys(place)[crc32(owner.encode()) % CHANGES]
 
 
-def _is_unfinished(place: Revocations, found: Mapping[str, Any]) -> bool:
-    """Return whether a change has begun too long ago; a clock that was set back proves nothing."""
-    if _change_key(place) not in found:
-        return False
-    since = found[_change_key(place)]
-    return type(since) is not int or abs(datetime.now(UTC).timestamp() - since) > LONGEST_CHANGE
+def _change_keys(place: Revocations) -> list[str]:
+    return [f"{own_marker_key(place)}:change:{number}" for number in range(CHANGES)]
+
+
+def _unfinished(place: Revocations, found: Mapping[str, Any]) -> list[str]:
+    """Return the keys of changes that began too long ago, or by a clock that was set back since."""
+    at = datetime.now(UTC).timestamp()
+    begun = {key: found[key] for key in _change_keys(place) if key in found}
+    return [key for key, since in begun.items() if type(since) is not int or abs(at - since) > LONGEST_CHANGE]
 
 
 def set_markers() -> None:

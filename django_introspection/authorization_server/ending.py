@@ -169,7 +169,7 @@ def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields
     row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
     before = vars(instance)[_BEFORE] = row.values(*watched).first() or {}
     if _must_follow(instance, before):
-        _note_change()
+        _note_change(f"{field}:{instance.pk}")
     if "password" in before and _has_new_password(instance, before["password"], update_fields):
         _revoke_for_new_password(instance)  # a process that dies after the save cannot do it any more
 
@@ -196,10 +196,10 @@ def _must_follow(instance: Any, before: Mapping[str, Any]) -> bool:
     return "is_active" in before and (before["is_active"] != instance.is_active or not instance.is_active)
 
 
-def _note_change() -> None:
+def _note_change(owner: str) -> None:
     """Let a process that looks at the cache later finish what this one begins, if it dies."""
     try:
-        revocations.begin_change()
+        revocations.begin_change(owner)
     except IntrospectionUnavailable:
         revocations.write_failed.set()
 
@@ -215,7 +215,7 @@ def _follow_state_later(field: str, pk: Any, using: str) -> None:
     """Let the change of the row stand if the cache does not answer: the tombstones are restored later."""
     try:
         follow_state(field, pk, using)
-        revocations.end_change()
+        revocations.end_change(f"{field}:{pk}")
     except IntrospectionUnavailable:
         revocations.write_failed.set()
         logger.error("a client or user was disabled or enabled; caches follow when they answer again")

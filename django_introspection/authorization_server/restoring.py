@@ -198,7 +198,7 @@ class _Run:
         if revocations.call(self._place, "get", self._key) != self._id:
             revocations.remove_markers()
             raise RevocationsLost(revocations.LOST)
-        revocations.end_unfinished_change()
+        revocations.end_unfinished_changes()
         _forget_run(self._place)
 
 

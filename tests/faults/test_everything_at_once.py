@@ -68,10 +68,10 @@ class World:
 class Model:
     """When each token, grant, client and secret began to end, and had ended for sure."""
 
-    def __init__(self, world: World, events: list[Event]) -> None:
+    def __init__(self, tokens: list[Known], events: list[Event]) -> None:
         self.events = sorted(events, key=lambda event: event.start)
         made = [Known(**each) for event in events for each in event.known]
-        self.known = {token.value: token for token in [*world.tokens, *made]}
+        self.known = {token.value: token for token in [*tokens, *made]}
         self.begun: dict[str, float] = defaultdict(lambda: FOREVER)
         self.ended: dict[str, float] = defaultdict(lambda: FOREVER)
         self.off: dict[str, list[tuple[Event, Event | None]]] = defaultdict(list)
@@ -157,13 +157,59 @@ def test_no_answer_contradicts_what_was_acknowledged_before(
     world = World()
     values = {name: getattr(settings, name) for name in ("CACHES", "TOKEN_INTROSPECTION")}
     orders = [Orders(number, seed, CALLS, THREADS, values, world.holders, world.tokens) for number in range(PROCESSES)]
-    model = Model(world, everywhere(orders, database_url))
+    model = Model(world.tokens, everywhere(orders, database_url))
     counts = Counter(event.what for event in model.events)
     print(counts, Counter(event.status for event in model.events))
 
     assert model.problems() == []
     assert {"introspect", "refresh", "revoke", "issue", "use"} <= counts.keys()
     assert_tombstones(model)
+
+
+ACTIVE = Event("introspect", "a", 5, 6, 200, True)
+INACTIVE = Event("introspect", "a", 5, 6, 200, False)
+CONTRADICTIONS = {
+    "active after a revocation": [Event("revoke", "a", 1, 4, 200), ACTIVE],
+    "active after the revocation of its grant": [Event("revoke", "r", 1, 4, 200), ACTIVE],
+    "active after the reuse of its refresh token": [
+        *(Event("refresh", "r", 1, 2, 200), Event("refresh", "r", 3, 4, 400)),
+        ACTIVE,
+    ],
+    "active after the deletion of its client": [Event("delete", "client", 1, 4), ACTIVE],
+    "active while its client is disabled": [Event("disable", "client", 1, 4), Event("enable", "client", 7, 8), ACTIVE],
+    "inactive for no reason": [INACTIVE],
+    "inactive before its revocation": [Event("revoke", "a", 7, 8, 200), INACTIVE],
+    "inactive after its client was enabled": [
+        *(Event("disable", "client", 1, 2), Event("enable", "client", 3, 4)),
+        INACTIVE,
+    ],
+    "an exception": [Event("revoke failed", "a", 1, 2)],
+    "a server error": [Event("revoke", "a", 1, 2, 500)],
+    "an outage": [Event("revoke", "a", 1, 2, 503)],
+    "an old secret": [Event("rotate", "client", 1, 2), Event("use", "client", 3, 4, 200)],
+}
+POSSIBLE = {
+    "active at the time of a revocation": [Event("revoke", "a", 1, 5.5, 200), ACTIVE],
+    "active after a revocation that was refused": [
+        Event("revoke", "a", 1, 4, 503),
+        Event("delete", "client", 1, 9),
+        ACTIVE,
+    ],
+    "inactive after a revocation that was refused": [
+        *(Event("revoke", "a", 1, 4, 503), Event("delete", "client", 3, 9)),
+        INACTIVE,
+    ],
+    "inactive at the time of a revocation": [Event("revoke", "a", 5.5, 7, 200), INACTIVE],
+    "active before its client is disabled": [Event("disable", "client", 5.5, 8), ACTIVE],
+}
+
+
+@pytest.mark.parametrize("case", [*CONTRADICTIONS, *POSSIBLE])
+def test_the_model_sees_a_contradiction_and_nothing_else(case: str) -> None:
+    events = {**CONTRADICTIONS, **POSSIBLE}[case]
+    tokens = [Known("a", "access", "grant", "client"), Known("r", "refresh", "grant", "client")]
+
+    assert len(Model(tokens, events).problems()) == (case in CONTRADICTIONS)
 
 
 def assert_tombstones(model: Model) -> None:

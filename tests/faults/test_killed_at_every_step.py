@@ -353,6 +353,30 @@ def test_a_disabling_reaches_caches_also_if_its_process_died(
     kill(arrange, least=4)
 
 
+def test_an_enabling_that_died_accepts_nothing_too_early_and_is_mended_by_another_one(kill: Any, world: World) -> None:
+    """Until then caches refuse what the endpoint accepts."""
+
+    def arrange() -> Any:
+        issued = world.grant(world.holder())
+        client: Any = issued.token.client
+        client.is_active = False
+        client.save()
+
+        def judge(outcome: Outcome) -> None:
+            client.refresh_from_db()
+            assert world.is_active(issued.access_token) is client.is_active
+            assert client.is_active or revocations.is_revoked(issued.token.digest)
+            for is_active in () if outcome.acknowledged else (False, True):
+                client.is_active = is_active
+                client.save()
+            assert world.is_active(issued.access_token)
+            assert not revocations.is_revoked(issued.token.digest)
+
+        return "save", {"model": client._meta.label, "pk": str(client.pk), "values": {"is_active": True}}, judge
+
+    kill(arrange, least=4)
+
+
 def test_a_change_of_password_that_was_saved_has_ended_the_tokens(kill: Any, world: World) -> None:
     """The user sees the new password work, and has no reason to repeat."""
     holder = world.holder()
