@@ -138,6 +138,9 @@ growth: $(VENV)/.installed-test $(VENV)/.installed-services ## compare ten milli
 package: $(VENV)/.installed-package ## build and check the wheel; DIST=directory keeps it (one minute)
 	$(BIN)/python tests/check_package.py $(DIST)
 
+audit: $(addprefix $(VENV)/.installed-,extra-jwt extra-oauth-toolkit extra-allauth extra-spectacular audit) ## look for known vulnerabilities; asks the index of packages
+	$(BIN)/pip-audit --skip-editable
+
 release: $(VENV)/.installed-package ## prepare a release: VERSION=0.1.0
 	$(BIN)/python tests/release.py $(VERSION)
 

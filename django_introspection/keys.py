@@ -47,6 +47,7 @@ def signed_here(jwt: UnverifiedJWT) -> bool:
     return is_signed_by((key.verification_key for key in signing_keys()), jwt)
 
 
+@conceal_locals
 def read_keys(entries: Iterable[Any]) -> tuple[SigningKey, ...]:
     """Read the keys of some entries of SIGNING_KEYS; raises InvalidSetting."""
     keys = []
@@ -60,6 +61,7 @@ def read_keys(entries: Iterable[Any]) -> tuple[SigningKey, ...]:
     return tuple(keys)
 
 
+@conceal_locals
 def read_key(entry: Any) -> SigningKey:
     """Read the private key of an entry like those of SIGNING_KEYS; raises KeyProblem."""
     if problem := entry_problem(entry):
@@ -67,6 +69,7 @@ def read_key(entry: Any) -> SigningKey:
     return read_signing_key(_key_of(entry), kid=entry.get("KID"), alg=entry.get("ALG"))
 
 
+@conceal_locals
 def read_decryption_key(entry: Any) -> DecryptionKey:
     """Read the private key of an entry like those of SIGNING_KEYS, for decryption; raises KeyProblem."""
     from . import jwe
@@ -93,7 +96,6 @@ def entry_problem(entry: Any) -> str | None:
     return None
 
 
-@conceal_locals
 def _key_of(entry: Mapping[str, Any]) -> str | Mapping[str, Any]:
     """Return the PEM text or the members of the JWK that an entry means; raises KeyProblem."""
     value = entry.get("KEY")
@@ -115,7 +117,6 @@ def _key_of(entry: Mapping[str, Any]) -> str | Mapping[str, Any]:
         raise KeyProblem(f"it looks like a JWK, but {problem}") from None
 
 
-@conceal_locals
 def _read(path: Any) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
+from django.views.debug import ExceptionReporter
 from joserfc.jwk import OctKey, OKPKey, RSAKey
 
+from django_introspection import keys
 from django_introspection.exceptions import InvalidSetting
 from django_introspection.jose import (
     MAX_TRIED,
@@ -25,7 +28,7 @@ from django_introspection.jose import (
     read_signing_key,
 )
 from django_introspection.jwe import check_key_set
-from django_introspection.keys import signing_keys
+from django_introspection.keys import read_decryption_key, read_key, read_keys, signing_keys
 from django_introspection.protocol.jwt import parse_jwt
 from tests import endpoints, factories, jose
 from tests.settings import TOKEN_INTROSPECTION
@@ -152,6 +155,24 @@ def test_the_error_about_an_unusable_key_names_its_place_but_not_the_key(with_ke
     secrets = [key, *key.splitlines()] if isinstance(key, str) else [str(value) for value in key.values()]
     assert not [value for value in secrets if len(value) > 8 and value in text]
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("read", [read_keys, read_key, read_decryption_key])
+def test_an_error_that_nothing_expects_shows_no_key(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readers are in the traceback, with the frames of whatever they call."""
+    secret = jose.private("ES256")["d"]
+    entry = {"KEY": json.dumps(jose.private("ES256"))}
+    monkeypatch.setattr(keys, "parse_json_object", operator.neg)  # TypeError, without a frame of its own
+
+    try:
+        read([entry] if read is read_keys else entry)
+    except TypeError:
+        kind, error, trace = sys.exc_info()
+    here = trace.tb_next  # the frame of this test has the key
+    text = ExceptionReporter(None, kind, error, here).get_traceback_html()
+
+    assert "_key_of" in text
+    assert secret not in text
 
 
 def test_the_error_about_an_entry_names_what_is_not_known_in_it(with_keys: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from django_introspection.addresses import client_address
+from django_introspection.addresses import client_address, is_from_proxy
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import InvalidSetting
 from tests import endpoints
@@ -118,6 +118,17 @@ def test_a_proxy_behind_a_unix_socket_is_trusted_if_the_settings_say_so(
     request.META.update(REMOTE_ADDR=remote) if remote is not None else request.META.pop("REMOTE_ADDR")
 
     assert client_address(request) == expected
+
+
+@pytest.mark.parametrize(
+    ("remote", "is_trusted"), [("", True), ("unix:", True), ("10.0.0.1", True), ("192.0.2.1", False), ("a name", False)]
+)
+def test_the_headers_of_a_peer_without_an_address_count_only_if_it_is_a_socket(
+    settings: Any, remote: str, is_trusted: bool
+) -> None:
+    settings.TOKEN_INTROSPECTION = {"TRUSTED_PROXIES": ["unix", "10.0.0.0/8"]}
+
+    assert is_from_proxy(RequestFactory().get("/", REMOTE_ADDR=remote)) is is_trusted
 
 
 def test_a_trusted_unix_socket_makes_no_address_trusted(settings: Any) -> None:

@@ -87,9 +87,13 @@ def _nodes(source: str) -> list[ast.AST]:
 
 
 def _without_effect(node: ast.AST) -> list[ast.expr]:
-    """Return annotations, and decorators, whose arguments are sizes of memories or say that a value is frozen."""
+    """Return annotations, decorators with sizes of memories, and columns, which the check of migrations guards."""
+    if isinstance(node, ast.AnnAssign):
+        return [node.annotation]
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and "Field" in ast.unparse(node.value.func):
+        return [node.value]
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return [node.annotation] if isinstance(node, ast.AnnAssign) else decorators
+    return decorators
 
 
 def _drop_what_is_not_run(tree: ast.Module) -> None:
