@@ -44,7 +44,7 @@ class DebuggerForm(forms.Form):
         strip=False,
         help_text=_("As it was sent: spaces, line breaks, quotes and “Bearer” around it do no harm. It is not stored."),
         widget=ForgetfulTextarea(
-            attrs={"rows": 4, "class": "vLargeTextField", "autocomplete": "off", "spellcheck": "false"}
+            attrs={"rows": 4, "class": "vLargeTextField", "autocomplete": "off", "spellcheck": "false", "dir": "ltr"}
         ),
     )
     backend = forms.ChoiceField(
@@ -57,14 +57,14 @@ class DebuggerForm(forms.Form):
         label=_("Scope"),
         required=False,
         help_text=_("The scopes that the view needs, with one space between. Empty: the scope is not checked."),
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=forms.TextInput(attrs={"class": "vTextField", "dir": "ltr"}),
     )
     caller = forms.CharField(
         label=_("Caller"),
         required=False,
         max_length=255,
         help_text=_("The client ID of a caller of our introspection endpoint. Empty: the endpoint is not considered."),
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=forms.TextInput(attrs={"class": "vTextField", "dir": "ltr"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.html import format_html
+
 from ..authorization_server.answering import answer_for_caller
 from ..authorization_server.client_sources import Rejection
 from ..backends.database import DatabaseBackend
@@ -94,7 +96,8 @@ def readable(info: TokenInfo) -> list[tuple[str, str]]:
     }
     for name in ("exp", "iat", "nbf"):
         if name in members:
-            text[name] += f" ({moment_text(datetime.fromtimestamp(members[name], UTC))})"
+            moment = moment_text(datetime.fromtimestamp(members[name], UTC))
+            text[name] = format_html("{} <bdi>({})</bdi>", text[name], moment)
     return list(text.items())
 
 

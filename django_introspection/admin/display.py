@@ -32,7 +32,7 @@ def short_moment(value: datetime | None) -> str:
     if value is None:
         return EMPTY
     at = value.astimezone(UTC)
-    html = '<time datetime="{}"><span class="introspection-note">{}</span> {} UTC</time>'
+    html = '<time datetime="{}" dir="ltr"><span class="introspection-note">{}</span> {} UTC</time>'
     return format_html(html, at.isoformat(), at.strftime("%Y-%m-%d"), at.strftime("%H:%M"))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import django
 import pytest
+import rest_framework
 from babel.messages.catalog import Message
 
 from tests.translations import catalogues
@@ -20,6 +21,7 @@ TAG = re.compile(r"<[^>]+>")
 ENDS = {".": ".。", "?": "?\uff1f", "!": "!\uff01", ":": ":\uff1a", "…": "…"}
 """How a message may end, and its translation; Chinese and Japanese have signs of their own, of full width."""
 DJANGO = Path(django.__file__).parent
+REST_FRAMEWORK = Path(rest_framework.__file__).parent
 _apps = cache(catalogues.apps)
 
 each_catalogue = pytest.mark.parametrize(
@@ -115,3 +117,13 @@ def test_the_words_of_django_are_left_to_django(language: str) -> None:
 
     assert known >= LEFT_TO_DJANGO
     assert {text.text for texts in _apps().values() for text in texts if text.context is None} & known == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_that_rest_framework_has_are_the_same_here(language: str) -> None:
+    """It is installed before us as a rule, and the app that comes first decides."""
+    with (REST_FRAMEWORK / "locale" / language / "LC_MESSAGES/django.mo").open("rb") as file:
+        known = vars(GNUTranslations(file))["_catalog"]
+    shared = [(entry.id, entry.string) for app in _apps() for entry in entries(app, language) if not entry.context]
+
+    assert [(text, string) for text, string in shared if known.get(text, string) != string] == []
