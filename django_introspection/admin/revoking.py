@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ..authorization_server.ending import DELETION, PASSWORD_CHANGE
-from ..authorization_server.revoking import CACHE_UNAVAILABLE, CLIENT
+from ..authorization_server.revoking import CACHE_UNAVAILABLE, CLIENT, USER
 from ..authorization_server.rotation import REPLACED, REUSE
 from ..models import Token, TokenKind
 from ..models.fields import now
@@ -50,6 +50,8 @@ def _by_whom(token: Token) -> tuple[Any, str]:
         return _("%(moment)s, by the operator %(name)s"), name
     if kind == CLIENT and name:
         return _("%(moment)s, by the client %(name)s"), name
+    if kind == USER and name:
+        return _("%(moment)s, by the user %(name)s"), name
     if not token.revoked_by:
         return (_("%(moment)s, by a refresh") if token.rotated_at else _("%(moment)s, by Python code")), ""
     return _EVENTS.get(token.revoked_by, _("%(moment)s (%(name)s)")), token.revoked_by

@@ -32,6 +32,8 @@ CACHE_UNAVAILABLE = _(
 """The text that admin and command show if a revocation raised IntrospectionUnavailable."""
 CLIENT = "client"
 """The first word of `revoked_by` for a client; its ID follows."""
+USER = "user"
+"""The first word for a user who did it without an operator; the name follows."""
 BATCH = 500
 """Tokens in one statement, one call to the cache and one signal."""
 

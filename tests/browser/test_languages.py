@@ -1,4 +1,4 @@
-"""The admin in other languages: long words, other scripts, and a layout from right to left."""
+"""The pages in other languages: long words, other scripts, and a layout from right to left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDENTIFIERS = "main :is(code, pre), #id_scope, #id_resources, #id_jwks, #id_allo
 
 
 @pytest.fixture
-def pages(settings: Any) -> dict[str, str]:
+def pages(settings: Any, operator: Any) -> dict[str, str]:
     """Return the addresses of pages with something to show, by name."""
     settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "COUNTERS": {}}
     api = factories.ResourceServerFactory(client_name="Orders API").client
@@ -33,6 +33,7 @@ def pages(settings: Any) -> dict[str, str]:
     for days in range(5):
         issued = factories.TokenFactory(client=machine.client, user=user, refresh=days == 0, audience=[AUDIENCE])
         Token.objects.filter(pk=issued.token.pk).update(issued_at=issued.token.issued_at - timedelta(days=days))
+    factories.TokenFactory(client=machine.client, user=operator, refresh=True)
     revoked = factories.TokenFactory(client=machine.client).token
     revoke_token(revoked, by=machine.client)
     endpoints.introspect("unknown", auth=machine)
@@ -49,6 +50,7 @@ def pages(settings: Any) -> dict[str, str]:
         "token-issue": f"{TOKENS}issue/",
         "debugger": f"{TOKENS}debugger/?caller={api.client_id}",
         "overview": f"{TOKENS}overview/",
+        "account": "/account/apps/",
     }
 
 

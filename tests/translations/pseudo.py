@@ -94,7 +94,9 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         is_hidden = bool(self._open and self._open[-1][1])
-        is_code = tag in ("script", "style", "code", "pre") or given.get("dir") == "ltr" or given.get("lang") == "en"
+        is_code = (
+            tag in ("script", "style", "code", "pre", "bdi") or given.get("dir") == "ltr" or given.get("lang") == "en"
+        )
         is_code = (is_code and tag != "html") or "hidden" in (given.get("class") or "").split()
         if tag == "select" and given.get("name") in ("user_permissions", "groups"):
             is_code = True  # Django shows names of permissions in English

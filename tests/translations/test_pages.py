@@ -26,10 +26,11 @@ from tests.translations import pseudo
 
 CLIENTS = "/admin/introspection/client/"
 TOKENS = "/admin/introspection/token/"
+ACCOUNT = "/account/apps/"
 ISSUERS = "/admin/introspection_issuers/trustedissuer/"
 NAME = "Заказы"
 KNOWN = {
-    *("UTC", "default", "urn"),
+    *("UTC", "default", "urn", "America", "New", "York"),
     *("True", "False", "Search"),  # alternative texts of icons of Django
     *("RS", "PS", "ES", "EdDSA", "Ed", "RSA", "OAEP", "ECDH", "CBC", "GCM", "HS", "KW", "CBC", "HS", "GCM", "GCMKW"),
 }
@@ -264,7 +265,7 @@ def test_a_token_of_a_client_alone_is_revoked(look: Look) -> None:
 
 
 @pytest.mark.parametrize(
-    "who", ["operator оператор", "client икс", "икс", DELETION, PASSWORD_CHANGE, REPLACED, REUSE, ""]
+    "who", ["operator оператор", "client икс", "user алиса", "икс", DELETION, PASSWORD_CHANGE, REPLACED, REUSE, ""]
 )
 def test_who_revoked_a_token(look: Look, issued: Any, who: str) -> None:
     for rotated in (None, now()):
@@ -406,3 +407,32 @@ def test_the_pages_on_which_people_revoke_access(look: Look, settings: Any) -> N
         look(f"{pages}{address}revoke/")
         look(f"{pages}{address}revoke/", {})
         look(f"{pages}{address}revoke/", {})
+
+
+def test_self_service(look: Look, browser: Browser, issued: Any) -> None:
+    browser.force_login(issued.token.user)
+    other = factories.TokenFactory(client=issued.token.client, user=issued.token.user).token
+    factories.TokenFactory(client=factories.RegistrationFactory(client_name=NAME).client, user=issued.token.user)
+    grant, app, every = (
+        f"{ACCOUNT}{page}revoke/" for page in (f"grants/{other.grant_id}/", f"apps/{other.client_id}/", "")
+    )
+    for page in (ACCOUNT, grant, app, every):
+        look(page)
+    for page in (grant, grant, app, app, every, every):
+        look(page, {})
+
+
+def test_pages_of_self_service(look: Look, browser: Browser, issued: Any) -> None:
+    browser.force_login(issued.token.user)
+    for _ in range(21):
+        factories.TokenFactory(client=issued.token.client, user=issued.token.user)
+    look(f"{ACCOUNT}?page=2")
+
+
+def test_self_service_without_the_cache_of_revocations(
+    look: Look, browser: Browser, issued: Any, settings: Any
+) -> None:
+    browser.force_login(issued.token.user)
+    settings.CACHES = {**settings.CACHES, "away": {"BACKEND": "tests.caches.BrokenCache"}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {"ALIAS": "away"}}
+    look(f"{ACCOUNT}revoke/", {})
