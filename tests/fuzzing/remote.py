@@ -149,6 +149,7 @@ def _own_keys() -> Steps[VerificationKeys]:
 def _token_seeds() -> Iterator[bytes]:
     yield join("200", '{"access_token":"abc","token_type":"Bearer","expires_in":3600,"scope":"a b"}')
     yield join("200", '{"access_token":"abc","token_type":"N_A","expires_in":"60","issued_token_type":"urn:x"}')
+    yield join("200", '{"access_token":"a\\u0000b","token_type":"Bearer"}')
     yield join("400", '{"error":"invalid_scope","error_description":"no"}')
     yield join("503", "")
 

@@ -113,6 +113,15 @@ def _path_seeds() -> Iterator[bytes]:
     for index, pattern in enumerate(PATTERNS):
         yield join(str(index), f"/{pattern.meant}")
         yield join("", f"/de//{pattern.meant.upper()}/%2e%2e/;x")
+    for junk in (
+        "//admin//wipe",
+        "/x/../admin/wipe",
+        "/%61dmin/wipe",
+        "\\admin\\wipe",
+        "/ admin/wipe",
+        "/admin;x/wipe",
+    ):
+        yield join(paths_of.scope_of("/api/"), f"/api{junk}")
 
 
 @family(

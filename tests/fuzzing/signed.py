@@ -128,6 +128,7 @@ def _assertion_seeds() -> Iterator[bytes]:
     yield join(jose.assertion("signing"))
     yield join(_dump({"alg": "ES256"}), _dump(jose.assertion_claims("signing")))
     yield join(_dump({"alg": "ES256", "typ": "JWT"}), _dump(jose.assertion_claims("signing", aud=[ISSUER], nbf=1)))
+    yield join(_dump({"alg": "ES256"}), _dump(jose.assertion_claims("signing", aud=[ISSUER, "https://other.example"])))
 
 
 @family(
