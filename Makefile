@@ -13,7 +13,7 @@ REDIS_URL ?= redis://127.0.0.1:6379/15
 export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 # What no database and no cache has a part in is not run again with servers.
-WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers outbound service_tokens error_tracking \
+WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers soak outbound service_tokens error_tracking \
 	test_documentation.py test_example_project.py test_import_rule.py test_keys.py test_laziness.py test_public_api.py \
 	test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
@@ -113,6 +113,9 @@ web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.instal
 
 machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run with replicas, failovers, nginx and pools
 	MACHINES=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -n 2 --dist=loadfile -p no:randomly tests/machines $(ARGS)
+
+soak: $(VENV)/.installed-soak ## compare every answer of MINUTES=30 with an oracle; FAULTS=1 adds faults, SOAK_SEED repeats
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(FAULTS),--faults) $(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(ARGS)
 
 matrix: $(VENV)/.installed-matrix ## run every supported Python and Django that is here (an hour)
 	$(BIN)/tox run $(ARGS)
