@@ -6,6 +6,7 @@ import hashlib
 import time
 
 import pytest
+import time_machine
 
 from django_introspection.backends.entry import Kept
 from django_introspection.backends.local_answers import LocalAnswers, slot_of
@@ -56,3 +57,19 @@ def test_tokens_that_share_a_place_for_inactive_answers_have_answers_of_their_ow
     assert answers.get(TOKEN) is None
     keep(answers, INACTIVE)
     assert (answers.get(TOKEN), answers.get(other)) == (INACTIVE, None)
+
+
+def test_without_a_time_nothing_is_kept() -> None:
+    answers = LocalAnswers(0)
+    keep(answers, ACTIVE)
+
+    assert not answers._places
+
+
+def test_after_a_clock_was_set_back_a_kept_answer_proves_nothing(answers: LocalAnswers) -> None:
+    with time_machine.travel(1_900_000_000, tick=False) as clock:
+        answers.keep(TOKEN, Kept(ACTIVE, TOKEN.hex(), time.time() - 30), answers.epoch, 60)
+        assert answers.get(TOKEN) is ACTIVE
+
+        clock.shift(-10)
+        assert answers.get(TOKEN) is None
