@@ -79,7 +79,7 @@ def table(results: Mapping[str, Result]) -> str:
                 else f"{result.seconds / 3600:.1f}\N{NO-BREAK SPACE}h",
                 f"{result.executions:,}",
                 f"{result.coverage:.0f}\N{NO-BREAK SPACE}%",
-                f"{1000 * result.slowest_seconds:.0f}\N{NO-BREAK SPACE}ms",
+                f"{1000 * result.slowest_seconds:.1f}\N{NO-BREAK SPACE}ms" if result.slowest_bytes else "not measured",
                 result.last_run,
             )
         )
