@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection, transaction
 from django.db.models import ProtectedError
 from django.db.models.signals import pre_delete
@@ -227,6 +229,23 @@ def test_the_admin_is_shown_protected_tokens_while_the_cache_does_not_answer(iss
     assert issubclass(ProtectedError, Exception)
 
 
+def test_the_command_fails_until_caches_know_what_it_did(issued: Any, without_cache: Any, settings: Any) -> None:
+    """A process that ends remembers nothing, so the operator must run the command again."""
+    cache = settings.CACHES
+    for command, is_dead_afterwards in (("disable", True), ("enable", False)):
+        for _ in range(2):
+            without_cache()
+            with pytest.raises(CommandError, match="answer") as raised:
+                call_command("introspection_client", command, issued.token.client.client_id)
+            assert raised.value.returncode == 3
+        settings.CACHES = cache  # which forgets that writing failed, as another process would not know it
+        assert is_dead(issued) is not is_dead_afterwards
+
+        call_command("introspection_client", command, issued.token.client.client_id)
+
+        assert is_dead(issued) is is_dead_afterwards
+
+
 @pytest.mark.parametrize("way", DISABLINGS)
 def test_disabling_stands_without_the_cache_and_the_tombstones_follow(
     way: str, issued: Any, without_cache: Any, settings: Any
@@ -234,7 +253,8 @@ def test_disabling_stands_without_the_cache_and_the_tombstones_follow(
     cache = settings.CACHES
     without_cache()
 
-    DISABLINGS[way](issued.token)
+    with suppress(CommandError):  # the command says that it must be repeated
+        DISABLINGS[way](issued.token)
 
     settings.CACHES = cache
     revocations.write_failed.set()  # changed settings forget it

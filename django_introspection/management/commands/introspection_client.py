@@ -8,14 +8,25 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from ...authorization_server.ending import are_caches_behind, follow_state
 from ...authorization_server.provisioning import get_client, provision, rotate_secret
 from ...authorization_server.purposes import Purpose
+from ...conf import introspection_settings
 from ...models import AccessTokenFormat, AuthMethod, Client, ClientSecret, GrantType, IntrospectionPolicy
 from ...models.certificates import CertificateNameKind
 from ...models.fields import now
 from ...protocol.certificate import MalformedCertificate, read_pem, thumbprint_of
 from ...protocol.jwt import SIGNING_ALGORITHMS
-from ..base import CommandOptions, CommandResult, ScriptCommand, add_value_arguments, duration, read_value, shown
+from ..base import (
+    UNAVAILABLE,
+    CommandOptions,
+    CommandResult,
+    ScriptCommand,
+    add_value_arguments,
+    duration,
+    read_value,
+    shown,
+)
 
 METADATA = (
     "client_name", "scope", "allowed_resources", "resources", "resource_scopes", "introspection_policy",
@@ -29,6 +40,11 @@ SHOWN = (
     "client_id", "is_active", "grant_types", *METADATA, "access_token_lifetime", "refresh_token_lifetime",
     "introspection_encrypted_response_alg", "introspection_encrypted_response_enc",
 )  # fmt: skip
+
+CACHES_BEHIND = (
+    "The client was changed, but the cache of revocations does not answer: cached answers and JWTs do not follow yet. "
+    "Run the command again when the cache answers."
+)
 
 
 class Command(ScriptCommand):
@@ -226,9 +242,11 @@ def _activate(options: CommandOptions, *, active: bool) -> CommandResult:
     if changed or not active:  # to disable again writes the tombstones that a process which died did not
         client.is_active = active
         client.save(update_fields=["is_active"])
-    return CommandResult(
-        {"client_id": client.client_id, "is_active": active, "result": "changed" if changed else "unchanged"}
-    )
+    elif introspection_settings.REVOCATIONS is not None:  # the cache may not have answered the first time
+        follow_state("client", client.pk, str(client._state.db))
+    members = {"client_id": client.client_id, "is_active": active, "result": "changed" if changed else "unchanged"}
+    failure = CACHES_BEHIND if are_caches_behind() else ""  # a process that ends cannot write them later
+    return CommandResult(members, failure=failure, exit_code=UNAVAILABLE)
 
 
 def _metadata(client: Client) -> dict[str, Any]:
