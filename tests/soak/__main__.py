@@ -75,10 +75,10 @@ class Run:
                 tasks.create_task(self._sort())
                 record.begin("warm-up")
                 await self._warm_up()
+                tasks.create_task(self._operator().work())  # its processes take part of the maximum
                 rate = SHARE * await self._measure()
                 steady = record.begin("steady")
                 tasks.create_task(self._pace.at_rate(rate, self._over))
-                tasks.create_task(self._operator().work())
                 tasks.create_task(Watcher(self._servers, record).work(self._over, max(1, self._seconds / 200)))
                 await asyncio.sleep(self._seconds)
                 await self._fail()

@@ -11,7 +11,7 @@ from .changes import Changes
 from .operations import Operations
 
 Operation = Callable[[], Awaitable[None]]
-WAITING = 128
+WAITING = 64
 """Operations under way at a rate; more are not begun until one ends, and counted as late."""
 
 
