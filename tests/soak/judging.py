@@ -17,8 +17,9 @@ class Bound(NamedTuple):
     amount: float
 
 
-MEMORY, HANDLES, ENTRIES = Bound(0.05, 5), Bound(0.1, 10), Bound(0.15, 100)
-"""For MiB; for descriptors, threads and connections; for keys and rows, whose number varies with the random traffic."""
+MEMORY, CONNECTIONS, HANDLES, ENTRIES = Bound(0.05, 5), Bound(0.1, 10), Bound(0.1, 64), Bound(0.15, 100)
+"""For MiB; for connections to PostgreSQL; for descriptors, threads and connections to Redis, which the requests under
+way hold; for keys and rows, whose number varies with the random traffic."""
 
 
 class Growth(NamedTuple):
@@ -38,6 +39,8 @@ def bound_of(name: str) -> Bound:
     """Return the bound for a quantity by its name."""
     if name.endswith("MiB"):
         return MEMORY
+    if name == "PostgreSQL: connections":
+        return CONNECTIONS
     return HANDLES if name.endswith(("descriptors", "threads", "connections")) else ENTRIES
 
 
