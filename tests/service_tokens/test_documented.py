@@ -15,7 +15,8 @@ from django_introspection.check_messages import TAG
 from django_introspection.services import exchange_token, service_token
 from tests import factories
 from tests.misbehaving.server import MisbehavingServer
-from tests.test_documentation import PACKAGE, blocks, read, table_rows
+from tests.public_names import PACKAGE
+from tests.test_documentation import blocks, read, table_rows
 
 from .conftest import TOKEN_PATH
 
