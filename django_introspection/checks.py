@@ -10,7 +10,7 @@ from django.core import checks
 from rest_framework.settings import api_settings
 
 from .backends.registry import token_backends
-from .check_messages import TAG, Messages, error, of_valid_settings
+from .check_messages import TAG, Messages, error, of_valid_settings, warning
 from .conf import SETTING_NAMES, introspection_settings, setting_problem
 from .exceptions import InvalidSetting
 from .keys import read_keys
@@ -18,11 +18,16 @@ from .services.registry import services
 from .setting_values import NAME, TrustedProxies, did_you_mean
 
 
+WIDE_NETWORK = 8
+"""A network whose prefix has fewer bits holds more than the proxies of a site."""
+LONG_LEEWAY = 300
+
+
 def register() -> None:
     """Register the checks of the settings; a second call changes nothing."""
     for check in (check_settings, check_backends, check_services, check_anonymous_user, check_keys, check_proxies):
         checks.register(check, TAG)
-    for deploy_check in (check_deployed_backends, check_deployed_services):
+    for deploy_check in (check_deployed_backends, check_deployed_services, check_trust, check_leeway):
         checks.register(deploy_check, TAG, deploy=True)
 
 
@@ -95,3 +100,19 @@ def check_proxies(**_: Any) -> Iterator[checks.CheckMessage]:
     if source is not None and source.header and TrustedProxies() == introspection_settings.TRUSTED_PROXIES:
         text = f"{NAME}['CLIENT_CERTIFICATES'] names a header, and {NAME}['TRUSTED_PROXIES'] names no proxy."
         yield error("E072", text)
+
+
+@of_valid_settings
+def check_trust(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for networks of strangers among the trusted proxies, who could choose address and certificate (W003)."""
+    for network in introspection_settings.TRUSTED_PROXIES.networks:
+        if network.prefixlen < WIDE_NETWORK:
+            yield warning("W003", f"{NAME}['TRUSTED_PROXIES'] trusts {network}: any sender can claim an address.")
+
+
+@of_valid_settings
+def check_leeway(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for tokens that are accepted long after they have expired (W009)."""
+    seconds = introspection_settings.LEEWAY
+    if seconds > LONG_LEEWAY:
+        yield warning("W009", f"{NAME}['LEEWAY'] accepts tokens for {seconds} seconds after they have expired.")

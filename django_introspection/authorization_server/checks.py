@@ -32,7 +32,7 @@ def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
     for check in (check_client_sources, check_urls, check_metadata):
         checks.register(check, TAG)
-    for deploy_check in (check_issuer, check_client_policy, check_kept_clients, check_counters):
+    for deploy_check in (check_issuer, check_client_policy, check_bearer_callers, check_kept_clients, check_counters):
         checks.register(deploy_check, TAG, deploy=True)
     for database_check in (check_policies, check_signed_answers):  # a run by our tag asks no database
         checks.register(database_check, checks.Tags.database, deploy=True)
@@ -40,9 +40,12 @@ def register() -> None:
 
 @of_valid_settings
 def check_issuer(**_: Any) -> Iterator[checks.CheckMessage]:
-    """Look for an authorization server without a name (W002)."""
-    if introspection_settings.ISSUER is None:
+    """Look for an authorization server without a name (W002), or with one that is only for development (W034)."""
+    issuer = introspection_settings.ISSUER
+    if issuer is None:
         yield warning("W002", f"{NAME}['ISSUER'] is not set.")
+    elif issuer.startswith("http:"):
+        yield warning("W034", f"{NAME}['ISSUER'] is a plain http URL.")
 
 
 @of_valid_settings
@@ -99,6 +102,14 @@ def check_client_policy(**_: Any) -> Iterator[checks.CheckMessage]:
     """Look for clients that may read every token although no row names them (W030)."""
     if introspection_settings.CLIENT_POLICY == "any":
         yield warning("W030", f"{NAME}['CLIENT_POLICY'] lets every client of another source read every access token.")
+
+
+@of_valid_settings
+def check_bearer_callers(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for callers that may authenticate with a token for another API (W033)."""
+    if introspection_settings.BEARER_WITHOUT_AUDIENCE:
+        text = f"{NAME}['BEARER_WITHOUT_AUDIENCE'] lets callers authenticate with tokens that name no audience."
+        yield warning("W033", text)
 
 
 @of_valid_settings
