@@ -17,7 +17,6 @@ from .keys import read_keys
 from .services.registry import services
 from .setting_values import NAME, TrustedProxies, did_you_mean
 
-
 WIDE_NETWORK = 8
 """A network whose prefix has fewer bits holds more than the proxies of a site."""
 LONG_LEEWAY = 300
