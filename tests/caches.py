@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from django.core.cache import caches
@@ -129,6 +130,15 @@ def keys(cache: Any) -> list[str]:
         return [key for key in cache._cache if key.startswith(f"{prefix}:")]
     client = cache._cache.get_client(None)
     return [key.decode() for key in client.scan_iter(f"{prefix}:*")]
+
+
+def lives(cache: Any, part: str) -> list[float]:
+    """Return the seconds for which a cache goes on to hold each key with this part; Redis has its own clock."""
+    found = [key for key in keys(cache) if part in key]
+    if isinstance(cache, LocMemCache):
+        return [cache._expire_info[key] - time.time() for key in found]
+    client = cache._cache.get_client(None)
+    return [client.ttl(key) for key in found]
 
 
 def values(cache: Any) -> list[str]:

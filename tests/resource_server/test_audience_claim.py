@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.test import override_settings
 
 from django_introspection import introspect, testing, token_backends
@@ -15,6 +14,7 @@ from django_introspection.resource_server.checks import check_metadata
 from django_introspection.resource_server.inspection import inspect_token
 from django_introspection.resource_server.metadata import resource_of
 from django_introspection.testing import FakeAuthorizationServer
+from tests import caches as test_caches
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 BACKENDS = "django_introspection.backends"
@@ -98,7 +98,7 @@ def test_a_kept_answer_is_judged_by_the_claim_of_today(server: FakeAuthorization
         settings.TOKEN_INTROSPECTION = values
         return introspect(token) is not None
 
-    caches["default"].clear()
+    test_caches.empty()
     token = server.issue(client_id="web", cid="other")
     asked = len(server.requests)
 
