@@ -64,6 +64,8 @@ def decode(value: Any, token_digest: str, generation: str, seal: HMAC) -> Kept |
     What an attacker with access to the cache writes, another backend or a deployment with another SECRET_KEY has
     another MAC, and is not parsed. The members are checked like those of a response.
     """
+    if not isinstance(value, str):
+        return None
     try:
         text = value[_MAC_LENGTH:]
         mac = seal.copy()
@@ -75,7 +77,7 @@ def decode(value: Any, token_digest: str, generation: str, seal: HMAC) -> Kept |
             return None
         answer = Inactive(Reason(reason)) if members is None else _active(members)
         return Kept(answer, token_digest, float(since))
-    except (AttributeError, ValueError, TypeError, OverflowError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 

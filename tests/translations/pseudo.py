@@ -40,7 +40,8 @@ def write_catalogue(directory: Path) -> None:
     for app, language in product(DJANGO_APPS, catalogues.LANGUAGES):
         with (DJANGO / app / "locale" / language / "LC_MESSAGES/django.mo").open("rb") as file:
             for entry in read_mo(file):
-                _add(catalogue, entry.id, entry.context)
+                context: Any = entry.context  # bytes before Babel 2.19
+                _add(catalogue, entry.id, context.decode() if isinstance(context, bytes) else context)
     for texts in catalogues.apps().values():
         for text in texts:
             _add(catalogue, (text.text, text.plural) if text.plural else text.text, text.context)
