@@ -9,17 +9,13 @@ from __future__ import annotations
 import json
 import linecache
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from threading import Event, Thread, get_ident
 from types import FrameType
 
-from . import scenarios
-from .profiles import VARIABLE
-from .run import ROOT, filled
+from .run import VALUE, filled, result, start
 
 PROCESSES, THREADS, EVERY = 4, 8, 0.003
 SCENARIOS = ("endpoint", "endpoint-keeping", "local", "memory", "redis", "miss", "jwt-rs256", "bridge")
@@ -61,21 +57,16 @@ def _takes_a_lock(frame: FrameType) -> bool:
 
 def main() -> None:
     """Print a row for each scenario; each process has the same one."""
-    if seconds := os.environ.get(VARIABLE):
+    if seconds := os.environ.get(VALUE):
         print(json.dumps(watch(float(seconds))))
         return
     print(f"{PROCESSES} processes with {THREADS} threads: {'samples':>12} {'at our locks':>14} {'requests':>10}")
     with filled(1000):
         for name in SCENARIOS:
-            environment = {**os.environ, scenarios.VARIABLE: name, VARIABLE: SECONDS}
-            command = [sys.executable, "-m", "benchmarks.locks"]
-            running = [
-                subprocess.Popen(command, cwd=Path(ROOT), env=environment, stdout=subprocess.PIPE, text=True)
-                for _ in range(PROCESSES)
-            ]
+            running = [start("benchmarks.locks", name, SECONDS) for _ in range(PROCESSES)]
             found: Counter[str] = Counter()
             for process in running:
-                found.update(json.loads(process.communicate()[0]))
+                found.update(result(process))
             share = found["locks"] / found["samples"]
             print(f"{name:37} {found['samples']:>12} {share:>14.2%} {found['requests']:>10}", flush=True)
 

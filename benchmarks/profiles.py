@@ -10,17 +10,13 @@ import argparse
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
 
-from . import scenarios
 from .rows import ROWS
-from .run import ROOT, filled
+from .run import VALUE, filled, result, start
 
 EVERY = 0.001
 """Seconds of CPU time between two samples."""
@@ -45,7 +41,6 @@ PARTS = {
     "oauth2_provider": "other package",
 }
 COLUMNS = ("ours", "other package", "Django", "DRF", "driver", "HTTP client", "JOSE", "the view", "Python")
-VARIABLE = "BENCHMARK_SECONDS"
 
 
 def sample(seconds: float) -> dict[str, float]:
@@ -75,7 +70,7 @@ def _part(frame: FrameType | None) -> str:
 
 def main() -> None:
     """Print a row for each scenario."""
-    if seconds := os.environ.get(VARIABLE):
+    if seconds := os.environ.get(VALUE):
         print(json.dumps(sample(float(seconds))))
         return
     names = list(dict.fromkeys(name for row in ROWS for name in (row.ours, row.other)))
@@ -86,15 +81,7 @@ def main() -> None:
     print(f"{'microseconds of a request':24}" + "".join(f"{column:>15}" for column in ("all", *COLUMNS)))
     with filled(1000):
         for name in options.scenario or names:
-            print(_line(name, _run(name, options.seconds)), flush=True)
-
-
-def _run(scenario: str, seconds: str) -> Mapping[str, Any]:
-    environment = {**os.environ, scenarios.VARIABLE: scenario, VARIABLE: seconds}
-    command = [sys.executable, "-m", "benchmarks.profiles"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+            print(_line(name, result(start("benchmarks.profiles", name, options.seconds))), flush=True)
 
 
 def _line(name: str, found: Mapping[str, float]) -> str:

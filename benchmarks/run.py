@@ -22,6 +22,7 @@ from .rows import Row
 from .scenarios import SCENARIOS, Counts
 
 ROOT = Path(__file__).resolve().parent.parent
+VALUE = "BENCHMARK_VALUE"
 
 
 class Ratio(NamedTuple):
@@ -103,19 +104,35 @@ def filled(tokens: int, more: Callable[[dict[str, Any]], dict[str, Any]] = dict)
         teardown_databases(databases, verbosity=0)
 
 
+def start(module: str, scenario: str, value: str = "") -> subprocess.Popen[str]:
+    """Start a module with the settings of a scenario, in a process of its own that writes JSON.
+
+    `value` is what the module finds in the variable VALUE, by which it knows that it is that process.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env={**os.environ, scenarios.VARIABLE: scenario, VALUE: value},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def result(process: subprocess.Popen[str]) -> Any:
+    """Return what a process has written when it has ended."""
+    written, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{process.args} has failed")
+    return json.loads(written)
+
+
 class Worker:
     """The process of one scenario."""
 
     def __init__(self, name: str) -> None:
         self.name, self._slowness = name, SCENARIOS[name].slowness
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
-            cwd=ROOT,
-            env={**os.environ, scenarios.VARIABLE: name},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = start("benchmarks.worker", name)
 
     def __enter__(self) -> Worker:
         self._counted = self._read()

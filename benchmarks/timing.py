@@ -14,8 +14,6 @@ import logging
 import math
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,8 +24,7 @@ from django_introspection.protocol import opaque
 
 from . import scenarios
 from .inputs import inputs
-from .profiles import VARIABLE
-from .run import ROOT, filled
+from .run import VALUE, filled, result, start
 from .worker import environ
 
 SCENARIO = "endpoint-guessing"
@@ -112,17 +109,14 @@ def rank_sum(first: list[float], second: list[float]) -> float:
 
 def main() -> None:
     """Print a row for each pair."""
-    if rounds := os.environ.get(VARIABLE):
+    if rounds := os.environ.get(VALUE):
         print(json.dumps(sample(int(rounds))))
         return
     parser = argparse.ArgumentParser(prog="python -m benchmarks.timing", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10_000, help="requests of each kind")
     options = parser.parse_args()
     with filled(1000, fill):
-        environment = {**os.environ, scenarios.VARIABLE: SCENARIO, VARIABLE: str(options.rounds)}
-        command = [sys.executable, "-m", "benchmarks.timing"]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout)
+        found = result(start("benchmarks.timing", SCENARIO, str(options.rounds)))
     print(f"{options.rounds} requests of each kind, medians in µs")
     for first, second in PAIRS:
         medians = [median(found[kind]) * 1e6 for kind in (first, second)]

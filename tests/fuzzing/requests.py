@@ -125,7 +125,7 @@ def _path_seeds() -> Iterator[bytes]:
 
 
 @family(
-    "protocol/paths.py", "middleware.py", "resource_server/url_readings.py",
+    "protocol/paths.py", "middleware.py", "resource_server/path_rules.py", "resource_server/url_readings.py",
     seeds=_path_seeds,
     settings=_PATH_SETTINGS,
     words="/api|/admin|/wipe|/a|//|/..|/.|%2e|%2F|%25|\\|;|\x00|?|#|.json|/de/|\u017f| ",
