@@ -8,6 +8,14 @@ from tests.settings import *  # noqa: F403
 
 ROOT_URLCONF = "shop.urls"
 TOKEN_INTROSPECTION = {
+    "DPOP_NONCE": True,
+    "ORIGINS": ["https://api.example.com"],
+    "TRUSTED_PROXIES": ["127.0.0.1"],
+    "CLIENT_CERTIFICATES": {
+        "HEADER": "X-SSL-Client-Cert",
+        "FORM": "pem",
+        "VALIDATED": "X-SSL-Client-Verify",
+    },
     "BACKENDS": {
         "default": {
             "BACKEND": "django_introspection.backends.RemoteBackend",
