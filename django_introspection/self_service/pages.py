@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
+
+from .sessions import is_of_session
 
 REFERRER_POLICY = "same-origin"
 """Not `no-referrer`: Django compares the origin of a form, which browsers then hide from it."""
@@ -27,7 +30,7 @@ def own_page(*methods: str) -> Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
-        for guard in (_active, login_required, csrf_protect, require_http_methods([*methods])):
+        for guard in (_active, login_required, _of_session, csrf_protect, require_http_methods([*methods])):
             view = guard(view)
         for finish in (xframe_options_deny, _keep_address, never_cache):
             view = finish(view)
@@ -45,6 +48,18 @@ def _active(view: View) -> View:
     def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
         if not request.user.is_active:
             raise PermissionDenied
+        return view(request, **arguments)
+
+    return checked
+
+
+def _of_session(view: View) -> View:
+    """Take a request for that of a stranger if something else than a session names its user."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        if not is_of_session(request):
+            request.user = AnonymousUser()
         return view(request, **arguments)
 
     return checked

@@ -78,7 +78,7 @@ def test_a_name_is_text_and_not_markup(browser: Browser, user: Any) -> None:
     answers.append(browser.post(app_page(client), follow=True))
 
     for answer in answers:
-        assert "<script" not in answer.content.decode()
+        assert "<script>" not in answer.content.decode()
         assert "&lt;script&gt;alert(1)" in answer.content.decode()
 
 
