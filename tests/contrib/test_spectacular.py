@@ -14,6 +14,7 @@ FORM = "application/x-www-form-urlencoded"
 pytestmark = pytest.mark.processes
 
 ENDPOINTS = ["/oauth/introspect/", "/oauth/token/", "/oauth/revoke/"]
+LEAKED, ALERTS, FEED = "/oauth/leaked/", "/oauth/leaked/alerts/", "/oauth/revocations/"
 METADATA = "/.well-known/oauth-authorization-server"
 BASIC: dict[str, list[str]] = {"clientSecretBasic": []}
 
@@ -38,9 +39,10 @@ def resource_server_schema() -> Any:
 
 
 def test_every_endpoint_is_there_and_one_that_we_do_not_know_is_left_out(schema: Any) -> None:
-    ours = {path: list(methods) for path, methods in schema["paths"].items() if "OAuth" in str(methods)}
+    ours = {path: sorted(methods) for path, methods in schema["paths"].items() if "OAuth" in str(methods)}
 
-    assert ours == {path: ["post"] for path in [*ENDPOINTS, "/changed"]} | {METADATA: ["get"]}
+    posted = [*ENDPOINTS, LEAKED, ALERTS, "/changed"]
+    assert ours == {path: ["post"] for path in posted} | {METADATA: ["get"], FEED: ["get", "post"]}
     assert "/undescribed" not in schema["paths"]
 
 
@@ -148,6 +150,41 @@ def test_the_metadata_needs_no_authentication(schema: Any) -> None:
     assert "security" not in operation
     assert operation["responses"].keys() == {"200", "404"}
     assert "issuer" in operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+
+
+def test_everyone_may_report_a_leak_and_no_credentials_are_asked_for(schema: Any) -> None:
+    operation = schema["paths"][LEAKED]["post"]
+    form = operation["requestBody"]["content"][FORM]["schema"]
+
+    assert "security" not in operation
+    assert form["properties"].keys() == {"token"}
+    assert (form["required"], form["properties"]["token"]["type"]) == (["token"], "array")
+    assert operation["responses"].keys() == {"200", "400", "413", "415", "429", "503"}
+
+
+def test_an_alert_is_signed_json_and_its_answer_has_labels(schema: Any) -> None:
+    operation = schema["paths"][ALERTS]["post"]
+    sent = {each["name"]: each["required"] for each in operation["parameters"]}
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["items"]
+
+    assert "security" not in operation
+    assert sent == {"Github-Public-Key-Identifier": True, "Github-Public-Key-Signature": True}
+    assert list(operation["requestBody"]["content"]) == ["application/json"]
+    assert answer["properties"]["label"]["enum"] == ["true_positive", "false_positive"]
+    assert {"403", "404"} <= operation["responses"].keys()
+
+
+def test_the_feed_takes_credentials_in_the_form_and_never_in_the_query(schema: Any) -> None:
+    got, posted = (schema["paths"][FEED][method] for method in ("get", "post"))
+    form = posted["requestBody"]["content"][FORM]["schema"]
+
+    assert {each["name"]: each["in"] for each in got["parameters"]} == {"after": "query", "wait": "query"}
+    assert form["properties"].keys() == {"after", "wait", *CREDENTIALS}
+    assert got["security"] == [BASIC, {"introspectionToken": ["introspection"]}]
+    assert posted["security"] == [BASIC, {}, {"introspectionToken": ["introspection"]}]
+    for operation in (got, posted):
+        answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert {"cursor", "restart", "more", "now", "changes"} <= set(answer["required"])
 
 
 ALTERNATIVES: dict[str, list[list[str]]] = {

@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from django_introspection import revocations
+from django_introspection import cut_offs, revocations
 from django_introspection.authorization_server import ending, issuing, rotation
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models import Client, GrantType, Token, TokenKind
+from django_introspection.revocation_feed import positions, recording
+from django_introspection.revocation_feed.models import Ending, Feed
+from django_introspection.revocation_feed.news import news
+from django_introspection.security_events import cut_off
+from django_introspection.security_events.models import CutOff
 from tests import caches as test_caches
 from tests import endpoints, factories
 
@@ -128,3 +133,57 @@ def test_a_client_is_deleted_in_that_database(holder: Any) -> None:
 
     assert not Token.objects.exists()
     assert revocations.is_revoked(issued.token.digest)
+
+
+@pytest.fixture
+def feed() -> Any:
+    recording.connect()
+    yield
+    recording.disconnect()
+    news.stop()
+
+
+@pytest.mark.usefixtures("feed")
+def test_the_rows_and_the_feed_get_a_position_together(holder: Any) -> None:
+    revoke_token(factories.TokenFactory(client=holder.client).token, by=None)
+    table = connections["second"].ops.quote_name(Feed._meta.db_table)
+
+    def fail_at_the_feed(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith(f"UPDATE {table}") and "mark" in sql:
+            raise Broken
+        return execute(sql, *rest)
+
+    with connections["second"].execute_wrapper(fail_at_the_feed), pytest.raises(Broken):
+        positions.give("second")
+
+    assert Ending.objects.get().position is None
+    assert positions.give("second").position == 1
+    assert Ending.objects.get().position == 1
+
+
+@pytest.mark.usefixtures("feed")
+def test_readers_of_the_feed_are_woken_after_the_commit_of_that_database(
+    holder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[int] = []
+    monkeypatch.setattr(news, "arrived", lambda: woken.append(Ending.objects.count()))
+    token = factories.TokenFactory(client=holder.client).token
+
+    with transaction.atomic(using="second"):
+        revoke_token(token, by=None)
+        assert woken == []
+
+    assert woken == [1]
+
+
+@pytest.mark.usefixtures("tombstones")
+def test_a_cut_off_that_cannot_be_written_for_an_unknown_reason_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut_offs, "write", broken)
+
+    with pytest.raises(Broken):
+        cut_off("https://auth.example.com", subject="alice")
+    assert not CutOff.objects.exists()
+
+    monkeypatch.undo()
+    cut_off("https://auth.example.com", subject="alice")
+    assert CutOff.objects.count() == 1

@@ -14,7 +14,7 @@ from .run import run_module, run_tests
 
 @pytest.mark.processes
 def test_what_is_observed_with_the_sdk() -> None:
-    run_tests("tests/projects/opentelemetry/observed.py", "tests.projects.opentelemetry.settings", expected="19 passed")
+    run_tests("tests/projects/opentelemetry/observed.py", "tests.projects.opentelemetry.settings", expected="20 passed")
 
 
 @pytest.mark.processes

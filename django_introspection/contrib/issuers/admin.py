@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...backends.diagnosis import Severity
 from ...exceptions import InvalidSetting
+from ...json_form_field import EmptyIfNone
 from .changes import announce
 from .entry import entry_of
 from .models import TrustedIssuer
@@ -29,14 +30,6 @@ if TYPE_CHECKING:  # generic for the type checker alone
 else:
     _ModelAdmin = admin.ModelAdmin
     _ModelForm = forms.ModelForm
-
-
-class EmptyIfNone(forms.JSONField):
-    """A JSON value; an empty text, and not `null`, stands for none."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """Return the text of a value, empty for none."""
-        return "" if value is None else super().prepare_value(value)
 
 
 class TrustedIssuerForm(_ModelForm):

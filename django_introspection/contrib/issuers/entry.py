@@ -1,25 +1,19 @@
-"""The row of an issuer as an entry of BACKENDS: two kinds of backends, and secrets by reference alone.
-
-Operators may write rows; only the people who run the servers may give them secrets. A reference therefore names a
-variable or file that was made for this purpose, so that no row can send another secret to a server of its own.
-"""
+"""The row of an issuer as an entry of BACKENDS: two kinds of backends, and secrets by reference alone."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path, PurePath
 from typing import Any
 
 from ...exceptions import InvalidBackend
 from ...protocol.error_reports import conceal_locals
+from ...secret_references import UnreadableSecret, read_secret, reference_problem
 
 BACKENDS = {"jwt": "django_introspection.backends.JWTBackend", "remote": "django_introspection.backends.RemoteBackend"}
 SECRETS = ("client_secret", "bearer_token")
 """Options whose value is a secret."""
 PREFIX = "TRUSTED_ISSUER_"
 """The beginning of the name of each variable or file that a row may refer to; in the name of a file case is ignored."""
-MAX_SECRET = 64 * 1024
 
 
 def entry_of(backend: str, options: Any, cache: Any) -> dict[str, Any]:
@@ -58,18 +52,10 @@ def _references(name: str, value: Any) -> list[Mapping[str, Any]]:
 
 
 def _reference_problem(name: str, reference: Mapping[str, Any]) -> str | None:
-    places = reference.keys() - ({"KID", "ALG"} if name == "private_key" else set())
-    if len(places) != 1 or not places <= {"ENV", "FILE"}:
-        return f"{name} must name either 'ENV' or 'FILE'."
-    (place,) = places
-    target = reference[place]
-    if not isinstance(target, str) or not _name_of(place, target).startswith(PREFIX):
-        return f"{name} must refer to a variable or file whose name begins with {PREFIX}."
-    return None
-
-
-def _name_of(place: str, target: str) -> str:
-    return target if place == "ENV" else PurePath(target).name.upper()
+    ignored = {"KID", "ALG"} if name == "private_key" else set()
+    places = {place: target for place, target in reference.items() if place not in ignored}
+    problem = reference_problem(places, prefix=PREFIX)
+    return None if problem is None else f"{name} {problem}."
 
 
 def _read(name: str, value: Any) -> Any:
@@ -83,13 +69,7 @@ def _secret(name: str, value: Any) -> Any:
     """Return the value to which a reference leads, without a line end behind it; raises InvalidBackend."""
     if not isinstance(value, Mapping):
         return value
-    if "ENV" in value:
-        secret = os.environ.get(value["ENV"])
-        if secret is None:
-            raise InvalidBackend(f"{name}: the variable that 'ENV' names is not set.")
-        return secret
     try:
-        with Path(value["FILE"]).open(encoding="utf-8") as file:
-            return file.read(MAX_SECRET).rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise InvalidBackend(f"{name}: the file that 'FILE' names cannot be read ({type(error).__name__}).") from None
+        return read_secret(value)
+    except UnreadableSecret as problem:
+        raise InvalidBackend(f"{name}: {problem}.") from None

@@ -1,4 +1,4 @@
-"""Counters and a gauge, fed by the signals; the span of the request that is answered gets the same attributes."""
+"""Counters and gauges, fed by the signals; the span of the request that is answered gets the same attributes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ _introspections = _meter.create_counter(
     unit="{answer}",
     description="Answers of the introspection endpoint, by outcome.",
 )
+_ended = _meter.create_counter(
+    "introspection.feed.changes",
+    unit="{change}",
+    description="Changes that came by the feed of revocations, by backend.",
+)
+_feeds: dict[str, bool] = {}
+"""Whether the feed of a backend is fresh."""
 _circuits: dict[tuple[str, str], bool] = {}
 """Whether the circuit of a backend or service is open."""
 
@@ -60,6 +67,14 @@ def _circuit_changed(backend: str | None, service: str | None, is_open: bool, **
     _circuits[(SERVICE, service or "") if backend is None else (BACKEND, backend)] = is_open
 
 
+def _revocations_received(backend: str, count: int, **_: Any) -> None:
+    _ended.add(count, {BACKEND: backend})
+
+
+def _feed_changed(backend: str, is_fresh: bool, **_: Any) -> None:
+    _feeds[backend] = is_fresh
+
+
 def _count(counter: metrics.Counter, attributes: Mapping[str, str]) -> None:
     counter.add(1, attributes)
     trace.get_current_span().set_attributes(attributes)
@@ -75,15 +90,28 @@ def _observe_circuits(_: CallbackOptions) -> Iterator[Observation]:
         yield Observation(int(is_open), {kind: alias})
 
 
+def _observe_feeds(_: CallbackOptions) -> Iterator[Observation]:
+    for alias, is_fresh in list(_feeds.items()):
+        yield Observation(int(is_fresh), {BACKEND: alias})
+
+
 _meter.create_observable_gauge(
     "introspection.circuit.open",
     callbacks=[_observe_circuits],
     unit="1",
     description="1 while a server is not asked because it did not answer, else 0.",
 )
+_meter.create_observable_gauge(
+    "introspection.feed.fresh",
+    callbacks=[_observe_feeds],
+    unit="1",
+    description="1 while the feed of revocations of a backend is fresh, 0 while it is late.",
+)
 _RECEIVERS = (
     (signals.token_validated, _token_validated),
     (signals.token_answered, _token_answered),
     (signals.token_introspected, _token_introspected),
     (signals.circuit_changed, _circuit_changed),
+    (signals.revocations_received, _revocations_received),
+    (signals.feed_changed, _feed_changed),
 )

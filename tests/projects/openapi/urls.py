@@ -22,6 +22,7 @@ class Changed(IntrospectView):
 
 urlpatterns = [
     path("oauth/", include("django_introspection.urls")),
+    path("oauth/", include("django_introspection.leaks.urls")),
     path("", include("django_introspection.well_known_urls")),
     path("undescribed", Undescribed.as_view()),
     path("changed", Changed.as_view()),

@@ -28,6 +28,7 @@ from django_introspection.contrib.opentelemetry.requests import LONGEST_HEADER
 from django_introspection.exceptions import IntrospectionUnavailable
 from tests import endpoints, factories
 from tests.authorization_server.helpers import introspecting_client
+from tests.backends.feed_server import FeedServer, until
 from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.misbehaving.server import CLIENT_SECRET, MisbehavingServer, refusing_url, remote_settings
 from tests.resource_server.protected import ask, protect
@@ -52,6 +53,7 @@ def _nothing_before() -> Iterator[None]:
     EXPORTER.clear()
     READER.get_metrics_data()
     our_metrics._circuits.clear()
+    our_metrics._feeds.clear()
     yield
     token_backends.close()
 
@@ -59,7 +61,7 @@ def _nothing_before() -> Iterator[None]:
 @pytest.fixture
 def counted() -> Any:
     """Return a function that returns how much each point of a counter has grown in this test, by its attributes."""
-    before = {name: points(name) for name in ("validations", "answers", "endpoint.answers")}
+    before = {name: points(name) for name in ("validations", "answers", "endpoint.answers", "feed.changes")}
 
     def grown(name: str) -> dict[tuple[str, ...], int]:
         return {key: n - before[name].get(key, 0) for key, n in points(name).items() if n != before[name].get(key, 0)}
@@ -310,6 +312,20 @@ def test_the_gauge_shows_an_open_circuit_until_it_closes(
     assert introspect(TOKEN)
 
     assert points("circuit.open") == {("default",): 0}
+
+
+def test_the_feed_counts_its_changes_and_shows_whether_it_is_fresh(settings: Any, counted: Any) -> None:
+    with FeedServer() as server:
+        settings.TOKEN_INTROSPECTION = server.settings()
+        assert introspect(TOKEN)
+        until(lambda: points("feed.fresh") == {("default",): 1})
+        server.end("a")
+        server.end("b")
+        until(lambda: counted("feed.changes") == {("default",): 2})
+
+        server.fault = lambda: (503, None, {})
+        until(lambda: points("feed.fresh") == {("default",): 0})
+        token_backends.close()
 
 
 @pytest.mark.django_db

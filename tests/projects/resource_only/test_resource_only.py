@@ -72,3 +72,9 @@ def test_its_checks_are_silent() -> None:
 
 def test_forgetting_the_anonymous_user_is_said_by_a_check() -> None:
     assert run_module(f"{PROJECT}.checking", f"{PROJECT}.without_anonymous").split() == ["introspection.E004"]
+
+
+def test_the_admin_of_streams_needs_no_tables_of_tokens() -> None:
+    printed = run_module("django", f"{PROJECT}.events_settings", "check")
+
+    assert "no issues" in printed
