@@ -14,8 +14,8 @@ export PYTHONDONTWRITEBYTECODE =
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 # What no database and no cache has a part in is not run again with servers.
 WITH_SERVERS = $(PYTEST) $(addprefix --ignore=tests/,protocol properties servers soak outbound service_tokens error_tracking \
-	test_documentation.py test_example_project.py test_import_rule.py test_keys.py test_laziness.py test_public_api.py \
-	test_repository.py)
+	scenarios/test_jwts.py scenarios/test_tables.py test_documentation.py test_example_project.py test_import_rule.py \
+	test_keys.py test_laziness.py test_public_api.py test_repository.py)
 SWAPPED = $(addprefix tests/contrib/oauth_toolkit/test_,flows.py policy.py revocation.py)
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -30,7 +30,7 @@ help: ## list what can be made
 demo: $(VENV)/.installed ## play the main job with two real processes, until Ctrl-C; ONCE=1 ends it (half a minute)
 	$(BIN)/python -m example_project.demo $(if $(ONCE),--once)
 
-test: $(VENV)/.installed-test ## run the test suite on SQLite (two minutes)
+test: $(VENV)/.installed-test ## run the test suite on SQLite (three minutes)
 	$(PYTEST) -m "not processes" --ignore=tests/servers $(ARGS)
 
 # The example in a browser: it takes django-oauth-toolkit as well.
@@ -40,7 +40,7 @@ demo-browser: $(VENV)/.installed-extra-oauth-toolkit ## play the story of a pers
 
 # For a change: fast checks first; test-all has the tests that start processes too, as coverage and the matrix have.
 
-test-all: $(VENV)/.installed-test ## run the tests that start processes too (four minutes)
+test-all: $(VENV)/.installed-test ## run the tests that start processes too (five minutes)
 	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.installed-lint ## check format and style
@@ -60,7 +60,7 @@ docs: $(VENV)/.installed-docs ## build the documentation in docs/_build/html
 
 # With servers, other implementations and a browser: what they need is said in docs/development.rst.
 
-coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run everything with coverage; needs Node.js (eight minutes)
+coverage: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run everything with coverage; needs Node.js (ten minutes)
 	PEERS=1 PROPERTIES=thorough $(PYTEST) --ignore=tests/servers --cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)
 	$(MAKE) --no-print-directory bridges ARGS="--cov --cov-append --cov-report="
 	$(BIN)/coverage report --fail-under=97
@@ -75,22 +75,26 @@ mariadb: $(VENV)/.installed-test $(VENV)/.installed-services ## run the suite on
 peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run other OAuth implementations on both ends; needs Node.js
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
 
-browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (four minutes)
-	BROWSER=1 $(BIN)/python -m pytest -n 2 --ds=tests.browser.settings tests/browser $(ARGS)
+browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (five minutes)
+	BROWSER=1 $(BIN)/python -m pytest -n auto --ds=tests.browser.settings tests/browser $(ARGS)
 
 screenshots: $(VENV)/.installed-test $(VENV)/.installed-browser ## take the pictures of the admin in docs/images anew (one minute)
 	BROWSER=1 PICTURES=docs/images $(BIN)/python -m pytest --ds=tests.browser.settings tests/browser/test_screenshots.py
 
-bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of django-oauth-toolkit and allauth
-	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
-	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
-	$(BIN)/python -m pytest -n 2 --ds=tests.contrib.allauth.settings tests/contrib/allauth $(ARGS)
+bridges: $(VENV)/.installed-test $(VENV)/.installed-bridges ## run the tests of django-oauth-toolkit, allauth, authtoken, knox and API keys
+	$(BIN)/python -m pytest -n auto --ds=tests.contrib.oauth_toolkit.settings tests/contrib/oauth_toolkit $(ARGS)
+	$(BIN)/python -m pytest -n auto --ds=tests.contrib.oauth_toolkit.swapped_settings $(SWAPPED) $(ARGS)
+	$(BIN)/python -m pytest -n auto --ds=tests.contrib.allauth.settings tests/contrib/allauth $(ARGS)
+	$(BIN)/python -m pytest -n auto --ds=tests.contrib.project_tokens.settings tests/contrib/project_tokens $(ARGS)
 
 bridges-postgresql: $(VENV)/.installed-services ## run them on PostgreSQL and Redis
 	DATABASE_URL=$(POSTGRESQL_URL) CACHE_URL=$(REDIS_URL) $(MAKE) --no-print-directory bridges
 
 peer-suites: $(VENV)/.installed-test $(VENV)/.installed-peers ## run the tests of django-oauth-toolkit and allauth with our classes (one minute)
 	$(BIN)/python -m tests.peer_suites $(ARGS)
+
+wycheproof: $(VENV)/.installed-test ## verify the vectors of Wycheproof; VECTORS=… is the directory testvectors_v1 of a checkout
+	$(BIN)/python -m tests.peer_suites.wycheproof $(VECTORS)
 
 mutation: $(VENV)/.installed-test ## change security-relevant modules, and name the changes that no test notices (an hour)
 	nice -n 19 $(BIN)/python -m tests.mutation $(if $(MUTANTS),--mutants $(MUTANTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -108,11 +112,14 @@ fuzz: $(VENV)/.installed-test $(VENV)/.installed-fuzzing ## fuzz each parser; FA
 scale: $(VENV)/.installed-test $(VENV)/.installed-services ## count the statements of the admin with five million tokens (two minutes)
 	SCALE=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -p no:randomly tests/scale $(ARGS)
 
-web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run on gunicorn, uvicorn, granian and uWSGI
+web-servers: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run on gunicorn, gevent, uvicorn, granian and uWSGI (a minute)
 	WEB_SERVERS=1 $(BIN)/python -m pytest tests/web_servers $(ARGS)
 
 machines: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## run with replicas, failovers, nginx and pools
-	MACHINES=1 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -n 2 --dist=loadfile -p no:randomly tests/machines $(ARGS)
+	MACHINES=1 REVOCATIONS=200 CUT_SECONDS=8 DATABASE_URL=$(POSTGRESQL_URL) $(BIN)/python -m pytest -n 2 --dist=loadfile -p no:randomly tests/machines $(ARGS)
+
+feed: $(VENV)/.installed-test $(VENV)/.installed-services $(VENV)/.installed-web-servers ## measure how soon 1,000 revocations arrive by the feed, and cut it for 30 seconds (three minutes)
+	MACHINES=1 $(BIN)/python -m pytest -p no:randomly tests/machines/test_revocation_feed.py $(ARGS)
 
 soak: $(VENV)/.installed-soak ## compare every answer of MINUTES=30 with an oracle; FAULTS=1 adds faults, SOAK_SEED repeats
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(FAULTS),--faults) $(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(ARGS)

@@ -11,6 +11,7 @@ from .conf import introspection_settings
 
 _SOCKET = "unix:"
 """How nginx names a client that connects over a Unix socket; gunicorn and uvicorn name none."""
+_FORWARDING = frozenset({"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"})
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::\d+)?|(?P<v4>[\d.]+):\d+")
 
 
@@ -33,6 +34,19 @@ def client_address(request: HttpRequest) -> str:
             break
         address = seen
     return "" if address is None else str(address)
+
+
+def sender_address(request: HttpRequest) -> str | None:
+    """Return the address from which a request was sent, None if it is not certain.
+
+    It is that of `client_address`, with two exceptions, because the use of a token may depend on it. A proxy in
+    TRUSTED_PROXIES that names no client is not the sender. Nor is a program outside of TRUSTED_PROXIES that says it
+    forwards for others (X-Forwarded-For, Forwarded): it may be a proxy that the setting does not name.
+    """
+    address = _parse(client_address(request))
+    if address is None or introspection_settings.TRUSTED_PROXIES.trust(address):
+        return None
+    return None if _FORWARDING & request.META.keys() and not is_from_proxy(request) else str(address)
 
 
 def is_from_proxy(request: HttpRequest) -> bool:

@@ -36,7 +36,22 @@ class IntrospectionConfig(AppConfig):
             from .contrib.oauth_toolkit import revocation as oauth_toolkit
 
             oauth_toolkit.connect()
+        self._watch_tokens_of_projects()
         if apps.is_installed("allauth.idp.oidc"):
             from .contrib.allauth import revocation as allauth
 
             allauth.connect()
+
+    def _watch_tokens_of_projects(self) -> None:
+        if apps.is_installed("rest_framework.authtoken"):
+            from .contrib import authtoken
+
+            authtoken.connect()
+        if apps.is_installed("knox"):
+            from .contrib import knox
+
+            knox.connect()
+        if apps.is_installed("rest_framework_api_key"):
+            from .contrib import api_keys
+
+            api_keys.connect()

@@ -52,7 +52,12 @@ class IntrospectionAuthentication(BaseAuthentication):
             if view := request.parser_context.get("view"):  # an exception of DRF has no other header than the challenge
                 view.headers.update(denial.headers)
             raise
-        return None if identity is None else (identity.user, identity.info)
+        if identity is None:
+            return None
+        headers = getattr(request.parser_context.get("view"), "headers", None)  # of the response, in a view of DRF
+        if headers is not None:  # a cache must not give the response to another sender
+            headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Authorization")))
+        return identity.user, identity.info
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge for a request without credentials: no error code (RFC 6750 §3.1)."""

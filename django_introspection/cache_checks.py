@@ -83,9 +83,12 @@ def cache_uses(backends: Iterable[TokenBackend]) -> dict[str, list[str]]:
 
 def _further_uses() -> Iterator[tuple[str, str]]:
     if introspection_settings.REVOCATIONS is not None:
-        yield "tombstones", introspection_settings.REVOCATIONS.alias
+        use = "tombstones" if introspection_settings.REVOCATIONS.has_tombstones else "cut-offs"
+        yield use, introspection_settings.REVOCATIONS.alias
     if apps.is_installed("django_introspection"):
         yield "failures of callers", introspection_settings.THROTTLE.ALIAS
+        if introspection_settings.REVOCATION_FEED.ALIAS is not None:
+            yield "the feed of revocations", introspection_settings.REVOCATION_FEED.ALIAS
         if introspection_settings.COUNTERS is not None:
             yield "counters", introspection_settings.COUNTERS.alias
     for use in _replayable():

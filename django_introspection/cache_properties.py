@@ -22,6 +22,9 @@ from django.utils.module_loading import import_string
 ENOUGH_ENTRIES = 100_000
 """The least MAX_ENTRIES of a cache that must not forget; Django's default is 300."""
 
+CHANNEL_PACKAGES = ("django_redis", "django_valkey")
+"""Packages whose caches give their client away, as Django's own cache for Redis does."""
+
 
 def is_private_cache(alias: str) -> bool:
     """Return whether a cache keeps entries from other processes, or keeps none."""
@@ -63,6 +66,14 @@ def use_problem(alias: str) -> str | None:
     except Exception:  # noqa: BLE001 - each cache has errors of its own, and one that does not answer is no mistake
         return None
     return None
+
+
+def has_channels(alias: str) -> bool:
+    """Return whether a cache is Django's own for Redis, django-redis or django-valkey, on one server that publishes."""
+    if str(settings.CACHES[alias].get("OPTIONS", {}).get("CLIENT_CLASS", "")).endswith("ShardClient"):
+        return False
+    bases = _class_of(alias).__mro__
+    return RedisCache in bases or any(base.__module__.partition(".")[0] in CHANNEL_PACKAGES for base in bases)
 
 
 def may_hang(alias: str) -> bool:

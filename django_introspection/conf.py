@@ -13,14 +13,18 @@ from django.utils.module_loading import import_string
 
 from .certificate_setting import ClientCertificates
 from .exceptions import InvalidSetting
+from .personal_token_setting import PersonalTokens
 from .protocol.identifiers import is_origin, issuer_problem
+from .protocol.opaque import DEFAULT_PREFIX, TokenPrefix, prefix_problem
 from .setting_values import (
     BACKEND_ALIAS,
     BOOLEAN,
     NAME,
     Counters,
+    Leaks,
     ProtectedPath,
     Resource,
+    RevocationFeed,
     Revocations,
     Throttle,
     TrustedProxies,
@@ -139,6 +143,15 @@ class Settings:
         return self._seconds("REFRESH_GRACE", 0, least=0)
 
     @cached_property
+    def TOKEN_PREFIX(self) -> TokenPrefix:
+        """The beginning of the tokens and client secrets that this deployment generates."""
+        prefix = self.values.get("TOKEN_PREFIX", DEFAULT_PREFIX)
+        problem = prefix_problem(prefix) if isinstance(prefix, str) else "must be a string"
+        if problem:
+            raise invalid_setting("TOKEN_PREFIX", problem=problem)
+        return TokenPrefix(prefix)
+
+    @cached_property
     def REVOKE_ON_PASSWORD_CHANGE(self) -> bool:
         """Whether a user's tokens are revoked when the user's password changes."""
         return self._boolean("REVOKE_ON_PASSWORD_CHANGE")
@@ -178,10 +191,20 @@ class Settings:
         return None if entry is None else Revocations.read(entry)
 
     @cached_property
+    def REVOCATION_FEED(self) -> RevocationFeed:
+        """How the feed of revocations is served."""
+        return RevocationFeed.read(self.values.get("REVOCATION_FEED", {}))
+
+    @cached_property
     def COUNTERS(self) -> Counters | None:
         """The cache that counts failed authentications and inactive answers by day."""
         entry = self.values.get("COUNTERS")
         return None if entry is None else Counters.read(entry)
+
+    @cached_property
+    def LEAKS(self) -> Leaks:
+        """The keys of signed alerts about leaked credentials, and the receivers of e-mails about them."""
+        return Leaks.read(self.values.get("LEAKS", {}))
 
     @cached_property
     def LEEWAY(self) -> int:
@@ -254,6 +277,11 @@ class Settings:
     def ENDPOINTS_DPOP_NONCE(self) -> bool:
         """Whether a DPoP proof at the token or introspection endpoint needs a nonce of this server (RFC 9449 §8)."""
         return self._boolean("ENDPOINTS_DPOP_NONCE")
+
+    @cached_property
+    def PERSONAL_TOKENS(self) -> PersonalTokens:
+        """The limits of the tokens that people make for themselves."""
+        return PersonalTokens.read(self.values.get("PERSONAL_TOKENS", {}), _imported)
 
     @cached_property
     def JWKS_HOSTS(self) -> frozenset[str]:

@@ -16,7 +16,7 @@ from .exceptions import InvalidDeclaration
 from .protocol.presented import BEARER, SCHEMES, are_schemes
 from .protocol.scope import parse_scope
 from .resource_server.denial import DEFAULT_REALM, plain_response
-from .resource_server.protection import Protection
+from .resource_server.protection import Protection, for_one_sender
 from .resource_server.requirements import Requirement
 from .resource_server.token_permissions import ClaimPermission
 
@@ -66,7 +66,7 @@ def token_required(
                 await protection.aadmit(_request_of(request, args), scopes, required)
             except APIException as denial:
                 return plain_response(denial)
-            return await view(request, *args, **kwargs)
+            return for_one_sender(await view(request, *args, **kwargs))
 
         def protected(request: Any, *args: Any, **kwargs: Any) -> Any:
             if _dispatches_async(view, request):
@@ -75,7 +75,7 @@ def token_required(
                 protection.admit(_request_of(request, args), scopes, required)
             except APIException as denial:
                 return plain_response(denial)
-            return view(request, *args, **kwargs)
+            return for_one_sender(view(request, *args, **kwargs))
 
         wrapper: Any = wraps(view)(aprotected if iscoroutinefunction(view) else protected)
         wrapper.csrf_exempt, wrapper.login_required = True, False

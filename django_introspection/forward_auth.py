@@ -7,12 +7,14 @@ Envoy. The service behind the proxy then needs no knowledge of tokens.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.encoding import repercent_broken_unicode
+from django.utils.functional import cached_property
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException
 
@@ -30,7 +32,12 @@ __all__ = ["verify"]
 logger = logging.getLogger("django_introspection")
 
 METHOD, URI = "HTTP_X_FORWARDED_METHOD", "HTTP_X_FORWARDED_URI"
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""Matches a method (RFC 9110 §9.1)."""
+_SLASHES = re.compile(r"(%2f|%5c)", re.IGNORECASE)
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+_SAFE = {"Subject": _VISIBLE, "Client": _VISIBLE, "Scope": f"{_VISIBLE} ", "Issuer": _VISIBLE}
+"""The characters of each header that are not encoded; HTTP removes spaces around a value."""
 
 
 class OriginalRequest(HttpRequest):
@@ -39,9 +46,23 @@ class OriginalRequest(HttpRequest):
     def __init__(self, asked: HttpRequest, method: str, target: str) -> None:
         super().__init__()
         path, _, query = target.partition("?")
-        decoded = repercent_broken_unicode(unquote_to_bytes(path.encode("latin-1"))).decode()
-        self.method, self.path, self.path_info, self.GET = method, decoded, decoded, QueryDict(query)
+        decoded = _decoded(path)
+        self.method, self.path, self.path_info = method, decoded, decoded
+        self.path_with_encoded_slashes = "".join(
+            part if number % 2 else _decoded(part) for number, part in enumerate(_SLASHES.split(path))
+        )
+        del self.GET  # read when it is asked for: a query may have more parameters than Django reads
         self.META = {**asked.META, "REQUEST_METHOD": method, "PATH_INFO": decoded, "QUERY_STRING": query}
+        self.META.setdefault("HTTP_X_FORWARDED_FOR", "")  # a proxy asks, so its own address is never that of the client
+
+    @cached_property
+    def GET(self) -> QueryDict:  # type: ignore[override]  # noqa: N802 - the name of Django
+        """Return the parameters of the query; raises TooManyFieldsSent."""
+        return QueryDict(self.META["QUERY_STRING"])
+
+
+def _decoded(path: str) -> str:
+    return repercent_broken_unicode(unquote_to_bytes(path.encode("latin-1"))).decode()
 
 
 def verify(
@@ -65,13 +86,15 @@ def verify(
     """
     if not are_schemes(schemes):
         raise ValueError(f"schemes are of {', '.join(SCHEMES)}")
-    protection, scopes, rules = Protection(using, realm, schemes=schemes), parse_scope(scope), _rules(paths or {})
+    protection, scopes = Protection(using, realm, schemes=schemes), parse_scope(scope)
+    entries = _entries(paths or {})
+    rules = PathRules(entries)
 
     @csrf_exempt
     def view(request: HttpRequest, original: str | None = None) -> HttpResponse:
         try:
             asked = _original_request(request, original, protection)
-            if rule := rules.of(asked):
+            if rule := rules.of(asked, elsewhere=asked.path_with_encoded_slashes):
                 rule.protection.admit(asked, rule.scopes_for(asked.method), rule.requirements)
             else:
                 protection.admit(asked, scopes)
@@ -79,14 +102,16 @@ def verify(
             return plain_response(denial)
         return _accepted(asked)
 
-    vars(view).update(introspection_protection=protection, introspection_scopes=scopes)  # for checks and metadata
+    declared = {"protection": protection, "scopes": scopes, "paths": entries}  # for checks and metadata
+    view.login_required = False  # type: ignore[attr-defined]  # how LoginRequiredMiddleware is told
+    vars(view).update({f"introspection_{name}": value for name, value in declared.items()})
     return view
 
 
-def _rules(paths: Mapping[str, Mapping[str, Any]]) -> PathRules:
+def _entries(paths: Mapping[str, Mapping[str, Any]]) -> list[ProtectedPath]:
     try:
         aliases = introspection_settings.BACKENDS
-        return PathRules([ProtectedPath.read(prefix, entry, aliases) for prefix, entry in paths.items()])
+        return [ProtectedPath.read(prefix, entry, aliases) for prefix, entry in paths.items()]
     except InvalidSetting as problem:
         raise ValueError(f"the argument paths has the form of the setting PROTECTED_PATHS: {problem}") from None
 
@@ -98,7 +123,7 @@ def _original_request(request: HttpRequest, original: str | None, protection: Pr
     else:
         query = request.META.get("QUERY_STRING", "")
         method, target = request.method or "", f"/{quote(original.lstrip('/'))}{'?' if query else ''}{query}"
-    if not (method.isascii() and method.isalpha()) or not target.startswith("/"):
+    if not _METHOD.fullmatch(method) or not target.startswith("/"):
         logger.error("forward authentication: the proxy sent no usable X-Forwarded-Method and X-Forwarded-Uri")
         announcement = protection.announcement.answering(request)
         raise InvalidResourceRequest("The original request is not known.", announcement=announcement)
@@ -114,10 +139,5 @@ def _accepted(original: Any) -> HttpResponse:
         "Scope": " ".join(sorted(info.scopes)),
         "Issuer": issuer_of(original, info),
     }
-    headers = {f"X-Auth-{name}": _header_value(value or "") for name, value in named.items()}
-    return HttpResponse(headers={**headers, "Cache-Control": "no-store"})
-
-
-def _header_value(value: str) -> str:
-    """Return a value for a header: any other value has another form, and no value can begin a header of its own."""
-    return quote(value, safe=_VISIBLE + " ")
+    headers = {f"X-Auth-{name}": quote(value or "", safe=_SAFE[name]) for name, value in named.items()}
+    return HttpResponse(headers={**headers, "Cache-Control": "private, no-store", "Vary": "Authorization"})

@@ -16,9 +16,8 @@ from .protocol.jwt import (
     encode_base64url,
     signing_input,
 )
+from .rsa_moduli import MAX_RSA_BITS, problem_of_modulus
 
-MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
-"""RFC 7518 §3.3 asks for the least; the most keeps a key of somebody else from costing us seconds."""
 MAX_KEYS = 256
 """Keys of one set: servers with many tenants publish dozens."""
 MAX_TRIED = 16
@@ -242,7 +241,7 @@ def _from_pem(text: str) -> Any:
     except Exception as error:  # noqa: BLE001 - the library raises many, whose messages could quote the key
         raise KeyProblem(f"it cannot be read: {type(error).__name__}") from None
     if isinstance(native, rsa.RSAPrivateKey):
-        _check_rsa_size(native.key_size)
+        _check_modulus(native.public_key().public_numbers().n)
     for key_class in (RSAKey, ECKey, OKPKey):
         if key_class.binding.check_cryptography_key(native):
             return key_class.import_key(native)
@@ -277,14 +276,14 @@ def _check_rsa_members(members: Mapping[str, str]) -> None:
         modulus = decode_base64url(members.get("n", "")[: MAX_RSA_BITS // 4])
     except MalformedJWT:
         raise KeyProblem("a member is not base64url") from None
-    _check_rsa_size(int.from_bytes(modulus, "big").bit_length())
+    _check_modulus(int.from_bytes(modulus, "big"))
     if len(members.get("e", "")) > _MAX_EXPONENT:
         raise KeyProblem("its exponent is too large")
 
 
-def _check_rsa_size(bits: int) -> None:
-    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
-        raise KeyProblem(f"an RSA key has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
+def _check_modulus(modulus: int) -> None:
+    if problem := problem_of_modulus(modulus):
+        raise KeyProblem(problem)
 
 
 def _algorithms(key: Any, alg: Any) -> tuple[str, ...]:

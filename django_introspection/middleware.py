@@ -12,6 +12,7 @@ from rest_framework.exceptions import APIException
 from .conf import introspection_settings
 from .resource_server.denial import plain_response
 from .resource_server.path_rules import PathRule, PathRules
+from .resource_server.protection import for_one_sender
 from .resource_server.url_readings import url_readings
 
 __all__ = ["ProtectedPaths"]
@@ -40,10 +41,12 @@ class ProtectedPaths:
         """Return the response of the view, or a refusal."""
         if self._is_async:
             return self._acall(request)
-        return self._refusal(request, self._paths_of_request) or self.get_response(request)
+        response = self._refusal(request, self._paths_of_request) or self.get_response(request)
+        return for_one_sender(response) if "token_info" in vars(request) else response
 
     async def _acall(self, request: HttpRequest) -> Any:
-        return await self._arefusal(request, self._paths_of_request) or await self.get_response(request)
+        response = await self._arefusal(request, self._paths_of_request) or await self.get_response(request)
+        return for_one_sender(response) if "token_info" in vars(request) else response
 
     def _process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> JsonResponse | None:
         """Look again once the view is known: Django calls this before the view."""

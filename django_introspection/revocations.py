@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
@@ -40,7 +40,8 @@ LOST = (
 )
 _reads = CacheCalls("revocations", level=logging.ERROR)
 _writes = CacheCalls("revocations", level=logging.ERROR)
-"""Apart, because a server that is full refuses writes and still answers reads."""
+_deletions = CacheCalls("revocations", level=logging.ERROR)
+"""Apart, because a server that is full refuses writes, and still answers reads and deletes."""
 _lost_log = LimitedLog(logger, logging.ERROR)
 
 write_failed = Event()
@@ -75,6 +76,48 @@ class Tombstone:
         return self.expires_at > datetime.now(UTC)
 
 
+class Recorder(Protocol):
+    """A durable record of the endings of tokens, beside the tombstones.
+
+    It is called in the transaction that ends the tokens. If it raises DatabaseError, they stay active.
+    """
+
+    def record_end(self, tokens: Sequence[RevocableToken], *, again: bool) -> None:
+        """Record that access tokens ended; with `again` only those that are not recorded as ended yet."""
+
+    def record_return(self, tokens: Sequence[RevocableToken]) -> None:
+        """Record that access tokens are active again, after their client or user was enabled."""
+
+
+recorders: list[Recorder] = []
+"""The records that are kept; an app adds its own when it is ready."""
+
+
+def are_ends_wanted() -> bool:
+    """Return whether the ending of a token is written anywhere: as a tombstone, or by a recorder."""
+    return bool(recorders) or introspection_settings.REVOCATIONS is not None
+
+
+def are_tombstones_read() -> bool:
+    """Return whether tombstones can end a token here: REVOCATIONS is set, without "TOMBSTONES": False."""
+    place = introspection_settings.REVOCATIONS
+    return place is not None and place.has_tombstones
+
+
+def record_end(tokens: Iterable[RevocableToken], *, again: bool = False) -> None:
+    """Let every recorder note that access tokens ended; raises DatabaseError."""
+    if recorders and (ended := list(tokens)):
+        for recorder in recorders:
+            recorder.record_end(ended, again=again)
+
+
+def record_return(tokens: Iterable[RevocableToken]) -> None:
+    """Let every recorder note that access tokens are active again; raises DatabaseError."""
+    if recorders and (returned := list(tokens)):
+        for recorder in recorders:
+            recorder.record_return(returned)
+
+
 def tombstone_key(identity: bytes, place: Revocations) -> str:
     """Return the cache key of a token's tombstone."""
     return place.prefix + identity.hex()
@@ -95,9 +138,9 @@ def own_marker_key(place: Revocations) -> str:
     return f"{place.prefix}whole:{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
 
 
-def keys_to_read(identity: bytes, place: Revocations) -> tuple[str, str]:
-    """Return the keys that must be read in one call to learn whether a token is revoked."""
-    return tombstone_key(identity, place), marker_key(place)
+def keys_to_read(identity: bytes, place: Revocations) -> tuple[str, ...]:
+    """Return the keys that must be read in one call to learn whether a token is revoked; none without tombstones."""
+    return (tombstone_key(identity, place), marker_key(place)) if place.has_tombstones else ()
 
 
 def is_tombstone_among(found: Mapping[str, Any], identity: bytes, place: Revocations) -> bool:
@@ -105,10 +148,11 @@ def is_tombstone_among(found: Mapping[str, Any], identity: bytes, place: Revocat
 
     Raises RevocationsLost if neither the tombstone nor the marker is there.
     """
-    tombstone, marker = keys_to_read(identity, place)
-    if tombstone in found:
+    if not place.has_tombstones:
+        return False
+    if tombstone_key(identity, place) in found:
         return True
-    if type(found.get(marker)) is not int:  # another program may have written there
+    if type(found.get(marker_key(place))) is not int:  # another program may have written there
         _lost_log.write(LOST)
         raise RevocationsLost(LOST)
     return False
@@ -120,7 +164,7 @@ def is_revoked(identity: bytes) -> bool:
     Raises IntrospectionUnavailable when the cache does not answer, and RevocationsLost when it has lost its data.
     """
     place = introspection_settings.REVOCATIONS
-    if place is None:
+    if place is None or not place.has_tombstones:
         return False
     return is_tombstone_among(call(place, "get_many", keys_to_read(identity, place)), identity, place)
 
@@ -241,7 +285,12 @@ def remove_markers() -> None:
 def call(place: Revocations, method: str, *arguments: Any, **options: Any) -> Any:
     """Call the cache of REVOCATIONS; raises IntrospectionUnavailable, whose cause could show a key or a password."""
     try:
-        calls = _reads if method in ("get", "get_many") else _writes
-        return calls.make(place.alias, method, *arguments, **options)
+        return _calls(method).make(place.alias, method, *arguments, **options)
     except CacheUnavailable:
         raise IntrospectionUnavailable(UNAVAILABLE) from None
+
+
+def _calls(method: str) -> CacheCalls:
+    if method in ("get", "get_many"):
+        return _reads
+    return _deletions if method in ("delete", "delete_many") else _writes

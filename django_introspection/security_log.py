@@ -42,8 +42,25 @@ def _refresh_token_reused(grant_id: Any, client: Any, **_: Any) -> None:
     logger.warning("refresh token reused grant=%s client=%s", grant_id, client.client_id)
 
 
+def _personal_token_created(personal_token: Any, instead_of: Any, by: str, **_: Any) -> None:
+    line = "personal token created token=%s user=%s instead of=%s by=%a"
+    old = None if instead_of is None else instead_of.token_id
+    logger.info(line, personal_token.token_id, personal_token.user_id, old, by)
+
+
+def _personal_token_expires_soon(personal_token: Any, days: int, **_: Any) -> None:
+    line = "personal token expires soon token=%s user=%s days=%d"
+    logger.info(line, personal_token.token_id, personal_token.user_id, days)
+
+
 def _client_authentication_failed(client_id: str, reason: str, remote_address: str, **_: Any) -> None:
     logger.warning("client authentication failed client=%a address=%s: %s", client_id[:255], remote_address, reason)
+
+
+def _token_leaked(kind: str, token: Any, client: Any, source: str, url: str, **_: Any) -> None:
+    logger.warning(
+        "credential leaked kind=%s token=%s client=%s source=%s url=%a", kind, token, client.client_id, source, url
+    )
 
 
 def _token_scanning_suspected(caller: Any, count: int, **_: Any) -> None:
@@ -55,7 +72,10 @@ _RECEIVERS = (
     (signals.token_introspected, _token_introspected),
     (signals.token_revoked, _token_revoked),
     (signals.token_debugged, _token_debugged),
+    (signals.personal_token_created, _personal_token_created),
+    (signals.personal_token_expires_soon, _personal_token_expires_soon),
     (signals.client_authentication_failed, _client_authentication_failed),
     (signals.refresh_token_reused, _refresh_token_reused),
+    (signals.token_leaked, _token_leaked),
     (signals.token_scanning_suspected, _token_scanning_suspected),
 )

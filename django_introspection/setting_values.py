@@ -22,8 +22,11 @@ from .protocol.step_up import StepUp
 NAME = "TOKEN_INTROSPECTION"
 TOKEN_FORMATS = ("opaque", "jwt")
 UNIX_SOCKET = "unix"
+MAIL_TO = ("user", "admins")
 MAX_PREFIX = 100
 """Characters before the 64 of an identity: some caches take keys of 250, with a prefix of their own."""
+LONGEST_LEEWAY = 300
+"""Seconds of LEEWAY that a feed of revocations allows for when it goes on to name a token that has expired."""
 BOOLEAN = "must be True or False"
 CACHE_ALIAS = "must be an alias of CACHES"
 BACKEND_ALIAS = "must be an alias of BACKENDS"
@@ -98,21 +101,54 @@ def _scopes(value: Any, *place: str) -> tuple[str, ...]:
 
 
 class Revocations(NamedTuple):
-    """The cache that holds tombstones, by alias, and the prefix of their keys."""
+    """The cache that holds tombstones and cut-offs, by alias, and the prefix of their keys."""
 
     alias: str
     prefix: str
+    has_tombstones: bool = True
+    """Whether an authorization server of this package writes tombstones there."""
+    cut_off_lifetime: int = 24 * 60 * 60
+    """The seconds for which a cut-off is kept: the longest life of a token that it must end."""
 
     @classmethod
     def read(cls, entry: Any) -> Revocations:
         """Read REVOCATIONS; raises InvalidSetting."""
-        check_keys(entry, ("ALIAS", "PREFIX"), "REVOCATIONS")
+        check_keys(entry, ("ALIAS", "PREFIX", "TOMBSTONES", "CUT_OFF_LIFETIME"), "REVOCATIONS")
         prefix = entry.get("PREFIX", "introspection:revoked:")
         if not isinstance(prefix, str) or not prefix.isascii() or not prefix.isprintable() or " " in prefix:
             raise invalid_setting("REVOCATIONS", "PREFIX", problem="must be a string of visible ASCII characters")
         if len(prefix) > MAX_PREFIX:
             raise invalid_setting("REVOCATIONS", "PREFIX", problem=f"must have at most {MAX_PREFIX} characters")
-        return cls(cache_alias(entry.get("ALIAS", "default"), "REVOCATIONS", "ALIAS"), prefix)
+        has_tombstones = entry.get("TOMBSTONES", True)
+        lifetime = entry.get("CUT_OFF_LIFETIME", cls._field_defaults["cut_off_lifetime"])
+        if not isinstance(has_tombstones, bool):
+            raise invalid_setting("REVOCATIONS", "TOMBSTONES", problem=BOOLEAN)
+        if not is_whole_number(lifetime, least=1):
+            problem = "must be a whole number of seconds, 1 or more"
+            raise invalid_setting("REVOCATIONS", "CUT_OFF_LIFETIME", problem=problem)
+        alias = cache_alias(entry.get("ALIAS", "default"), "REVOCATIONS", "ALIAS")
+        return cls(alias, prefix, has_tombstones, lifetime)
+
+
+class RevocationFeed(NamedTuple):
+    """How the feed of revocations is served.
+
+    MAX_WAITING is how many requests may wait in one process; None for what its server can bear. The Redis of the cache
+    ALIAS wakes them; None for the cache of REVOCATIONS, unless PostgreSQL wakes them.
+    """
+
+    MAX_WAITING: int | None = None
+    ALIAS: str | None = None
+
+    @classmethod
+    def read(cls, entry: Any) -> RevocationFeed:
+        """Read REVOCATION_FEED; raises InvalidSetting."""
+        check_keys(entry, cls._fields, "REVOCATION_FEED")
+        most = entry.get("MAX_WAITING")
+        if most is not None and not is_whole_number(most, least=0):
+            raise invalid_setting("REVOCATION_FEED", "MAX_WAITING", problem="must be None or a whole number, 0 or more")
+        alias = entry.get("ALIAS")
+        return cls(most, None if alias is None else cache_alias(alias, "REVOCATION_FEED", "ALIAS"))
 
 
 class Counters(NamedTuple):
@@ -125,6 +161,24 @@ class Counters(NamedTuple):
         """Read COUNTERS; raises InvalidSetting."""
         check_keys(entry, ("ALIAS",), "COUNTERS")
         return cls(cache_alias(entry.get("ALIAS", "default"), "COUNTERS", "ALIAS"))
+
+
+class Leaks(NamedTuple):
+    """The URL of the keys that sign alerts about leaked credentials, and the receivers of e-mails about them."""
+
+    alert_keys: str | None = None
+    mail: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, entry: Any) -> Leaks:
+        """Read LEAKS; raises InvalidSetting."""
+        check_keys(entry, ("ALERT_KEYS", "MAIL"), "LEAKS")
+        keys, mail = entry.get("ALERT_KEYS"), entry.get("MAIL", ())
+        if keys is not None and (problem := endpoint_problem(keys if isinstance(keys, str) else "")):
+            raise invalid_setting("LEAKS", "ALERT_KEYS", problem=problem)
+        if not isinstance(mail, (list, tuple, set, frozenset)) or not all(each in MAIL_TO for each in mail):
+            raise invalid_setting("LEAKS", "MAIL", problem=f"must be a list of {' and '.join(map(repr, MAIL_TO))}")
+        return cls(keys, frozenset(mail))
 
 
 class TrustedProxies(NamedTuple):

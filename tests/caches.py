@@ -67,6 +67,15 @@ class BrokenCache(LocMemCache):
     get_many = set = set_many = delete = delete_many = add = get
 
 
+class FullCache(LocMemCache):
+    """A server that is out of memory: it answers, and takes no further entry."""
+
+    def add(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("OOM command not allowed when used memory > 'maxmemory'")
+
+    set = set_many = add
+
+
 class HungCache(LocMemCache):
     """A server that takes connections and answers nothing, until its client gives up or the test ends."""
 

@@ -27,8 +27,12 @@ MUST_HAVE = (
     "templates/admin/introspection/client/secret.html",
     "static/introspection/admin.css",
     "static/introspection/copy.js",
+    "static/introspection/once.js",
     "static/introspection/self_service.css",
     "templates/introspection/self_service/base.html",
+    "templates/introspection/personal_tokens/tokens.html",
+    "templates/introspection/personal_tokens/expires_message.txt",
+    "personal_tokens/migrations/0001_initial.py",
     "management/commands/introspection_token.py",
     *(
         f"{app}locale/{language}/LC_MESSAGES/django.mo"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.signals import request_finished
 from django.db import connection, connections
 
-from django_introspection import shared_caches, token_backends
+from django_introspection import cut_offs, shared_caches, token_backends
 from django_introspection.signals import circuit_changed
 from tests import factories, services
 from tests.misbehaving.server import MisbehavingServer
@@ -21,6 +23,12 @@ pytest_plugins = ["tests.conformance.plugin", "tests.servers.plugin"]
 
 # In development mode asyncio warns of each step that takes 0.1 s, which a busy machine does to any test.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use three workers for two cores: a good part of the tests' time is spent waiting for servers and threads."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +49,16 @@ def _own_cache_keys(settings: Any) -> Iterator[None]:
         pools = getattr(getattr(cache, "_cache", None), "_pools", {})  # those of Redis
         for pool in pools.values():
             pool.disconnect()
+
+
+@pytest.fixture(autouse=True)
+def _no_looks_for_cut_offs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no thread look into the tables of a test, unless the test registers one.
+
+    A test that changes INSTALLED_APPS makes the apps ready once more, perhaps with other settings.
+    """
+    request_finished.disconnect(dispatch_uid="django_introspection.security_events.look_after_request")
+    monkeypatch.setattr(cut_offs, "_restorer", cut_offs._Restorer())
 
 
 @pytest.fixture

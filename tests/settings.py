@@ -21,6 +21,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_introspection",
     "django_introspection.contrib.issuers",
+    "tests.feed_app.QuietFeed",
+    "django_introspection.security_events",
+    "django_introspection.personal_tokens",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -46,6 +49,7 @@ DATABASES: dict[str, Any] = {"default": services.database()}
 CACHES: dict[str, Any] = {"default": services.cache()}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_URL = "/static/"
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # Django 6.1 asks for it
 
 ISSUER = "https://auth.example.com"
 AUDIENCE = "https://api.example.com/orders"

@@ -152,6 +152,13 @@ def test_a_client_library_without_a_timeout_of_its_own_needs_one(monkeypatch: py
     assert (message.id, message.obj) == (f"{TAG}.W057", "CACHES['x']")
 
 
+def test_the_cache_that_wakes_requests_for_the_feed_is_checked() -> None:
+    (message,) = found({"REVOCATION_FEED": {"ALIAS": "x"}}, x={"BACKEND": "no.such.Cache"})
+
+    assert message.id == f"{TAG}.E044"
+    assert message.msg.startswith("The cache 'x' (the feed of revocations) cannot be imported")
+
+
 @pytest.mark.parametrize(
     ("cache", "said"),
     [

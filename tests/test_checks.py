@@ -91,6 +91,7 @@ SPEAKING = {
     "E012": default(BACKEND=OWN, OPTIONS={"audience": ORDERS}, USER=f"shop.{SECRET}"),
     "W013": default(BACKEND=OWN, OPTIONS={"audience": "orders"}),
     "W014": default(BACKEND=OWN, OPTIONS={"audience": f"{ORDERS}?version=1"}),
+    "W016": {"ISSUER": ISSUER, "LEAKS": {"MAIL": ["admins"]}},
     "E032": several(
         default={"issuer": SERVER}, b={"issuer": SERVER, "introspection_url": "https://evil.example/introspect"}
     ),
@@ -110,7 +111,11 @@ SPEAKING = {
 ELSEWHERE = {
     *("W031", "E071", "E004", "W010", "E011", "E013", "E014", "E025", "E026", "E027", "E031", "W011", "W012"),
     *("E040", "E041", "E042", "E043", "W050", "W051", "W052", "W053", "W054", "W055"),
-    *("E044", "E045", "E046", "E047", "W056", "W057", "E060", "W060"),
+    *("E044", "E045", "E046", "E047", "W056", "W057", "E060", "W060", "E090", "E091", "E092"),
+    *("W015", "E073"),
+    *("E080", "E081", "W080"),
+    *("E110", "E111", "W110"),
+    *("E080", "E081", "E082", "E083", "W080"),
 }
 """Need more than settings: a project with or without other packages, a database that may be asked, views."""
 
@@ -294,6 +299,8 @@ HOSTILE: dict[str, Any] = {
     "throttle string": {"THROTTLE": SECRET},
     "throttle unknown entry": {"THROTTLE": {"PERIODS": SECRET}},
     "throttle wrong entry": {"THROTTLE": {"PERIOD": SECRET}},
+    "feed no such cache": {"REVOCATION_FEED": {"ALIAS": SECRET}},
+    "feed cache no string": {"REVOCATION_FEED": {"ALIAS": [SECRET]}},
     "throttle no such cache": {"THROTTLE": {"ALIAS": SECRET}},
     "proxies string": {"TRUSTED_PROXIES": "10.0.0.0/8"},
     "proxies of names": {"TRUSTED_PROXIES": [SECRET]},

@@ -23,20 +23,27 @@ ROOMS = {
     "conf": "settings",
     "setting_values": "settings",
     "certificate_setting": "settings",
+    "personal_token_setting": "settings",
     "cache_properties": "settings",
     "hooks": "settings",
+    "e_mails": "words",
     "check_messages": "settings",
     "cache_calls": "cache calls",
     "shared_caches": "cache calls",
+    "notices": "cache calls",
     "revocations": "revocations",
+    "cut_offs": "revocations",
     "jose": "jose",
     "jwe": "jose",
+    "rsa_moduli": "jose",
     "keys": "keys",
     "proofs": "proofs",
     "addresses": "connections",
     "client_certificates": "connections",
     "x509": "x509",
     "problem_texts": "problem texts",
+    "secret_references": "problem texts",
+    "json_form_field": "problem texts",
     "models": "models",
     "migrations": "migrations",
     "outbound": "outbound",
@@ -44,6 +51,7 @@ ROOMS = {
     "backends": "backends",
     "services": "services",
     "authorization_server": "authorization server",
+    "revocation_feed": "feed server",
     "resource_server.apps": "apps",
     "resource_server": "resource server",
     "authentication": "faces",
@@ -56,6 +64,7 @@ ROOMS = {
     "contrib": "contrib",
     "contrib.issuers": "issuers",
     "contrib.opentelemetry": "telemetry",
+    "security_events": "security events",
     "testing": "testing",
     "contrib.hashed_secrets": "bridges",
     "contrib.hashing_turns": "bridges",
@@ -63,6 +72,12 @@ ROOMS = {
     "contrib.stored_times": "bridges",
     "contrib.subjects": "bridges",
     "contrib.watching": "bridges",
+    "contrib.project_tokens": "bridges",
+    "contrib.seen_tokens": "bridges",
+    "contrib.adopting": "bridges",
+    "contrib.authtoken": "bridges",
+    "contrib.knox": "bridges",
+    "contrib.api_keys": "bridges",
     "contrib.allauth": "bridges",
     "contrib.oauth_toolkit": "bridges",
     "security_log": "security log",
@@ -81,7 +96,12 @@ ROOMS = {
     "resource_server.management": "doctor",
     "management.commands.introspection_token": "token inspection",
     "resource_server.management.commands.introspection_token": "token inspection",
+    "form_ids": "models",
     "self_service": "self-service",
+    "leaks": "leaks",
+    "leaks.patterns": "scanner patterns",
+    "personal_tokens": "personal tokens",
+    "personal_tokens.admin": "personal tokens in the admin",
     "urls": "urls",
     "well_known_urls": "urls",
     "": "front door",
@@ -102,7 +122,8 @@ ALLOWED: dict[str, set[str]] = {
     "x509": {"protocol"},  # the one place that reads what is in a certificate
     "proofs": FOUNDATION | {"jose", "outbound"},  # both sides verify them
     "problem texts": {"protocol"},  # errors of forms, for our models and for those of trusted issuers
-    "models": {"protocol", "jose", "x509", "words", "settings", "problem texts"},
+    # rows end with the tombstones and the records of their tokens
+    "models": {"protocol", "jose", "x509", "words", "settings", "problem texts", "revocations"},
     "migrations": {"models"},
     "outbound": FOUNDATION | {"jose"},  # a client signs as a server does
     "backends": FOUNDATION | {"outbound", "jose", "keys", "revocations"},  # tombstones end kept answers
@@ -113,10 +134,15 @@ ALLOWED: dict[str, set[str]] = {
         *("jose", "keys", "proofs", "connections", "x509", "models", "revocations"),
         *("outbound", "backends", "database backend"),
     },
+    # the ends of our tokens, which the authorization server writes, for its callers
+    "feed server": FOUNDATION | {"models", "revocations", "outbound", "backends", "authorization server"},
     "resource server": FOUNDATION | {"jose", "proofs", "connections", "outbound", "backends"},
     "faces": FOUNDATION | {"backends", "resource server"},
     "contrib": FOUNDATION | {"faces"},
     "issuers": FOUNDATION | {"backends", "problem texts"},  # a table of its own, also on a resource server without ours
+    # tables of its own, on a resource server as well; it signs as a server does and verifies as a backend does
+    "security events": FOUNDATION
+    | {"jose", "keys", "outbound", "revocations", "problem texts", "command base", "backends"},
     "telemetry": FOUNDATION | {"outbound", "front door"},  # what is observed, and the version that observes it
     "testing": FOUNDATION | {"jose", "backends"},
     # their tokens are a source like our own tables, their clients callers of our endpoint, their revocations ours
@@ -128,7 +154,17 @@ ALLOWED: dict[str, set[str]] = {
     # the token debugger shows what both sides make of a token, the overview what was counted
     "admin": FOUNDATION
     | {"keys", "models", "backends", "database backend", "authorization server", "resource server", "counters"},
+    "leaks": FOUNDATION
+    | {"connections", "models", "outbound", "database backend", "authorization server"},  # its faces are endpoints
+    "scanner patterns": {"protocol"},
     "self-service": FOUNDATION | {"models", "authorization server"},
+    "personal tokens in the admin": {"models", "admin", "personal tokens"},
+    # their pages are self-service, their API is protected as those of a project are
+    "personal tokens": FOUNDATION
+    | {
+        *("models", "backends", "database backend", "authorization server"),
+        *("faces", "self-service", "command base"),
+    },
     "command base": FOUNDATION,
     "doctor": FOUNDATION
     | {"command base", "checks", "backends", "services", "revocations"},  # a pure resource server has it as well
@@ -136,9 +172,12 @@ ALLOWED: dict[str, set[str]] = {
     "commands": FOUNDATION
     | {
         *("command base", "jose", "keys", "models", "backends", "database backend"),
+        "scanner patterns",
+        "bridges",  # tokens of other packages are copied
         "authorization server",  # an operator asks as a caller of the endpoint does
+        "security events",  # cut-offs are restored with the tombstones
     },
-    "urls": {"authorization server", "resource server"},
+    "urls": {"authorization server", "feed server", "resource server"},
     "front door": {"protocol", "backends"},
 }
 """What a room may import, beside itself."""
@@ -149,6 +188,7 @@ LATE = {
     ("models.managers", "authorization_server.ending"): "no row of a token is deleted before its tombstone is written",
     ("models.token", "authorization_server.ending"): "the same for a single row",
     ("models.deletion", "authorization_server.ending"): "the same for rows that are deleted with their owner",
+    ("backends.followed_feed", "revocation_feed.direct"): "a resource server may share the database with the tables",
     ("backends", "backends.database"): "the name is public; the models are needed by who uses it",
     (
         "management.commands.introspection_token",

@@ -68,6 +68,13 @@ def test_nothing_that_signs_or_verifies_answers_is_imported_before_it_is_used() 
     assert not [name for name in modules if name.rpartition(".")[2] in ("signed_answers", "signed_replies", "accept")]
 
 
+def test_no_feed_of_revocations_is_imported_before_a_backend_follows_one() -> None:
+    modules = imported("tests.settings", *FACES, *MODELS, "django_introspection.backends.remote")
+
+    assert "django_introspection.backends.local_answers" in modules
+    assert not [name for name in modules if name.startswith("django_introspection.backends.feed")]
+
+
 def test_the_pages_for_people_are_not_imported_before_their_urls_are_included() -> None:
     modules = imported("tests.settings", *FACES, *MODELS)
 

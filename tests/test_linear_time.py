@@ -28,7 +28,7 @@ from django_introspection.protocol.errors import OAuthError, error_text
 from django_introspection.protocol.form import Form, parse_form
 from django_introspection.protocol.introspection import parse_response
 from django_introspection.protocol.jwt import encryption_header, parse_jwt
-from django_introspection.protocol.opaque import may_be_token
+from django_introspection.protocol.opaque import TokenPrefix, kind_of, loggable_identifier
 from django_introspection.protocol.paths import path_readings
 from django_introspection.protocol.scope import parse_scope
 from django_introspection.resource_server.extraction import MalformedRequest, MalformedToken, sent_token
@@ -101,7 +101,9 @@ READERS: list[Callable[[str], Any]] = [
     _in_header,
     _behind_a_proxy,
     _as_credentials,
-    may_be_token,
+    TokenPrefix("acme").may_be_token,
+    kind_of,
+    loggable_identifier,
     parse_scope,
     parse_jwt,
     error_text,

@@ -15,7 +15,6 @@ import pytest
 from django_introspection.protocol import opaque
 
 ROOT = Path(__file__).resolve().parents[1]
-PREFIXES = [opaque.ACCESS_TOKEN, opaque.REFRESH_TOKEN, opaque.CLIENT_SECRET]
 PATTERNS = [rule["regex"] for rule in tomllib.loads((ROOT / "docs" / "gitleaks.toml").read_text())["rules"]]
 BUILD = """\
 import pathlib, sys
@@ -26,12 +25,12 @@ dist.mkdir()
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n\n## [0.0.1] - 2026-01-01\n\n- The first.\n"
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_scanner_finds_each_generated_value_once(prefix: str) -> None:
-    value = opaque.generate(prefix)
+@pytest.mark.parametrize("kind", opaque.KINDS)
+def test_a_scanner_finds_each_generated_value_once(kind: str) -> None:
+    value = opaque.generate(kind)
 
     assert [pattern for pattern in PATTERNS if re.search(pattern, f"TOKEN={value};")] == [
-        rf"\b{prefix}[0-9A-Za-z]{{49}}\b"
+        rf"\bdit_{kind}_[0-9A-Za-z]{{49}}\b"
     ]
     assert not any(re.search(pattern, value[:-1]) for pattern in PATTERNS)
 

@@ -92,6 +92,7 @@ class AddClientForm(OnceForm, _ModelForm):
 
     class Media:
         css = {"all": ["introspection/admin.css"]}
+        js = ("introspection/once.js",)
 
     class Meta:
         model = Client

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from ..authorization_server.client_sources import CLIENT_INACTIVE, Rejection
+from ..conf import introspection_settings
 from ..keys import signed_here, signing_keys
 from ..protocol import opaque
 from ..protocol.answer import Reason
@@ -127,6 +128,13 @@ REASONS = {
         _("The token is bound to another key than the one that made the proof, or to something else as well."),
         _("The client must make the proof with the key that it used when it got the token."),
     ),
+    Reason.OUTSIDE_NETWORKS: Advice(
+        _("The token may be sent from some networks alone, and this page sends from none of them."),
+        _(
+            "Compare its networks with the address in the log of the refusal. If every request has the address of a "
+            "proxy, name the proxy in TRUSTED_PROXIES."
+        ),
+    ),
     Reason.INACTIVE: Advice(
         _("The authorization server reports that the token is inactive, and gives no reason."),
         _("Ask its operators, who can see the reason. The server may also hide the token from this resource server."),
@@ -191,12 +199,13 @@ def not_authenticated(rejection: Rejection) -> Advice:
 
 def malformed_advice(token: str) -> Advice:
     """Return what is wrong with a value that cannot be a token of our tables, without showing any of it."""
-    if token.startswith(opaque.CLIENT_SECRET):
+    prefix = introspection_settings.TOKEN_PREFIX
+    if prefix.begins(token, opaque.CLIENT_SECRET) or opaque.kind_of(token) == opaque.CLIENT_SECRET:
         return Advice(
             _("This is a client secret, not a token."),
             _("If it was sent as a token, others may have seen it: give the client a new secret, and retire this one."),
         )
-    if token.startswith("dit_"):
+    if prefix.begins(token):
         return Advice(
             _("It begins like a token of this server, but its checksum is wrong."),
             _("It was cut off, mistyped or made up. Copy the whole value."),

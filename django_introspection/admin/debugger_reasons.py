@@ -32,6 +32,7 @@ NAMES: dict[str, Any] = {
     Reason.BOUND_TO_A_KEY: pgettext_lazy("token", "bound to a key"),
     Reason.NOT_BOUND_TO_A_KEY: pgettext_lazy("token", "not bound to a key"),
     Reason.ANOTHER_KEY: pgettext_lazy("token", "not bound to this key alone"),
+    Reason.OUTSIDE_NETWORKS: pgettext_lazy("token", "sent from outside of its networks"),
     Reason.INACTIVE: pgettext_lazy("token", "the authorization server says inactive"),
     Reason.UNSUPPORTED_TYPE: pgettext_lazy("token", "the authorization server does not introspect this type of token"),
     Reason.INSUFFICIENT_SCOPE: pgettext_lazy("token", "insufficient scope"),

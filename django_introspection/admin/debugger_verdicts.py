@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from ..authorization_server.answering import answer_for_caller
 from ..authorization_server.client_sources import Rejection
 from ..backends.database import DatabaseBackend
+from ..backends.inspecting import inspecting
 from ..backends.registry import token_backends
 from ..exceptions import InvalidSetting
 from ..protocol.answer import Answer, Inactive, Reason
@@ -77,7 +78,8 @@ def endpoint_verdict(value: str, caller: Caller) -> SideVerdict:
     if isinstance(caller.result, Rejection):
         return SideVerdict(False, not_authenticated(caller.result), str(caller.result.reason))
     try:
-        answer = answer_for_caller(value, caller.result).sent
+        with inspecting():
+            answer = answer_for_caller(value, caller.result).sent
     except UnauthorizedClient:
         return SideVerdict(False, NO_POLICY, MAY_NOT_INTROSPECT)
     except (IntrospectionUnavailable, InvalidSetting) as failure:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from ..authorization_server.ending import DELETION, PASSWORD_CHANGE
+from ..authorization_server.ending import DELETION, LEAK, PASSWORD_CHANGE
 from ..authorization_server.revoking import CACHE_UNAVAILABLE, CLIENT, USER
 from ..authorization_server.rotation import REPLACED, REUSE
 from ..models import Token, TokenKind
@@ -25,6 +25,7 @@ OPERATOR = "operator"
 _EVENTS = {
     DELETION: _("%(moment)s, by the deletion of its client or user, or of the token that it was exchanged for"),
     PASSWORD_CHANGE: _("%(moment)s, by a change of password"),
+    LEAK: _("%(moment)s, by the report of a leak"),
     REPLACED: _("%(moment)s, by a repeated refresh within REFRESH_GRACE"),
     REUSE: _("%(moment)s, because a refresh token was used twice"),
 }

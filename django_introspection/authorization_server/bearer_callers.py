@@ -6,6 +6,7 @@ from ..conf import introspection_settings
 from ..models import Client
 from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.binding import ProvenKeys, binding_refusal
+from ..protocol.networks import may_send_from
 from .client_sources import client_sources
 
 
@@ -19,10 +20,10 @@ def holder_of(token: str) -> tuple[Client | None, Answer]:
     return None, answer
 
 
-def token_problem(answer: Answer, keys: ProvenKeys) -> str:
+def token_problem(answer: Answer, keys: ProvenKeys, address: str | None) -> str:
     """Return why a token is not a client's own for this server, "" if it is: only a plain machine token is.
 
-    `keys` are those that the caller proved to hold.
+    `keys` are those that the caller proved to hold, `address` is where it calls from.
     """
     if not answer:
         return answer.reason
@@ -31,6 +32,8 @@ def token_problem(answer: Answer, keys: ProvenKeys) -> str:
         return Reason.NOT_AN_ACCESS_TOKEN
     if reason := binding_refusal(info, keys):
         return reason
+    if not may_send_from(info, address):
+        return Reason.OUTSIDE_NETWORKS
     if answer.user is not None:
         return "issued for a user"
     if not info.audiences and introspection_settings.BEARER_WITHOUT_AUDIENCE:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core import checks
 from django.db import Error as DatabaseError
 from django.db import router, transaction
@@ -16,6 +17,7 @@ from ..cache_properties import is_private_cache
 from ..check_messages import TAG, Messages, error, of_valid_settings, warning
 from ..conf import introspection_settings, setting_problem
 from ..exceptions import IntrospectionUnavailable, InvalidSetting
+from ..jose import is_installed
 from ..keys import signing_key
 from ..models import AuthMethod
 from ..protocol.metadata import contradictions
@@ -30,12 +32,28 @@ LONG_KEPT = 60
 
 def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
-    for check in (check_client_sources, check_urls, check_metadata):
+    for check in (check_client_sources, check_urls, check_metadata, check_leaks):
         checks.register(check, TAG)
-    for deploy_check in (check_issuer, check_client_policy, check_bearer_callers, check_kept_clients, check_counters):
+    for deploy_check in (
+        check_issuer,
+        check_client_policy,
+        check_bearer_callers,
+        check_kept_clients,
+        check_counters,
+    ):
         checks.register(deploy_check, TAG, deploy=True)
     for database_check in (check_policies, check_signed_answers):  # a run by our tag asks no database
         checks.register(database_check, checks.Tags.database, deploy=True)
+
+
+@of_valid_settings
+def check_leaks(**_: Any) -> Iterator[checks.CheckMessage]:
+    """Look for alerts that cannot be verified (E073), and for messages that reach no one (W016)."""
+    leaks = introspection_settings.LEAKS
+    if leaks.alert_keys is not None and not is_installed():
+        yield error("E073", f"{NAME}['LEAKS']['ALERT_KEYS'] needs a package that verifies signatures.")
+    if "admins" in leaks.mail and not settings.ADMINS:
+        yield warning("W016", f"{NAME}['LEAKS']['MAIL'] names the admins, and ADMINS is empty.")
 
 
 @of_valid_settings

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from django.http import HttpRequest
 
-from ..addresses import client_address
+from ..addresses import client_address, sender_address
 from ..backends.database import describe_token, find
 from ..client_certificates import client_certificate, thumbprint
 from ..conf import introspection_settings
@@ -149,7 +149,8 @@ def _by_token(request: HttpRequest, credentials: TokenCredentials, form: Form) -
     try:
         proof = dpop.verify(request, credentials.token) if credentials.scheme == DPOP else None
         client, answer = holder_of(credentials.token)
-        problem = token_problem(answer, ProvenKeys(proof.jkt if proof else None, thumbprint(request)))
+        keys = ProvenKeys(proof.jkt if proof else None, thumbprint(request))
+        problem = token_problem(answer, keys, sender_address(request))
         if client is None or not answer or problem:
             _refuse_token(request, credentials, "The access token is not valid here.", problem or "no client's")
         if proof:

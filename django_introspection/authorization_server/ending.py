@@ -25,6 +25,7 @@ from .. import revocations
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
+from ..models.locking import lock_in_order
 from ..protocol.errors import IntrospectionUnavailable
 from .restoring import ended_tokens
 from .revoking import revoke_exchanged, revoke_user_tokens
@@ -37,6 +38,7 @@ MAX_LOOKS = 100
 """Looks for refresh tokens of an owner that is deleted; a snapshot that stands still shows the same ones again."""
 DELETION = "deletion of its client or user, or of the token that it was exchanged for"
 PASSWORD_CHANGE = "change of password"
+LEAK = "report of a leak"
 """The texts in `revoked_by` of tokens that end here."""
 _BEFORE = "_introspection_before"
 
@@ -64,9 +66,15 @@ def write_tombstones(tokens: QuerySet[Token]) -> None:
 
     Raises IntrospectionUnavailable.
     """
-    if introspection_settings.REVOCATIONS is not None:
+    if revocations.are_ends_wanted():
         for page in pages(tokens.filter(kind=TokenKind.ACCESS, expires_at__gt=now())):
-            revocations.write_tombstones(page)
+            _end(page)
+
+
+def _end(tokens: list[Token]) -> None:
+    """Record that access tokens end, and write their tombstones; raises IntrospectionUnavailable."""
+    revocations.record_end(tokens)
+    revocations.write_tombstones(tokens)
 
 
 def before_deletion(tokens: QuerySet[Token]) -> None:
@@ -93,10 +101,10 @@ def delete_in_pages(tokens: QuerySet[Token], delete: Callable[[QuerySet[Token]],
     with transaction.atomic(using=tokens.db):
         for page in pages(tokens):
             at = now()
-            revocations.write_tombstones(
-                token for token in page if token.kind == TokenKind.ACCESS and token.expires_at > at
-            )
-            deleted, counts = delete(everything.filter(pk__in=[token.pk for token in page]))
+            _end([token for token in page if token.kind == TokenKind.ACCESS and token.expires_at > at])
+            chosen = everything.filter(pk__in=[token.pk for token in page])
+            lock_in_order(chosen)
+            deleted, counts = delete(chosen)
             total += deleted
             for label, count in counts.items():
                 by_model[label] = by_model.get(label, 0) + count
@@ -137,23 +145,43 @@ def follow_state(field: str, pk: Any, using: str) -> None:
         chosen = {token.pk: token for token in page}
         ended = ended_tokens().using(using).filter(pk__in=chosen)
         dead = set(ended.values_list("pk", flat=True))
-        revocations.remove_tombstones(token for pk, token in chosen.items() if pk not in dead)
-        revocations.write_tombstones(ended.only("digest", "expires_at"))
+        active = [token for pk, token in chosen.items() if pk not in dead]
+        revocations.record_return(active)
+        revocations.remove_tombstones(active)
+        rest = list(ended.only("digest", "expires_at"))
+        revocations.record_end(rest, again=True)
+        revocations.write_tombstones(rest)
+
+
+def _record_disabled(field: str, pk: Any, using: str) -> None:
+    """Record the end of the tokens of a client or user before it is disabled.
+
+    A process that dies after the save could not do it any more. A save that fails afterwards leaves tokens recorded
+    that are active: a resource server asks about them.
+    """
+    if revocations.recorders:
+        own = Token.objects.using(using).filter(**{field: pk}, kind=TokenKind.ACCESS, expires_at__gt=now())
+        for page in pages(own):
+            revocations.record_end(page, again=True)
 
 
 def _before_delete(field: str, instance: Any, using: str, **_: Any) -> None:
     """Write the tombstones of all tokens that are about to be deleted; raises IntrospectionUnavailable.
 
     First the refresh tokens are used up, so that no refresh under way adds a token. Then the owner is locked, so that
-    no token is issued for it. A refresh locks in the same order, so that neither waits for the other for ever.
+    no token is issued for it. A refresh locks in the same order, and a revocation locks tokens as is done here, so that
+    none waits for another for ever.
     """
     own = Token.objects.using(using).filter(**{field: instance.pk})
     refresh_tokens = own.filter(kind=TokenKind.REFRESH, revoked_at=None)
+    last = None
     for _look in range(MAX_LOOKS):
+        last = lock_in_order(own, after=last)
         if not refresh_tokens.update(revoked_at=now(), revoked_by=DELETION) and not refresh_tokens.exists():
             break  # an update that waited for a refresh does not see its successor
     owner = type(instance)._base_manager.using(using).select_for_update().filter(pk=instance.pk)
     list(owner.values_list("pk"))
+    lock_in_order(own, after=last)
     refresh_tokens.update(revoked_at=now(), revoked_by=DELETION)
     before_deletion(own)
 
@@ -169,6 +197,8 @@ def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields
     row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
     before = vars(instance)[_BEFORE] = row.values(*watched).first() or {}
     if _must_follow(instance, before):
+        if not instance.is_active:
+            _record_disabled(field, instance.pk, using)
         _note_change(f"{field}:{instance.pk}")
     if "password" in before and _has_new_password(instance, before["password"], update_fields):
         _revoke_for_new_password(instance)  # a process that dies after the save cannot do it any more
@@ -176,7 +206,7 @@ def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields
 
 def _watched_fields(model: type[Model]) -> set[str]:
     wanted = set()
-    if introspection_settings.REVOCATIONS is not None:
+    if revocations.are_ends_wanted():
         wanted.add("is_active")
     if introspection_settings.REVOKE_ON_PASSWORD_CHANGE:
         wanted.add("password")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from ..protocol.actors import wrong_actor
 from ..protocol.authorization_details import MEMBER
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.networks import MAX_NETWORKS, read_networks
+from ..protocol.networks import MEMBER as NETWORKS
 from ..protocol.scope import format_scope, parse_scope
 from ..protocol.step_up import wrong_authentication
 from ..signals import token_issued
@@ -44,7 +47,7 @@ COMPUTED_MEMBERS = frozenset(
         MEMBER,
     }
 )
-_PREFIXES = {TokenKind.ACCESS: opaque.ACCESS_TOKEN, TokenKind.REFRESH: opaque.REFRESH_TOKEN}
+_KINDS = {TokenKind.ACCESS: opaque.ACCESS_TOKEN, TokenKind.REFRESH: opaque.REFRESH_TOKEN}
 
 
 class Registration(NamedTuple):
@@ -100,7 +103,7 @@ def add_secret(
     must not be guessable. Raises it as well for one that the client has already.
     """
     if value is None:
-        value = opaque.generate(opaque.CLIENT_SECRET)
+        value = introspection_settings.TOKEN_PREFIX.generate(opaque.CLIENT_SECRET)
     elif len(value) < opaque.MIN_PROVISIONED_SECRET or opaque.has_control_characters(value):
         raise ValidationError(
             f"A provisioned secret has at least {opaque.MIN_PROVISIONED_SECRET} characters, no control characters."
@@ -130,17 +133,19 @@ def issue(
     members: Mapping[str, Any] | None = None,
     authorization_details: Iterable[Mapping[str, Any]] = (),
     token_id: UUID | None = None,
+    beside: AbstractContextManager[Any] | None = None,
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
-    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter; `members`
-    are further members of the answer; `authorization_details` are of the types in AUTHORIZATION_DETAILS_TYPES, and
-    conform to them (RFC 9396 §5). `token_id` is for those who may ask twice: the second time raises IntegrityError,
-    and nothing is issued. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a
-    member that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
+    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter;
+    `members` are further members of the answer; `authorization_details` are of the types in
+    AUTHORIZATION_DETAILS_TYPES, and conform to them (RFC 9396 §5). `token_id` is for those who may ask twice: the
+    second time raises IntegrityError, and nothing is issued. `beside` is entered within the transaction that makes
+    the tokens. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member
+    that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
     user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: one without ISSUER,
-    SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large. Raises IntrospectionUnavailable if a function of
-    the project fails that checks authorization details.
+    SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large. Raises IntrospectionUnavailable if a
+    function of the project fails that checks authorization details.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -162,7 +167,7 @@ def issue(
         "issued_at": issued_at,
         "not_before": not_before,
     }
-    with transaction.atomic(using=router.db_for_write(Token)):
+    with transaction.atomic(using=router.db_for_write(Token)), beside or nullcontext():
         token, access_token = create(TokenKind.ACCESS, expires_at, {**grant, "id": token_id or uuid7()})
         rows, refresh_token = [token], None
         if refresh:
@@ -215,7 +220,7 @@ def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> t
     if kind == TokenKind.ACCESS and should_be_jwt(token.client, token.audience):
         value, token.digest = sign(token)
     else:
-        value = opaque.generate(_PREFIXES[kind])
+        value = introspection_settings.TOKEN_PREFIX.generate(_KINDS[kind])
         token.digest = opaque.digest(value)
     token.save(force_insert=True, using=router.db_for_write(Token))
     return token, value
@@ -234,6 +239,8 @@ def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: time
         raise ValidationError("The members name another kind of token than an access token.")
     if not isinstance(members.get("cnf", {}), Mapping):
         raise ValidationError("The member cnf is an object (RFC 7800 §3.1).")
+    if NETWORKS in members and read_networks(members[NETWORKS]) is None:
+        raise ValidationError(f"The member {NETWORKS} is a list of 1 to {MAX_NETWORKS} addresses and networks.")
     if problem := wrong_authentication(members) or wrong_actor(members):
         raise ValidationError(f"The member {problem}.")
 

@@ -24,8 +24,8 @@ def server_document(issuer: str) -> dict[str, Any]:
 
 def decided_members(issuer: str) -> dict[str, Any]:
     """Return the members that follow from the settings and the URL conf, which METADATA cannot replace."""
-    token_endpoint = _endpoint(issuer, "token")
-    return server_metadata(
+    token_endpoint, revocations = _endpoint(issuer, "token"), _endpoint(issuer, "revocations")
+    members = server_metadata(
         issuer,
         token_endpoint=token_endpoint,
         introspection_endpoint=_endpoint(issuer, "introspect"),
@@ -41,6 +41,7 @@ def decided_members(issuer: str) -> dict[str, Any]:
         certificate_methods=supported_methods(),
         certificate_endpoints=_certificate_endpoints(),
     )
+    return {**members, "revocations_endpoint": revocations} if revocations else members
 
 
 def _scopes() -> list[str]:

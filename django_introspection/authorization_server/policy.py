@@ -15,10 +15,14 @@ from ..protocol.dialects import scope_tokens
 from ..protocol.explanation import quoted
 from ..protocol.identifiers import names_any_of
 from ..protocol.introspection import wrong_member
+from ..protocol.networks import MEMBER as NETWORKS
 from ..protocol.scope import format_scope
 from ..protocol.token_info import TokenInfo
 from ..setting_values import NAME
 from .issuing import COMPUTED_MEMBERS
+
+LIMITS = ("cnf", NETWORKS)
+"""Members that limit who may send a token: without them a resource server would take it from anyone (RFC 7800 §3)."""
 
 
 def visible_answer(answer: Answer, caller: Client) -> Answer:
@@ -89,7 +93,7 @@ def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
         members = {**members, "scope": format_scope(token for token in scope_tokens(members) if token in served)}
     if MEMBER in members and caller.resources:
         members = with_details(members, located_at(members[MEMBER], caller.resources))
-    visible = caller.visible_members
+    visible = caller.visible_members and [*caller.visible_members, *LIMITS]
     if not visible and "" not in members.values():
         return members
     return {name: value for name, value in members.items() if (not visible or name in visible) and value != ""}

@@ -102,6 +102,7 @@ def restore_all() -> int:
 
     Raises IntrospectionUnavailable if the cache does not answer, or another process restores for too long.
     """
+    record_all()
     place = introspection_settings.REVOCATIONS
     if place is None:
         return 0
@@ -114,6 +115,17 @@ def restore_all() -> int:
         if time.monotonic() >= give_up:
             raise IntrospectionUnavailable("another process is restoring the tombstones")
         time.sleep(0.2)
+
+
+def record_all() -> int:
+    """Let the recorders note every token that has ended and is not recorded, and return how many were looked at."""
+    count, rest = 0, ended_tokens().only("digest", "expires_at").order_by("pk")
+    page = list(rest[:BATCH]) if revocations.recorders else []
+    while page:
+        revocations.record_end(page, again=True)
+        count += len(page)
+        page = list(rest.filter(pk__gt=page[-1].pk)[:BATCH])
+    return count
 
 
 def restore_tombstones(*, seconds: float | None = None) -> Restored:
@@ -148,13 +160,17 @@ def restore_tombstones(*, seconds: float | None = None) -> Restored:
     return Restored(count, is_complete=True)
 
 
-def ended_tokens() -> QuerySet[Token]:
-    """Return the access tokens that were ended before they expire: revoked, or of a disabled client or user."""
+def ended_tokens(*, expired_for: int = 0) -> QuerySet[Token]:
+    """Return the access tokens that were ended before they expire: revoked, or of a disabled client or user.
+
+    Tokens that have expired are among them until `expired_for` seconds after their expiry.
+    """
     ended = Q(revoked_at__isnull=False) | Q(client__is_active=False)
     with suppress(FieldDoesNotExist):  # a user model need not have it as a column
         get_user_model()._meta.get_field("is_active")
         ended |= Q(user__is_active=False)
-    return Token.objects.on_primary().filter(ended, kind=TokenKind.ACCESS, expires_at__gt=now())
+    after = now() - timedelta(seconds=expired_for)
+    return Token.objects.on_primary().filter(ended, kind=TokenKind.ACCESS, expires_at__gt=after)
 
 
 class _Run:

@@ -20,6 +20,7 @@ from .. import revocations
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
+from ..models.locking import lock_in_order
 from ..models.token import MAX_REVOKED_BY
 from ..protocol.errors import IntrospectionUnavailable
 from ..signals import token_revoked
@@ -64,7 +65,12 @@ def ended_with(tokens: Iterable[Token]) -> QuerySet[Token]:
 
 def revoke_grant(grant_id: UUID, *, by: Client | None, who: str = "") -> int:
     """Revoke every token of a grant, those of a refresh that is under way included."""
-    return _revoke(Token.objects.on_primary().filter(grant_id=grant_id), by, who)
+    return revoke_grants([grant_id], by=by, who=who)
+
+
+def revoke_grants(grant_ids: Iterable[UUID], *, by: Client | None, who: str = "") -> int:
+    """Revoke every token of some grants, those of a refresh that is under way included."""
+    return _revoke(Token.objects.on_primary().filter(grant_id__in=list(grant_ids)), by, who)
 
 
 def revoke_client_tokens(client: Client, *, by: Client | None, who: str = "") -> int:
@@ -137,15 +143,26 @@ def _exchanged_for(tokens: QuerySet[Token]) -> QuerySet[Token]:
 
 
 def _revoke_batch(batch: list[Token], by: Client | None, who: str, tombstones: _Tombstones, *, using: str) -> int:
-    """Revoke tokens in a transaction that begins with its write: a read first would let SQLite refuse the lock."""
-    primary = Token.objects.on_primary()
+    """Revoke tokens in a transaction that begins with locks.
+
+    On SQLite it begins with its write: a read first would let SQLite refuse the lock.
+    """
     with transaction.atomic(using=using):
-        live = primary.filter(pk__in=[token.pk for token in batch], revoked_at=None)
-        changed = live.update(revoked_at=now(), revoked_by=who)
+        chosen = Token.objects.on_primary().filter(pk__in=[token.pk for token in batch])
+        if len(batch) > 1:
+            lock_in_order(chosen)
+        changed = chosen.filter(revoked_at=None).update(revoked_at=now(), revoked_by=who)
+        revocations.record_end(_needed(batch))
         tombstones.write(batch)
     if changed:
         token_revoked.send_robust(Token, tokens=[token.pk for token in batch], client=by, who=who)
     return changed
+
+
+def _needed(tokens: list[Token]) -> list[Token]:
+    """Return the access tokens that a cache could still hold."""
+    at = now()
+    return [token for token in tokens if token.kind == TokenKind.ACCESS and token.expires_at > at]
 
 
 class _Tombstones:
@@ -155,12 +172,9 @@ class _Tombstones:
         self.failure: IntrospectionUnavailable | None = None
 
     def write(self, tokens: list[Token]) -> None:
-        at = now()
         if self.failure is None:
             try:
-                revocations.write_tombstones(
-                    token for token in tokens if token.kind == TokenKind.ACCESS and token.expires_at > at
-                )
+                revocations.write_tombstones(_needed(tokens))
             except IntrospectionUnavailable as failure:
                 self.failure = failure
 

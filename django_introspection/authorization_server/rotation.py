@@ -15,6 +15,7 @@ from ..backends.database import find
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
+from ..models.locking import lock_in_order
 from ..protocol.authorization_details import with_details
 from ..protocol.errors import IntrospectionUnavailable, InvalidGrant
 from ..protocol.form import Form
@@ -119,6 +120,7 @@ def _take_back_answer(presented: Token, client: Client) -> bool:
     if not _in_grace(presented.rotated_at):
         return False
     at, answer = now(), tokens.filter(predecessor=presented.pk)
+    lock_in_order(tokens.filter(pk__in=list(answer.values_list("pk", flat=True))))
     successor = answer.filter(kind=TokenKind.REFRESH, revoked_at=None)
     if successor.update(revoked_at=at, rotated_at=at, revoked_by=REPLACED) != 1:
         return False

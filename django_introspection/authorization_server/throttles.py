@@ -42,9 +42,22 @@ def count_inactive(caller: Client) -> None:
         raise _too_many("Too many tokens that are not active.")
 
 
+def count_reports(address: str, reports: int) -> None:
+    """Count reports of leaked credentials, valid or not, that were followed; raises TooManyRequests beyond the limit.
+
+    Reports are counted alike, or the limit would show which credentials are known.
+    """
+    if _count(f"reports:{_bucket(address)}", reports) > introspection_settings.THROTTLE.FAILURES:
+        raise _too_many("Too many reports.")
+
+
 def failures_key(client_id: str, address: str) -> str:
     """Return the name of the count of failures, which a few clients and addresses share."""
-    return f"failures:{int.from_bytes(_digest(client_id, address)) % BUCKETS}"
+    return f"failures:{_bucket(client_id, address)}"
+
+
+def _bucket(*parts: str) -> int:
+    return int.from_bytes(_digest(*parts)) % BUCKETS
 
 
 def _count(what: str, by: int = 1) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from ..backends.database import describe_token, find
+from ..backends.database import describe_token, find, narrowed_clients
 from ..backends.subjects import client_subject, user_subject
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
@@ -82,6 +82,8 @@ def _subject(client: Client, value: str, cnf: Confirmation) -> Token:
     token = _active(value)
     if token is None or not may_see(describe_token(token.record()), client):
         raise _refusal(client, "subject", "inactive, not an access token, or not for this client")
+    if token.client.client_id in narrowed_clients:
+        raise _refusal(client, "subject", "its rights may shrink, and those of a copy would not")
     is_own = token.client_id == client.pk
     if token.user is None and not is_own:
         raise _refusal(client, "subject", "a token of another client for itself")

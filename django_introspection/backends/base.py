@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
@@ -14,6 +14,9 @@ from ..protocol.answer import Answer
 from ..setting_values import NAME
 from .diagnosis import Finding, ask
 from .options import CacheOptions, Options
+
+if TYPE_CHECKING:
+    from .feed import Feed
 
 __all__ = ["Options", "TokenBackend"]
 
@@ -32,7 +35,11 @@ class TokenBackend(ABC):
     issuer: str | None = None
     audience_claim = "aud"
     user_resolver: Any = None
+    feed: Feed | None = None
+    """The feed of revocations of the server that this backend asks, if REVOCATIONS says so."""
     is_token_type_required = True
+    cut_off_issuer: str | None = None
+    """The issuer whose cut-offs end tokens at this backend, None if it reads none."""
     supports_cache = False
     """Whether CACHE means something to this kind of backend."""
     is_remote = True
@@ -67,6 +74,12 @@ class TokenBackend(ABC):
 
     def configure(self, options: Options) -> None:
         """Take the options of this kind of backend; raises InvalidBackend. No input or output here."""
+
+    def follow_feed(self, values: Any) -> None:
+        """Take the entry REVOCATIONS of the alias, which names a feed; raises InvalidBackend."""
+        raise InvalidBackend(
+            f"{NAME}['BACKENDS'][{self.alias!r}]['REVOCATIONS'] must not be set: {type(self).__name__} keeps nothing."
+        )
 
     @property
     def identity_issuer(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.core.checks import CheckMessage
 from django.utils.crypto import salted_hmac
 
-from .. import revocations
+from .. import cut_offs, revocations
 from ..cache_calls import CacheCalls
 from ..cache_properties import is_private_cache
 from ..check_messages import warning
@@ -27,13 +27,16 @@ from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
 from ..protocol.presented import Presented
-from ..setting_values import NAME
-from .cache_steps import CacheCall, look_for_tombstone
+from ..setting_values import NAME, Revocations
+from .cache_steps import CacheCall, look_for_end, look_for_tombstone
 from .entry import Kept, decode, encode, seal_of
 from .local_answers import SLOTS, LocalAnswers, slot_of
 from .options import CacheOptions
 
 logger = logging.getLogger("django_introspection")
+
+LEARNED = 4096
+"""Tokens whose keys of cut-offs a process remembers."""
 
 _calls = CacheCalls("answers")
 
@@ -46,37 +49,64 @@ class CacheKeys(NamedTuple):
     active: str
     inactive: str
     generation: str
+    identity: int = 0
+    """The identity by which a feed of revocations names the token; 0 without one."""
 
 
 class CacheRead(NamedTuple):
     """The kept answer about a token, fresh or stale.
 
     `generation` is the one that is valid in the shared cache, None if the cache failed; `epoch` that of this process.
+    `is_listed` says that a feed names the token, or may name it: an answer to an earlier question is of no use.
     """
 
     kept: Kept | None
     generation: str | None
     epoch: int
     is_revoked: bool = False
+    is_listed: bool = False
 
 
 class AnswerCache:
     """Keep the answers of one backend, as its CACHE says; `patience` are the seconds that a task waits for the cache.
 
-    In a thread, a call to a cache ends by the timeout of that cache alone.
+    In a thread, a call to a cache ends by the timeout of that cache alone. With `cut_off_issuer`, cut-offs of that
+    issuer end kept answers.
     """
 
-    def __init__(self, options: CacheOptions, *, identity: Iterable[str], patience: float) -> None:
+    def __init__(
+        self, options: CacheOptions, *, identity: Iterable[str], patience: float, cut_off_issuer: str | None = None
+    ) -> None:
         self.options, self._patience = options, patience
+        self._cut_off_issuer = cut_off_issuer
+        self._learned: dict[bytes, tuple[str, ...]] = {}
         name = salted_hmac(__name__, json.dumps(list(identity)), algorithm="sha256").hexdigest()[:32]
         self._seal = seal_of(name)
         self._prefix = f"introspection:answer:{name}"
         self.local, self.is_local = LocalAnswers(options.LOCAL_MAX_AGE), options.LOCAL_MAX_AGE > 0
 
-    def keys(self, digest: bytes) -> CacheKeys:
-        """Return the keys of the answer about the token with this digest."""
+    def keys(self, digest: bytes, identity: int = 0) -> CacheKeys:
+        """Return the keys of the answer about the token with this digest, and this identity in a feed."""
         name, slot, prefix = digest.hex(), slot_of(digest), self._prefix
-        return CacheKeys(digest, name, f"{prefix}:{name}", f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}")
+        inactive, generation = f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}"
+        return CacheKeys(digest, name, f"{prefix}:{name}", inactive, generation, identity)
+
+    def heard(self, found: CacheRead, keys: CacheKeys) -> CacheRead:
+        """Return what was read, without an active answer that the feed does not clear.
+
+        While the feed is late, tombstones alone can clear it: if none are read, the server is asked.
+        """
+        feed = self.local.feed
+        if feed is None or found.is_revoked:
+            return found
+        if not feed.is_fresh:
+            is_cleared = revocations.are_tombstones_read()
+            is_listed = not is_cleared
+        else:
+            is_listed = keys.identity in feed.tokens
+            is_cleared = not is_listed
+        kept = found.kept if is_cleared or (found.kept is not None and not found.kept.answer) else None
+        return found._replace(kept=kept, is_listed=is_listed)
 
     def read(self, keys: CacheKeys, token: Presented) -> Steps[CacheRead]:
         """Read the kept answer about a token; a tombstone makes it revoked. One round trip if both are in one cache.
@@ -90,26 +120,59 @@ class AnswerCache:
         together = place if place is not None and place.alias == self.options.ALIAS else None
         if together is not None:
             wanted += revocations.keys_to_read(identity, together)
+            wanted += self._learned.get(keys.digest, ())
         found = yield from self._call("get_many", wanted)
         if found is None:
             return CacheRead(None, None, epoch)
         generation = str(found.get(keys.generation, ""))
+        kept = self._decoded(found, keys, generation)
         try:
             if together is not None:
                 revoked = revocations.is_tombstone_among(found, identity, together)
+                if self._cut_off_issuer is not None and kept is not None and not revoked:
+                    revoked = yield from self._is_cut_off(kept, keys, found, wanted, together)
             else:
-                revoked = place is not None and (yield from look_for_tombstone(identity, self._patience))
+                revoked = place is not None and (yield from self._is_ended(kept, identity))
         except IntrospectionUnavailable:
             return CacheRead(None, None, epoch)
         if revoked:
             tombstoned = Kept(Inactive(Reason.REVOKED), keys.token_digest, time.time())
             return CacheRead(tombstoned, generation, epoch, is_revoked=True)
+        return CacheRead(kept, generation, epoch)
+
+    def _decoded(self, found: Mapping[str, Any], keys: CacheKeys, generation: str) -> Kept | None:
         kept = decode(found[keys.active], keys.token_digest, generation, self._seal) if keys.active in found else None
         if keys.inactive in found:
             inactive = decode(found[keys.inactive], keys.token_digest, generation, self._seal)
             if inactive is not None and (kept is None or kept.since < inactive.since):
-                kept = inactive  # an active answer whose keeping was slow is not the last one
-        return CacheRead(kept, generation, epoch)
+                return inactive  # an active answer whose keeping was slow is not the last one
+        return kept
+
+    def _is_ended(self, kept: Kept | None, identity: bytes) -> Steps[bool]:
+        """Look for the tombstone, and for what cuts a kept answer off, in a cache of their own."""
+        if kept is None or not kept.answer:
+            return (yield from look_for_tombstone(identity, self._patience))
+        return (yield from look_for_end(identity, self._cut_off_issuer, kept.answer.info, self._patience))
+
+    def _is_cut_off(
+        self, kept: Kept, keys: CacheKeys, found: Mapping[str, Any], wanted: Iterable[str], place: Revocations
+    ) -> Steps[bool]:
+        """Look for cut-offs in what was read, because this process learned the keys when it last read the answer.
+
+        The first time they need a round trip of their own: only the answer says whose token it is.
+        """
+        if self._cut_off_issuer is None or not kept.answer:  # the first is asked by the caller, to save this call
+            return False
+        info = kept.answer.info
+        needed = cut_offs.keys_to_read(self._cut_off_issuer, info, place)
+        if not set(needed).issubset(wanted):
+            found = yield from self._call("get_many", needed)
+            if found is None:
+                raise IntrospectionUnavailable(revocations.UNAVAILABLE)
+            if len(self._learned) >= LEARNED:
+                self._learned.clear()
+            self._learned[keys.digest] = needed
+        return cut_offs.is_cut_off_among(found, needed, info, place)
 
     def is_fresh(self, kept: Kept) -> bool:
         """Return whether an answer may be given without asking."""
@@ -136,7 +199,7 @@ class AnswerCache:
 
     def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
         """Keep an answer in this process."""
-        self.local.keep(keys.digest, kept, found.epoch, self._fresh_seconds(kept.answer))
+        self.local.keep(keys.digest, kept, found.epoch, self._fresh_seconds(kept.answer), keys.identity)
 
     def forget(self, keys: CacheKeys) -> Steps[None]:
         """Forget one token: the next request asks the server. Other processes keep their local levels.
@@ -159,6 +222,8 @@ class AnswerCache:
         """Warn of a cache that other processes do not see, and of levels that a tombstone does not reach."""
         messages: list[CheckMessage] = []
         place = f"{NAME}['BACKENDS'][{alias!r}]['CACHE']"
+        if self.local.feed is not None and self._cut_off_issuer is None:  # revocations reach each process, cut-offs not
+            return messages
         if is_private_cache(self.options.ALIAS):
             messages.append(warning("W007", f"{place}['ALIAS'] names a cache that no other process sees."))
         if self.options.LOCAL_MAX_AGE and introspection_settings.REVOCATIONS is not None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import revocations
+from .. import cut_offs, revocations
 from ..cache_calls import CacheUnavailable
 from ..outbound.steps import Blocking, Step, Steps
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.token_info import TokenInfo
 
 
 class CacheCall(Step[Any]):
@@ -37,7 +38,26 @@ class CacheCall(Step[Any]):
 
 def look_for_tombstone(identity: bytes, patience: float) -> Steps[bool]:
     """Return whether a token is revoked; raise IntrospectionUnavailable if the cache does not answer."""
-    is_revoked = yield from CacheCall(partial(revocations.is_revoked, identity), patience)
-    if is_revoked is None:
+    return (yield from _look(partial(revocations.is_revoked, identity), patience))
+
+
+def look_for_cut_off(issuer: str, info: TokenInfo, patience: float) -> Steps[bool]:
+    """Return whether a token is cut off; raise IntrospectionUnavailable if the cache does not answer."""
+    return (yield from _look(partial(cut_offs.is_cut_off, issuer, info), patience))
+
+
+def look_for_end(identity: bytes, issuer: str | None, info: TokenInfo, patience: float) -> Steps[bool]:
+    """Return whether a token is revoked, and with an issuer whether it is cut off, in one round trip.
+
+    Raise IntrospectionUnavailable if the cache does not answer.
+    """
+    if issuer is None:
+        return (yield from look_for_tombstone(identity, patience))
+    return (yield from _look(partial(cut_offs.is_ended, identity, issuer, info), patience))
+
+
+def _look(question: Callable[[], bool], patience: float) -> Steps[bool]:
+    found = yield from CacheCall(question, patience)
+    if found is None:
         raise IntrospectionUnavailable(revocations.UNAVAILABLE)
-    return bool(is_revoked)
+    return bool(found)

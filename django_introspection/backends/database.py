@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,13 +19,27 @@ from ..protocol.dialects import REFRESH_MARK
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt, token_identity
-from ..protocol.opaque import may_be_token
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
 from .base import TokenBackend
 from .subjects import client_subject, user_name, user_subject
 
 T = TypeVar("T")
+
+PERSONAL_TOKENS = "personal-tokens"
+"""The ID of the client of every personal token, which is reserved for them."""
+
+
+def _refuse_without_app(record: TokenRecord) -> TokenRecord:
+    """Raise IntrospectionUnavailable: a process without the app does not know what the owner may still do."""
+    raise IntrospectionUnavailable("personal tokens need the app django_introspection.personal_tokens")
+
+
+narrowed_clients: dict[str, Callable[[TokenRecord], TokenRecord]] = {PERSONAL_TOKENS: _refuse_without_app}
+"""By client ID: the function that returns the record of a token of the client with the rights that it has now.
+
+Such a token may lose rights while it lives, so no copy of them is made: it is neither a JWT nor exchanged for another.
+"""
 
 
 class DatabaseBackend(TokenBackend):
@@ -66,6 +81,8 @@ def answer_for_token(token: str, looked_up: LookedUp | None = None) -> Answer:
         return Inactive(Reason.UNKNOWN)
     if reason := found.inactive_reason(int(time.time())):
         return Inactive(reason)
+    if narrow := narrowed_clients.get(found.client_id):
+        found = narrow(found)
     return Active(describe_token(found), found.user)
 
 
@@ -87,7 +104,7 @@ def claimed_digest(token: str) -> bytes | None:
     For a JWT that is the digest of its signing input: an altered signature can stay valid, and would make another token
     that was never revoked.
     """
-    return token_identity(token) if may_be_token(token) else None
+    return token_identity(token) if introspection_settings.TOKEN_PREFIX.may_be_token(token) else None
 
 
 def _may_be_issued_here(token: str) -> bool:

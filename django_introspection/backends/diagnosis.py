@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..conf import introspection_settings
 from ..protocol.answer import Answer, Reason
 from ..protocol.errors import IntrospectionUnavailable
-from ..protocol.opaque import ACCESS_TOKEN, generate
+from ..protocol.opaque import ACCESS_TOKEN
 
 
 class Severity(StrEnum):
@@ -46,7 +47,7 @@ class Finding:
 
 def random_token() -> str:
     """Make a token of the right shape that was never issued."""
-    return generate(ACCESS_TOKEN)
+    return introspection_settings.TOKEN_PREFIX.generate(ACCESS_TOKEN)
 
 
 def ask(introspect: Callable[[str], Answer]) -> Iterator[Finding]:

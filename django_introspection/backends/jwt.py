@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.core.checks import CheckMessage
 
-from .. import jose
+from .. import jose, revocations
 from ..conf import introspection_settings
 from ..exceptions import InvalidBackend
 from ..outbound.deadline import deadline, seconds_left
@@ -15,7 +16,7 @@ from ..outbound.jwks import KeySet, VerificationKeys, read_keys
 from ..outbound.messages import Reply, Request
 from ..outbound.steps import Steps, arun, run
 from ..protocol.access_token import read_access_token
-from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.explanation import quoted
@@ -23,13 +24,17 @@ from ..protocol.jwt import SIGNING_ALGORITHMS, MalformedJWT, UnverifiedJWT, look
 from ..protocol.presented import Presented
 from ..setting_values import BACKEND_ALIAS
 from .base import TokenBackend
-from .cache_steps import look_for_tombstone
+from .cache_steps import look_for_end
 from .diagnosis import Finding
 from .options import Options
 from .registry import token_backends
 from .remote_diagnosis import diagnose_keys
-from .remote_options import require_discovery, take_audience_claim, take_connection
+from .remote_options import require_discovery, take_audience_claim, take_connection, take_cut_offs
+from .revoked_tokens import identity_of
 from .shared_keys import SharedKeys, share_keys
+
+if TYPE_CHECKING:
+    from .feed import Feed
 
 RETRY = 5
 """Seconds between two tries to fetch the first key set."""
@@ -43,6 +48,7 @@ class JWTBackend(TokenBackend):
     """
 
     is_remote = False
+    _feed_alias: str | None = None
 
     def configure(self, options: Options) -> None:
         """Take the issuer, the address of its keys, and the rules for its JWTs."""
@@ -62,6 +68,7 @@ class JWTBackend(TokenBackend):
             problem = "must not be set unless require_at_jwt is False: a JWT of RFC 9068 names its audience in aud"
             raise options.invalid("audience_claim", problem)
         self._take_issuer(options)
+        self.cut_off_issuer = take_cut_offs(options, self.issuer)
         self._take_algorithms(options)
         self._take_next(options)
         self._discovery = self._connection.discovery(self.issuer)
@@ -92,6 +99,12 @@ class JWTBackend(TokenBackend):
         if self.then_ask is not None:
             await token_backends[self.then_ask].apurge(token)
 
+    def follow_feed(self, values: Any) -> None:
+        """Hear of revocations by the feed of another backend; raises InvalidBackend."""
+        from .feed_options import shared_feed
+
+        self._feed_alias = shared_feed(self.alias, values)
+
     def check(self) -> list[CheckMessage]:
         """Warn of keys that an attacker on the network can change."""
         messages = super().check()
@@ -99,9 +112,11 @@ class JWTBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, fetch the keys and compare the clocks, without the kept keys."""
-        return diagnose_keys(
+        yield from diagnose_keys(
             self._url, self._exchange, self._algorithms, self._transport, timeout=self.timeout, issuer=self.issuer
         )
+        if self._feed_alias is not None:
+            yield self._diagnose_feed()
 
     def close(self) -> None:
         """Close the connections, unless another backend needs them for the same keys."""
@@ -123,16 +138,69 @@ class JWTBackend(TokenBackend):
         if unsigned is not None:
             return unsigned
         answer = read_access_token(jwt, strict=self._strict)
-        if answer and introspection_settings.REVOCATIONS is not None and (yield from self._is_revoked(token)):
+        if answer and self._feed_alias is not None:
+            has_ended = yield from self._heard_of(token)
+            if has_ended:
+                return Inactive(Reason.REVOKED)
+            if has_ended is not None and self.cut_off_issuer is None:
+                return answer
+        if answer and introspection_settings.REVOCATIONS is not None and (yield from self._is_ended(token, answer)):
             return Inactive(Reason.REVOKED)
         return answer
 
-    def _is_revoked(self, token: Presented) -> Steps[bool]:
-        """Look for the tombstone; if it cannot be known whether there is one, the backend `then_ask` decides alone."""
+    def _heard_of(self, token: Presented) -> Steps[bool | None]:
+        """Return whether the feed says that a token ended, None if it is late and tombstones or `then_ask` decide.
+
+        Raise IntrospectionUnavailable if neither can.
+        """
+        from .feed import FirstReading
+
+        feed = self._followed()
+        feed.start()
+        if feed.is_starting:
+            yield from FirstReading(feed, seconds_left() / 2)
+        gap = self._gap(feed)
+        if gap is None and feed.is_fresh:
+            return identity_of(token_identity(token.value)) in feed.tokens
+        if revocations.are_tombstones_read() or self.then_ask is not None:
+            return None
+        problem = gap or "it is late"
+        raise IntrospectionUnavailable(f"the feed of revocations of {self._feed_alias!r} cannot be used: {problem}")
+
+    def _diagnose_feed(self) -> Finding:
+        """Find whether the feed names every token of this issuer that is accepted here."""
+        feed = self._followed()
         try:
-            return (yield from look_for_tombstone(token_identity(token.value), seconds_left()))
+            feed.last_page = feed.last_page or feed.read_now()
         except IntrospectionUnavailable:
-            if self.then_ask is None:
+            return Finding.warning(f"the feed of {self._feed_alias!r} cannot be read", "See what is found about it.")
+        if gap := self._gap(feed):
+            mend = "Give the client there the policy 'any', or 'audience' with the audiences of this backend."
+            return Finding.error(f"the feed of {self._feed_alias!r} cannot end these tokens: {gap}", mend)
+        return Finding.ok(f"the feed of {self._feed_alias!r} names every token that ends")
+
+    def _gap(self, feed: Feed) -> str | None:
+        named = self.is_audience_required and self.audience_claim == "aud"
+        return feed.gap(issuer=self.issuer, audience=self.audience, is_audience_named=named)
+
+    def _followed(self) -> Feed:
+        """Return the feed, which belongs to another backend of this process."""
+        feed = token_backends[self._feed_alias or ""].feed
+        if feed is None:
+            raise InvalidBackend(f"the backend {self._feed_alias!r} has no feed of revocations.")
+        return feed
+
+    def _is_ended(self, token: Presented, answer: Active) -> Steps[bool]:
+        """Look for the tombstone and for cut-offs.
+
+        If it cannot be known whether there is a tombstone, the backend `then_ask` decides alone. The other server does
+        not know of cut-offs, so it cannot decide about these.
+        """
+        try:
+            identity = token_identity(token.value)
+            return (yield from look_for_end(identity, self.cut_off_issuer, answer.info, seconds_left()))
+        except IntrospectionUnavailable:
+            if self.then_ask is None or self.cut_off_issuer is not None:
                 raise
             return False
 

@@ -15,7 +15,7 @@ from ..setting_values import NAME, did_you_mean, unknown_keys
 from .base import TokenBackend
 from .made_once import MadeOnce
 
-ALIAS_KEYS = ("BACKEND", "OPTIONS", "CACHE", "USER")
+ALIAS_KEYS = ("BACKEND", "OPTIONS", "CACHE", "REVOCATIONS", "USER")
 OWN_BACKENDS = tuple(
     f"django_introspection.backends.{name}"
     for name in ("DatabaseBackend", "RemoteBackend", "JWTBackend", "RoutingBackend")
@@ -38,6 +38,8 @@ class TokenBackends(MadeOnce[TokenBackend]):
         """Make a backend from an entry like those of BACKENDS; raises InvalidBackend that names the place."""
         backend = kind_of(alias, entry)(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
         backend.user_resolver = entry.get("USER")
+        if "REVOCATIONS" in entry:
+            backend.follow_feed(entry["REVOCATIONS"])
         return backend
 
     def kind(self, alias: str) -> type[TokenBackend]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.core.checks import CheckMessage
 
+from ..conf import introspection_settings
 from ..outbound.client_authentication import BEARER_METHODS, METHODS, NO_METHOD, Authorization, NoAuthentication
 from ..outbound.deadline import Within, deadline, seconds_left
 from ..outbound.service_token import ServiceToken, TokenEndpoint
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
-from ..protocol.answer import Answer, Inactive, Reason
+from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.explanation import quoted
-from ..protocol.opaque import digest, may_be_token
+from ..protocol.jwt import token_identity
+from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from ..signals import token_answered
 from .base import TokenBackend
 from .cache import AnswerCache, CacheKeys, CacheRead
+from .cache_steps import look_for_cut_off
 from .diagnosis import Finding
 from .endpoint import IntrospectionEndpoint
 from .entry import Kept
@@ -34,10 +38,13 @@ from .remote_options import (
     take_authentication,
     take_bearer_token,
     take_connection,
+    take_cut_offs,
 )
 from .reply import QuestionRefused
+from .revoked_tokens import identity_of
 
 if TYPE_CHECKING:
+    from .feed import Feed
     from .signed_replies import SignedReplies
 
 CACHE_SHARE = 0.25
@@ -63,8 +70,9 @@ class RemoteBackend(TokenBackend):
         self._connection = take_connection(options, certificate=options.paths("client_certificate"))
         self._transport = self._connection.transport
         self._take_addresses(options)
-        client_id = options.string("client_id")
-        authorization = self._take_authorization(options, client_id)
+        self.cut_off_issuer = take_cut_offs(options, self.issuer)
+        self._client_id = client_id = options.string("client_id")
+        self._authorization = authorization = self._take_authorization(options, client_id)
         signed = self._take_signed_replies(options, client_id)
         self._endpoint = IntrospectionEndpoint(
             self.alias, self._transport, self._url, authorization, timeout=self.timeout, signed=signed
@@ -77,7 +85,12 @@ class RemoteBackend(TokenBackend):
             # An unsigned answer that was kept before the option was set must not be used.
             kind = () if signed is None else ("signed",)
             identity = (*place, *kind, *authorization.caller, *self._connection.caller)
-            self._cache = AnswerCache(self.cache_options, identity=identity, patience=self.timeout * CACHE_SHARE)
+            self._cache = AnswerCache(
+                self.cache_options,
+                identity=identity,
+                patience=self.timeout * CACHE_SHARE,
+                cut_off_issuer=self.cut_off_issuer,
+            )
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
@@ -107,6 +120,15 @@ class RemoteBackend(TokenBackend):
         """Forget like `purge`, without blocking the event loop."""
         await arun(self._purge(None if token is None else Presented(token)))
 
+    def follow_feed(self, values: Any) -> None:
+        """Hear of revocations by the feed of the server; raises InvalidBackend."""
+        from .followed_feed import make_feed
+
+        ways = (self._connection, self._authorization)
+        self.feed = make_feed(self, values, *ways, self.timeout, client_id=self._client_id)
+        if self._cache is not None:
+            self._cache.local.feed = self.feed
+
     def check(self) -> list[CheckMessage]:
         """Warn of risks: an unverified certificate, plain http, a cache that is not shared (RFC 7662 §4)."""
         messages = super().check()
@@ -115,10 +137,17 @@ class RemoteBackend(TokenBackend):
 
     def diagnose(self) -> Iterable[Finding]:
         """Connect, authenticate, ask and compare the clocks, without kept answers and counted failures."""
-        return diagnose(self._url, self._endpoint, self._transport, timeout=self.timeout, issuer=self.issuer)
+        found = diagnose(self._url, self._endpoint, self._transport, timeout=self.timeout, issuer=self.issuer)
+        if self.feed is None:
+            return found
+        from .feed_diagnosis import diagnose_feed
+
+        return chain(found, diagnose_feed(self.feed, self.timeout))
 
     def close(self) -> None:
         """Close the connections."""
+        if self.feed is not None:
+            self.feed.close()
         self._transport.close()
 
     def _known_answer(self, token: str) -> Answer | None:
@@ -131,7 +160,7 @@ class RemoteBackend(TokenBackend):
             answer = cache.local.get(digest(token))
             if answer is not None:
                 return self._report(answer, "local")
-        if not may_be_token(token):
+        if not introspection_settings.TOKEN_PREFIX.may_be_token(token):
             return Inactive(Reason.MALFORMED)
         if self._prefixes and not token.startswith(self._prefixes):
             return Inactive(Reason.MALFORMED, f"a token that begins with {quoted(self._prefixes)}")
@@ -143,8 +172,10 @@ class RemoteBackend(TokenBackend):
             return (
                 yield from self._flights.call_once(token_digest, partial(self._ask, token), shared=self._report_shared)
             )
-        keys = cache.keys(token_digest)
+        keys = cache.keys(token_digest, 0 if self.feed is None else self._follow(self.feed, token))
         found = yield from cache.read(keys, token)
+        if self.feed is not None:
+            found = cache.heard(found, keys)
         kept = found.kept
         if kept is not None and (found.is_revoked or cache.is_fresh(kept)):
             cache.keep_locally(keys, kept, found)
@@ -163,6 +194,11 @@ class RemoteBackend(TokenBackend):
                 raise
             return answer
 
+    def _follow(self, feed: Feed, token: Presented) -> int:
+        """Follow the feed from now on, and return the identity by which it names a token."""
+        feed.start()
+        return identity_of(token_identity(token.value))
+
     def _ask_and_keep(self, cache: AnswerCache, keys: CacheKeys, token: Presented, found: CacheRead) -> Steps[Answer]:
         """Ask together with other callers; the one that asked for them keeps the answer when they have it.
 
@@ -170,7 +206,7 @@ class RemoteBackend(TokenBackend):
         fresh, and if neither a purge nor a tombstone came before this caller has read the cache.
         """
         own: list[Kept] = []
-        flight = (keys.token_digest, found.generation, found.epoch)
+        flight = (keys.token_digest, found.generation, found.epoch, found.is_listed)
 
         def ask() -> Steps[Kept]:
             asked_at = time.time()
@@ -180,9 +216,10 @@ class RemoteBackend(TokenBackend):
             return own[-1]
 
         try:
-            kept = self._being_written.get(flight)
+            may_be_older = found.generation is not None and not found.is_listed
+            kept = self._being_written.get(flight) if may_be_older else None
             if kept is None:
-                kept = yield from self._flights.call_once(flight, ask, may_be_older=found.generation is not None)
+                kept = yield from self._flights.call_once(flight, ask, may_be_older=may_be_older)
             if not own and not cache.is_fresh(kept):
                 kept = yield from self._flights.call_once(flight, ask)
             if own:
@@ -196,6 +233,8 @@ class RemoteBackend(TokenBackend):
     def _stand_in(self, cache: AnswerCache, keys: CacheKeys, token: Presented) -> Steps[Answer | None]:
         """Return the kept answer, unless it was purged or the token revoked while the server was waited for."""
         found = yield from cache.read(keys, token)
+        if self.feed is not None:
+            found = cache.heard(found, keys)
         if found.kept is None:
             return None
         if found.is_revoked:
@@ -204,7 +243,14 @@ class RemoteBackend(TokenBackend):
 
     def _ask(self, token: Presented) -> Steps[Answer]:
         answer = yield from self._endpoint.ask(token)
+        if self.cut_off_issuer is not None and answer and (yield from self._is_cut_off(answer, self.cut_off_issuer)):
+            answer = Inactive(Reason.REVOKED)
         return self._report(answer, "server")
+
+    def _is_cut_off(self, answer: Active, issuer: str) -> Steps[bool]:
+        """Look for cut-offs: the server need not have heard of the event that ended the token."""
+        patience = max(seconds_left(), self.timeout * CACHE_SHARE)
+        return (yield from look_for_cut_off(issuer, answer.info, patience))
 
     def _purge(self, token: Presented | None) -> Steps[None]:
         cache = self._cache

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.core.checks import CheckMessage
 
 from ..check_messages import warning
+from ..conf import introspection_settings
 from ..jose import KeyProblem, SigningKey
 from ..keys import read_key
 from ..outbound.client_authentication import (
@@ -110,6 +111,17 @@ def take_audience_claim(options: Options, audience: Collection[str]) -> str:
     if claim != "aud" and not audience:
         raise options.invalid("audience_claim", "needs the option audience")
     return claim
+
+
+def take_cut_offs(options: Options, issuer: str | None) -> str | None:
+    """Take `cut_offs`, and return the issuer whose cut-offs end tokens, None if it is off; raises InvalidBackend."""
+    if not options.flag("cut_offs", False):
+        return None
+    if issuer is None:
+        raise options.invalid("cut_offs", "needs the option issuer")
+    if introspection_settings.REVOCATIONS is None:
+        raise options.invalid("cut_offs", "needs the setting REVOCATIONS")
+    return issuer
 
 
 def require_discovery(options: Options, issuer: str | None, name: str, *, insecure_http: bool) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Sequence
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
 
+from ..check_messages import warning
+from ..conf import DATABASE_BACKEND as OWN_TABLES
 from ..conf import introspection_settings
 from ..protocol.answer import Answer
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import claimed_issuer, has_jose_header
-from ..setting_values import did_you_mean
+from ..protocol.opaque import ACCESS_TOKEN
+from ..setting_values import NAME, did_you_mean
 from .base import TokenBackend
 from .diagnosis import Finding
 from .issuers import Issuers
@@ -128,8 +131,13 @@ class RoutingBackend(TokenBackend):
             await backend.apurge(token)
 
     def check(self) -> list[CheckMessage]:
-        """Say nothing: each backend that is chosen from speaks for itself."""
-        return []
+        """Look for tokens of this deployment that never reach its tables (W015); each backend speaks for itself."""
+        own = {alias for alias in self.choices if introspection_settings.BACKENDS[alias].get("BACKEND") == OWN_TABLES}
+        begins = f"{introspection_settings.TOKEN_PREFIX.text}_"
+        if not own or not own.isdisjoint(self._choose(f"{begins}{ACCESS_TOKEN}_")):
+            return []
+        place = f"{NAME}['BACKENDS'][{self.alias!r}]['OPTIONS']"
+        return [warning("W015", f"{place} does not choose {', '.join(sorted(own))} for tokens with {begins!r}.")]
 
     def diagnose(self) -> Iterable[Finding]:
         """Say what is chosen from: each of these is tried by itself."""

@@ -6,6 +6,7 @@ from argparse import ArgumentTypeError
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
@@ -22,12 +23,19 @@ from ..authorization_server.revoking import (
     revoke_user_tokens,
 )
 from ..backends.database import token_type
+from ..backends.inspecting import inspecting
 from ..conf import introspection_settings
 from ..models import Token
 from ..protocol.answer import Answer
 from ..protocol.errors import IntrospectionUnavailable, UnauthorizedClient
 from .base import UNAVAILABLE, CommandOptions, CommandResult, ScriptCommand, duration
 
+NOT_ADOPTED = {
+    name: f"The tokens of {package} cannot be copied: it stores SHA-512 digests, and this app SHA-256 digests, which "
+    "only the values themselves give. Leave them in its table, and let them expire."
+    for name, package in (("knox", "django-rest-knox"), ("api-keys", "djangorestframework-api-key"))
+}
+"""Why the tokens of some packages stay where they are."""
 WHO = "manage.py introspection_token"
 """The value of `revoked_by` for tokens that this command ends."""
 
@@ -55,6 +63,24 @@ def add_revoke(command: ScriptCommand, commands: Any) -> None:
     what.add_argument("--user", metavar="NAME", help="user name: all tokens that were issued for the user")
 
 
+def add_adopt(command: ScriptCommand, commands: Any) -> None:
+    """Add the sub-command that copies the tokens of another package."""
+    text = "Copy the tokens of rest_framework.authtoken into the table of this app, where they are stored hashed."
+    parser = command.add_command(commands, "adopt", _adopt, text)
+    parser.add_argument("--from", required=True, choices=("authtoken", *NOT_ADOPTED), dest="source", help="the package")
+    parser.add_argument("--client", metavar="CLIENT_ID", help="the client that the tokens belong to from then on")
+    parser.add_argument("--scope", default="", help="what each token may do, with one space between")
+    parser.add_argument(
+        "--audience", action="append", default=[], metavar="URI", help="a resource they are for; may be repeated"
+    )
+    parser.add_argument("--lifetime", type=duration, metavar="DURATION", help="from now on, like 12h or 365d")
+    parser.add_argument(
+        "--remove-originals",
+        action="store_true",
+        help="copy nothing, and delete the tokens there that have a copy here",
+    )
+
+
 def add_restore_tombstones(command: ScriptCommand, commands: Any) -> None:
     """Add the sub-command that writes tombstones again."""
     text = "Write the tombstone of every revoked token again, after the cache of REVOCATIONS has lost its data."
@@ -71,7 +97,8 @@ def endpoint_answer(token: str, client_id: str) -> Answer:
         why = "no source has a client with this ID that may call it" if caller.is_unknown else caller.reason
         raise CommandError(f"The endpoint does not authenticate this client: {why}.")
     try:
-        return answer_for_caller(token, caller).sent
+        with inspecting():
+            return answer_for_caller(token, caller).sent
     except UnauthorizedClient as refusal:
         raise CommandError(f"The endpoint refuses this client: {refusal.description}") from None
 
@@ -115,11 +142,38 @@ def _revoke_chosen(options: CommandOptions) -> int:
     return revoke_user_tokens(_user(options["user"]), by=None, who=WHO)
 
 
+def _adopt(options: CommandOptions) -> CommandResult:
+    if reason := NOT_ADOPTED.get(options["source"]):
+        raise CommandError(reason)
+    if not apps.is_installed("rest_framework.authtoken"):
+        raise CommandError("rest_framework.authtoken is not in INSTALLED_APPS.")
+    from ..contrib.adopting import adopt, remove_originals
+
+    if options["remove_originals"]:
+        removed = remove_originals()
+        return CommandResult({"removed": removed}, f"Removed: {removed}")
+    if options["client"] is None or options["lifetime"] is None:
+        raise CommandError("--client and --lifetime are required: each token of this app has a client and an expiry.")
+    adopted = adopt(
+        client=get_client(options["client"]),
+        scope=options["scope"],
+        audience=options["audience"],
+        lifetime=options["lifetime"],
+    )
+    text = f"Copied: {adopted.copied}\nHad a copy: {adopted.known}"
+    return CommandResult({"copied": adopted.copied, "known": adopted.known}, text)
+
+
 def _restore_tombstones(options: CommandOptions) -> CommandResult:
     if introspection_settings.REVOCATIONS is None:
         raise CommandError("TOKEN_INTROSPECTION['REVOCATIONS'] is not set: there are no tombstones.")
-    written = restore_all()
-    return CommandResult({"tombstones": written}, f"Tombstones: {written}")
+    members = {"tombstones": restore_all()}
+    if apps.is_installed("django_introspection.security_events"):
+        from ..security_events.restoring import restore_cut_offs
+
+        members["cut_offs"] = restore_cut_offs()
+    texts = {"tombstones": "Tombstones", "cut_offs": "Cut-offs"}
+    return CommandResult(members, "\n".join(f"{texts[name]}: {written}" for name, written in members.items()))
 
 
 def _user(name: str) -> Any:

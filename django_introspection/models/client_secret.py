@@ -31,6 +31,9 @@ class ClientSecret(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["client", "digest"], name="introspection_secret_once"),
         ]
+        indexes = (
+            models.Index(fields=["digest"], name="introspection_secret_digest"),
+        )  # a reported leak names no client
 
     def __str__(self) -> str:
         return f"…{self.hint}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
-from ..conf import introspection_settings
+from .. import revocations
 from ..protocol.error_reports import conceal_locals
 
 if TYPE_CHECKING:  # ruff does not see the names in the bases
@@ -49,7 +49,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
             return super().delete()
         alias = self._db or router.db_for_write(self.model)  # type: ignore[attr-defined]  # not in the stubs
         end_exchanged(self.using(alias))
-        if introspection_settings.REVOCATIONS is None:
+        if not revocations.are_ends_wanted():
             return super().delete()
         deleted: tuple[int, dict[str, int]] = delete_in_pages(self, models.QuerySet.delete)
         return deleted

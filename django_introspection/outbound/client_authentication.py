@@ -140,7 +140,10 @@ class NoAuthentication(ClientAuthentication):
 
 
 class PrivateKeyJWT(ClientAuthentication):
-    """An assertion signed for this one request, for the issuer alone (draft-ietf-oauth-rfc7523bis §4)."""
+    """An assertion signed for this one request, for the issuer alone (draft-ietf-oauth-rfc7523bis §4).
+
+    `client_id` goes beside it: it is optional (RFC 7521 §4.2), and Spring Authorization Server requires it.
+    """
 
     def __init__(self, client_id: str, key: SigningKey, issuer: str) -> None:
         self._client_id, self._key, self._issuer = client_id, key, issuer
@@ -162,7 +165,12 @@ class PrivateKeyJWT(ClientAuthentication):
             "jti": secrets.token_urlsafe(16),
         }
         assertion = self._key.sign_jwt("client-authentication+jwt", claims)
-        return RequestCredentials({"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {})
+        form = {
+            "client_id": self._client_id,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        return RequestCredentials(form, {})
 
 
 class TLSClient(ClientAuthentication):

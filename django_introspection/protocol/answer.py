@@ -32,6 +32,7 @@ class Reason(StrEnum):
     BOUND_TO_A_KEY = "bound to a key"
     NOT_BOUND_TO_A_KEY = "not bound to a key"
     ANOTHER_KEY = "not bound to this key alone"
+    OUTSIDE_NETWORKS = "sent from outside of its networks"
     INACTIVE = "the authorization server says inactive"
     UNSUPPORTED_TYPE = "the authorization server does not introspect this type of token"
     INSUFFICIENT_SCOPE = "insufficient scope"

@@ -14,6 +14,7 @@ from . import dialects
 from .answer import Inactive, Reason
 from .binding import JKT, NO_KEYS, X5T, ProvenKeys
 from .claims import RequiredClaim
+from .networks import MEMBER as NETWORKS
 from .token_info import TokenInfo
 
 MAX_VALUE = 200
@@ -34,11 +35,13 @@ def explain(
     now: float,
     leeway: int,
     keys: ProvenKeys = NO_KEYS,
+    address: str | None = None,
 ) -> Inactive:
     """Return the rejection of a token for this reason, with the expected and the found value.
 
     `issuer` and `audience` are those that the resource server expects, the latter in the member `audience_claim`; `now`
-    and `leeway` are in seconds; `keys` are those that the sender proved to hold.
+    and `leeway` are in seconds; `keys` are those that the sender proved to hold, `address` is where the token was sent
+    from.
     """
     clock = f"{_moment(now)}, {leeway} s allowed"
     match reason:
@@ -64,6 +67,8 @@ def explain(
         case Reason.WRONG_AUDIENCE:
             found = dialects.audiences(info, audience_claim)
             return Inactive(reason, f"{audience_claim} {quoted(sorted(audience))}", f"{audience_claim} {quoted(found)}")
+        case Reason.OUTSIDE_NETWORKS:
+            return Inactive(reason, _networks(info), f"address {quoted([address])}" if address else "no known address")
     return Inactive(reason)
 
 
@@ -100,6 +105,11 @@ def _binding(info: TokenInfo) -> str:
     if info.confirmation is None:
         return "no cnf" if info.token_type is None else f"token_type {quoted([info.token_type])} and no cnf"
     return f"cnf with {', '.join(f'{name} {quoted([value])}' for name, value in sorted(info.confirmation.items()))}"
+
+
+def _networks(info: TokenInfo) -> str:
+    value = info[NETWORKS]
+    return f"an address in {NETWORKS} {quoted(value if isinstance(value, tuple) else [value])}"
 
 
 def _moment(seconds: float) -> str:

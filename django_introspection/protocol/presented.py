@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 BEARER, DPOP = "Bearer", "DPoP"
-SCHEMES = (BEARER, DPOP)
+TOKEN, API_KEY = "Token", "Api-Key"
+"""The schemes of packages for Django REST framework, in which their clients go on to send the tokens that they have."""
+SCHEMES = (BEARER, DPOP, TOKEN, API_KEY)
 """Ways to present a token in the `Authorization` header (RFC 6750 §2.1, RFC 9449 §7.1)."""
 
 

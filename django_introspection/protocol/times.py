@@ -17,6 +17,15 @@ def is_time(value: Any) -> bool:
     return 0 <= value <= LAST_SECOND
 
 
+def in_seconds(value: Any) -> Any:
+    """Convert a moment in milliseconds, which is a number above LAST_SECOND, to seconds.
+
+    Any other value is returned as it is.
+    """
+    is_number = isinstance(value, (int, float))
+    return value / 1000 if is_number and LAST_SECOND < value <= LAST_SECOND * 1000 else value
+
+
 def readable_time(value: Any) -> Any:
     """Convert a moment that a server has written in its own way to one that `is_time` accepts.
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 
 from .. import client_certificates
+from ..addresses import sender_address
 from ..backends.base import TokenBackend
 from ..backends.registry import token_backends
 from ..backends.route import Judge, aask_route, ask_route
@@ -23,6 +24,8 @@ from ..protocol.binding import NO_KEYS, ProvenKeys, binding_refusal
 from ..protocol.dialects import audiences
 from ..protocol.explanation import explain
 from ..protocol.identifiers import names_any_of
+from ..protocol.networks import MEMBER as NETWORKS
+from ..protocol.networks import may_send_from
 from ..protocol.token_info import TokenInfo
 from ..protocol.validity import invalid_reason, is_in_time
 from .users import auser_of, user_of
@@ -90,43 +93,54 @@ async def aauthenticate_token(
     return _identity(user, answer, source, trace)
 
 
-def validate(token: str, alias: str) -> Answer:
+def validate(token: str, alias: str, *, address: str | None = None) -> Answer:
     """Return the answer about a token of a sender without keys, Inactive if this resource server rejects it.
 
-    The user is not asked for. Raises IntrospectionUnavailable.
+    `address` is that of the sender. The user is not asked for. Raises IntrospectionUnavailable.
     """
-    return ask_route(token_backends[alias], token, accept).answer
+    return ask_route(token_backends[alias], token, partial(accept, sender=address)).answer
 
 
-async def avalidate(token: str, alias: str) -> Answer:
+async def avalidate(token: str, alias: str, *, address: str | None = None) -> Answer:
     """Return like `validate`, without blocking the event loop."""
-    return (await aask_route(token_backends[alias], token, accept)).answer
+    return (await aask_route(token_backends[alias], token, partial(accept, sender=address))).answer
 
 
 def _judge(request: HttpRequest, proof: Proof | None, trace: Trace | None) -> Judge:
-    """Return how to judge an answer for the keys that the sender proved: by its proof, and in the TLS handshake."""
+    """Return how to judge an answer for the sender of a request: its address, and the keys that it proved to hold.
+
+    It proves keys by its proof and in the TLS handshake.
+    """
     keys = NO_KEYS
     if proof is not None or introspection_settings.CLIENT_CERTIFICATES is not None:
         keys = ProvenKeys(proof.jkt if proof else None, client_certificates.thumbprint(request))
     if trace is not None:
-        return partial(_accept_traced, trace, keys=keys)
-    return accept if keys == NO_KEYS else partial(accept, keys=keys)
+        return partial(_accept_traced, trace, keys=keys, sender=request)
+    return partial(accept, keys=keys, sender=request)
 
 
-def accept(answer: Answer, backend: TokenBackend, *, keys: ProvenKeys = NO_KEYS) -> Answer:
+def accept(
+    answer: Answer, backend: TokenBackend, *, keys: ProvenKeys = NO_KEYS, sender: HttpRequest | str | None = None
+) -> Answer:
     """Return the answer of a backend if this resource server accepts the token, Inactive with the reason otherwise.
 
-    `keys` are those that its sender proved to hold.
+    `keys` are those that its sender proved to hold. `sender` is the request or the address of the sender; it is read
+    only for a token that is limited to some networks.
     """
     if not answer:
         return answer
     now, leeway = time.time(), introspection_settings.LEEWAY
-    if keys == NO_KEYS and answer.accepted_by is backend and is_in_time(answer.info, now=now, leeway=leeway):
-        return answer
-    reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, keys=keys)
-    if reason is None:
-        if keys == NO_KEYS:
+    reason, address = None, None
+    if not (keys == NO_KEYS and answer.accepted_by is backend and is_in_time(answer.info, now=now, leeway=leeway)):
+        reason = rejection_reason(answer.info, backend, now=now, leeway=leeway, keys=keys)
+        if reason is None and keys == NO_KEYS:
             answer.note_accepted(backend)
+    if (
+        reason is None and NETWORKS in answer.info._members
+    ):  # no call for each token without them; judged with each request: another one may have another sender
+        address = sender_address(sender) if isinstance(sender, HttpRequest) else sender
+        reason = None if may_send_from(answer.info, address) else Reason.OUTSIDE_NETWORKS
+    if reason is None:
         return answer
     return explain(
         reason,
@@ -137,11 +151,14 @@ def accept(answer: Answer, backend: TokenBackend, *, keys: ProvenKeys = NO_KEYS)
         now=now,
         leeway=leeway,
         keys=keys,
+        address=address,
     )
 
 
-def _accept_traced(trace: Trace, answer: Answer, backend: TokenBackend, *, keys: ProvenKeys) -> Answer:
-    accepted = accept(answer, backend, keys=keys)
+def _accept_traced(
+    trace: Trace, answer: Answer, backend: TokenBackend, *, keys: ProvenKeys, sender: HttpRequest
+) -> Answer:
+    accepted = accept(answer, backend, keys=keys, sender=sender)
     trace.append(Verdict(backend.alias, answer, accepted))
     return accepted
 

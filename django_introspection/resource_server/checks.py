@@ -125,7 +125,7 @@ def check_proofs(**_: Any) -> Messages:
 
 def _place_messages(place: ProtectedPlace) -> Iterator[CheckMessage]:
     if not are_schemes(place.schemes):
-        yield error("E025", "Its schemes must be a tuple of 'Bearer' and 'DPoP'.", place.name)
+        yield error("E025", "Its schemes must be a tuple of 'Bearer', 'DPoP', 'Token' and 'Api-Key'.", place.name)
     elif DPOP in place.schemes:
         if not is_installed():
             yield error("E026", f"It accepts DPoP proofs, and {EXTRA_MISSING}.", place.name)

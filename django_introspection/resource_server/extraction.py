@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import parse_qsl
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, UnreadablePostError
 
 from ..protocol.presented import BEARER, SCHEMES, SentToken
@@ -47,7 +47,7 @@ def sent_token(request: HttpRequest, methods: Collection[str], schemes: Collecti
         return None
     if in_header is not None and in_body is not None:
         raise MalformedRequest(_IN_ONE_WAY)
-    if "access_token=" in request.META.get("QUERY_STRING", "") and "access_token" in request.GET:
+    if "access_token=" in request.META.get("QUERY_STRING", "") and _is_in_query(request):
         raise MalformedRequest(_IN_ONE_WAY)
     token = in_header if in_header is not None else in_body
     if token is None or not _B64TOKEN.fullmatch(token):
@@ -59,6 +59,13 @@ def header_scheme(request: HttpRequest, schemes: Collection[str]) -> str | None:
     """Return the scheme of the `Authorization` header, None if it is not one of these (RFC 9110 §11.1)."""
     used = _SCHEMES.get(request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower())
     return used if used in schemes else None
+
+
+def _is_in_query(request: HttpRequest) -> bool:
+    try:
+        return "access_token" in request.GET
+    except TooManyFieldsSent:  # Django would mail the URL, with the token, to ADMINS
+        raise MalformedRequest("The query has too many parameters.") from None
 
 
 def _in_body(request: HttpRequest) -> str | None:

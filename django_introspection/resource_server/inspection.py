@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import connections, router, transaction
 from django.http import HttpRequest
 
+from ..backends.inspecting import inspecting
 from ..backends.registry import token_backends
 from ..protocol.answer import Inactive, Reason
 from ..protocol.error_reports import conceal_locals
@@ -26,7 +27,7 @@ def inspect_token(token: str, alias: str, *, scopes: Iterable[str] = (), trace: 
     The resolver of users is called as well, and its changes to the database of the users are undone. Raises
     IntrospectionUnavailable, or InvalidSetting for a backend or resolver that cannot be made.
     """
-    with _undone():
+    with _undone(), inspecting():
         found = _authenticate(token, alias, trace)
     if isinstance(found, Inactive) or found.info.scopes.issuperset(scopes):
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 
 from django.http import HttpRequest
 
@@ -28,11 +29,12 @@ class PathRule:
         self._write_scopes = entry.scopes if entry.write_scopes is None else entry.write_scopes
         # Compared as URL patterns with the flag `i` are: `casefold` does not know every pair of letters that they do.
         name = re.escape(self.prefix.removeprefix("/"))
-        self._pattern = re.compile(rf"/*{name}(?:/|\Z)" if name else "", re.IGNORECASE)
+        source = rf"/*{name}(?:/|\Z)" if name else ""
+        self._pattern, self._in_same_case = re.compile(source, re.IGNORECASE), re.compile(source)
 
-    def covers(self, path: str) -> bool:
+    def covers(self, path: str, *, in_same_case: bool = False) -> bool:
         """Return whether a path is this one or below it."""
-        return self._pattern.match(path) is not None
+        return (self._in_same_case if in_same_case else self._pattern).match(path) is not None
 
     def scopes_for(self, method: str | None) -> tuple[str, ...]:
         """Return the scopes that a request with this method needs."""
@@ -48,21 +50,25 @@ class PathRules:
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    def most_specific(self, path: str) -> PathRule | None:
+    def most_specific(self, path: str, *, in_same_case: bool = False) -> PathRule | None:
         """Return the rule that covers a path in this one reading."""
-        return next((each for each in self._rules if each.covers(path)), None)
+        return next((each for each in self._rules if each.covers(path, in_same_case=in_same_case)), None)
 
-    def of(self, request: HttpRequest) -> PathRule | None:
+    def of(self, request: HttpRequest, *, elsewhere: str | None = None) -> PathRule | None:
         """Return the rule of a request, None if its path is not protected.
 
-        Raises InvalidResourceRequest if that depends on the program that reads the path.
+        `elsewhere` is the path, with its encoded slashes, for which a program other than this project has URL patterns,
+        perhaps with regard to case. Raises InvalidResourceRequest if the rule depends on the program that reads the
+        path.
         """
         if not self._rules:
             return None
         found: set[PathRule | None] = set()
         try:
-            for reading in path_readings(request.path_info):
+            for reading in chain.from_iterable(map(path_readings, filter(None, (request.path_info, elsewhere)))):
                 found.add(self.most_specific(reading))
+                if elsewhere is not None:
+                    found.add(self.most_specific(reading, in_same_case=True))
                 if len(found) > 1:
                     raise TooManyReadings("the path can be read in two ways")
         except TooManyReadings:

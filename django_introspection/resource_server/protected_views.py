@@ -10,7 +10,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver, get_urlconf
 
 from ..conf import introspection_settings, setting_problem
-from ..setting_values import NAME
+from ..setting_values import NAME, ProtectedPath
 from .extraction import HEADER
 
 if TYPE_CHECKING:  # DRF imports the default authentication while it makes APIView
@@ -70,31 +70,12 @@ def protected_places() -> list[ProtectedPlace]:
 def path_places() -> list[ProtectedPlace]:
     """Return the protected paths of the middleware."""
     paths = () if setting_problem("PROTECTED_PATHS") else introspection_settings.PROTECTED_PATHS
-    return [
-        ProtectedPlace(
-            f"{NAME}['PROTECTED_PATHS'][{path.prefix!r}]",
-            path.backend,
-            (HEADER,),
-            path.schemes,
-            tuple(dict.fromkeys((*path.scopes, *(path.write_scopes or ())))),
-        )
-        for path in paths
-    ]
+    return [_place_of(path, f"{NAME}['PROTECTED_PATHS']") for path in paths]
 
 
 def decorated_places() -> list[ProtectedPlace]:
-    """Return the views of the URL conf that `token_required` decorates."""
-    return [
-        ProtectedPlace(
-            dotted_name(callback),
-            protection.backend,
-            protection.bearer_methods,
-            protection.schemes,
-            getattr(callback, "introspection_scopes", ()),
-        )
-        for callback in _callbacks()
-        if (protection := getattr(callback, "introspection_protection", None))
-    ]
+    """Return the views of the URL conf that `token_required` decorates, and those of forward authentication."""
+    return [place for callback in _callbacks() for place in _places_of(callback)]
 
 
 def ways_of(aliases: Collection[str]) -> tuple[set[str], set[str]]:
@@ -112,6 +93,21 @@ def _routed_places(urlconf: str | None) -> list[ProtectedPlace]:
     ]
     found += decorated_places()
     return list({repr(place): place for place in found}.values())
+
+
+def _places_of(callback: Any) -> Iterator[ProtectedPlace]:
+    protection = getattr(callback, "introspection_protection", None)
+    if protection is None:
+        return
+    scopes, name = getattr(callback, "introspection_scopes", ()), dotted_name(callback)
+    yield ProtectedPlace(name, protection.backend, protection.bearer_methods, protection.schemes, scopes)
+    for path in getattr(callback, "introspection_paths", ()):
+        yield _place_of(path, f"{name}, paths")
+
+
+def _place_of(path: ProtectedPath, setting: str) -> ProtectedPlace:
+    scopes = tuple(dict.fromkeys((*path.scopes, *(path.write_scopes or ()))))
+    return ProtectedPlace(f"{setting}[{path.prefix!r}]", path.backend, (HEADER,), path.schemes, scopes)
 
 
 def dotted_name(part: Any) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from ..proofs import NonceNeeded
 from ..protocol.answer import Inactive, Reason
@@ -163,6 +165,16 @@ def issuer_of(request: HttpRequest, info: TokenInfo) -> str:
     """Return the issuer that vouches for a token of this request; its own `iss` if it did not come this way."""
     known = (each.issuer for each in _identities(request).values() if each.info is info)
     return next(known, info.iss or "")
+
+
+def for_one_sender(response: Any) -> Any:
+    """Return the response of a protected view, which no cache may give to a sender with another token or none.
+
+    RFC 9111 §3.5 forbids this already, but UpdateCacheMiddleware of Django before 5.2.15 stored such responses.
+    """
+    if isinstance(response, HttpResponseBase):  # Django reports any other result of a view
+        patch_vary_headers(response, ("Authorization",))
+    return response
 
 
 def accepted_token(request: HttpRequest) -> SentToken | None:

@@ -8,6 +8,7 @@ from functools import partial
 from ..backends.diagnosis import Finding, random_token
 from ..backends.guarded_server import GuardedServer
 from ..backends.options import Options
+from ..conf import introspection_settings
 from ..outbound.deadline import deadline
 from ..outbound.messages import Request
 from ..outbound.single_flight import SingleFlight
@@ -17,7 +18,7 @@ from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import ExchangeRefused, IntrospectionUnavailable
 from ..protocol.identifiers import split_uri
 from ..protocol.obtained_token import ACCESS_TOKEN, ObtainedToken
-from ..protocol.opaque import digest, may_be_token
+from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from .base import MEND, Service
 from .kept_tokens import KeptTokens, Key
@@ -56,7 +57,7 @@ class ExchangeService(Service):
             return await arun(self._get(token, scope or self.scope, other_than))
 
     def _get(self, token: Presented, scope: str | None, other_than: ObtainedToken | None) -> Steps[ObtainedToken]:
-        if not may_be_token(token.value):
+        if not introspection_settings.TOKEN_PREFIX.may_be_token(token.value):
             raise ExchangeRefused("invalid_request", {})  # what every server answers (RFC 8693 §2.2.2)
         key = Key(digest(token.value), scope)
         kept = self._kept.get(key)

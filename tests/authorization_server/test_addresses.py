@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from django_introspection.addresses import client_address, is_from_proxy
+from django_introspection.addresses import client_address, is_from_proxy, sender_address
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import InvalidSetting
 from tests import endpoints
@@ -162,3 +162,26 @@ def test_the_signal_of_a_failed_authentication_has_that_address(
     endpoints.introspect("x", auth="Basic !!", headers={"X-Forwarded-For": "192.0.2.1"})
 
     assert heard[-1][1]["remote_address"] == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "remote", "expected"),
+    [
+        ({}, "192.0.2.1", "192.0.2.1"),
+        ({}, "::ffff:192.0.2.1", "192.0.2.1"),
+        ({"X-Forwarded-For": "192.0.2.1"}, PROXY, "192.0.2.1"),
+        ({"X-Forwarded-For": "10.9.9.9, 192.0.2.1, 10.0.0.2"}, PROXY, "192.0.2.1"),
+        ({"X-Forwarded-For": "10.9.9.9"}, PROXY, None),
+        ({}, PROXY, None),
+        ({"X-Forwarded-For": ""}, PROXY, None),
+        ({"X-Forwarded-For": "192.0.2.1, unknown"}, PROXY, None),
+        ({"X-Forwarded-For": "192.0.2.1"}, "198.51.100.7", None),
+        ({"Forwarded": "for=192.0.2.1"}, "198.51.100.7", None),
+        ({}, "", None),
+        ({}, "testclient", None),
+    ],
+)
+def test_the_sender_is_unknown_unless_each_proxy_names_the_one_before_it(
+    trusted: None, headers: dict[str, str], remote: str, expected: str | None
+) -> None:
+    assert sender_address(RequestFactory().post("/", REMOTE_ADDR=remote, headers=headers)) == expected

@@ -184,7 +184,7 @@ def test_the_tokens_of_a_deleted_owner_are_read_in_pages_and_deleted_by_one_stat
         {"client": client, "user": user}[owner].delete()
 
     of_tokens = [query["sql"] for query in captured.captured_queries if "introspection_token" in query["sql"]]
-    selects = [sql for sql in of_tokens if sql.startswith("SELECT")]
+    selects = [sql for sql in of_tokens if sql.startswith("SELECT") and "FOR UPDATE" not in sql]
     assert [sql.rpartition("LIMIT ")[2] for sql in selects] == ["1", "2", "2", "2", "1"], (
         "the first looks for refresh tokens, the last for exchanged ones"
     )
@@ -369,7 +369,10 @@ def test_deleting_tokens_costs_no_statement_for_each(issued: Any) -> None:
     with CaptureQueriesContext(connection) as captured:
         issued.token.client.tokens.all().delete()
 
-    assert len(captured.captured_queries) == 5, "a look for exchanged tokens, begin, one page, one deletion, commit"
+    locks = 1 if connection.features.has_select_for_update else 0
+    assert len(captured.captured_queries) == 5 + locks, (
+        "a look for exchanged tokens, begin, one page, its locks, one deletion, commit"
+    )
 
 
 @pytest.mark.parametrize("way", DELETIONS)

@@ -180,3 +180,12 @@ def test_the_same_secret_cannot_be_added_twice(machine: Any) -> None:
 
     assert machine.client.secrets.count() == 2
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.django_db
+def test_a_provisioned_secret_has_at_least_32_characters() -> None:
+    client = factories.RegistrationFactory().client
+    assert add_secret(client, "x" * 32) == "x" * 32
+
+    with pytest.raises(ValidationError, match="at least 32 characters"):
+        add_secret(client, "y" * 31)

@@ -82,6 +82,25 @@ def test_a_caller_is_told_the_members_that_it_may_see(token: str, visible: list[
     assert members_of(token, caller).keys() == told
 
 
+@pytest.mark.requirement("8705-3.2-a")
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}},
+        {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
+        {"allowed_networks": ["192.0.2.0/24"]},
+    ],
+)
+def test_what_limits_who_may_send_a_token_is_never_left_out(db: None, limit: dict[str, Any]) -> None:
+    """Or a resource server would take a token that is bound to a certificate from anyone."""
+    caller = factories.ResourceServerFactory(visible_members=["scope", "token_type"])
+    token = factories.TokenFactory(members=limit).access_token
+
+    answer = members_of(token, caller)
+
+    assert {name: answer[name] for name in limit} == limit
+
+
 @pytest.mark.requirement("7662-5-a")
 def test_a_caller_without_a_list_is_told_all(token: str, resource_server: Any) -> None:
     names = {"active", "scope", "client_id", "username", "token_type", "exp", "iat", "sub", "aud", "iss", "jti", "acr"}

@@ -216,5 +216,5 @@ def test_the_command_restores_and_says_how_many(revoked: list[Token], capsys: An
 
     call_command("introspection_token", "restore-tombstones")
 
-    assert capsys.readouterr().out == "Tombstones: 5\n"
+    assert capsys.readouterr().out == "Tombstones: 5\nCut-offs: 0\n"
     assert judged(revoked) == [True] * 5

@@ -31,16 +31,18 @@ def client(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Client:
 
 
 def statements(client: Client) -> list[str]:
-    """Revoke, and return the verbs of the statements."""
+    """Revoke, and return the verbs of the statements, LOCK if one locks rows that it reads."""
     with CaptureQueriesContext(connection) as captured:
         assert revoke_client_tokens(client, by=None) == 5
-    return [query["sql"].lstrip("(").split()[0] for query in captured.captured_queries]
+    sqls = [query["sql"] for query in captured.captured_queries]
+    return ["LOCK" if "FOR UPDATE" in sql else sql.lstrip("(").split()[0] for sql in sqls]
 
 
 def test_without_revocations_nothing_is_read_again_after_the_commit(client: Client) -> None:
     verbs = statements(client)
 
     assert (verbs.count("SELECT"), verbs.count("UPDATE")) == (4, 3)
+    assert verbs.count("LOCK") == (2 if connection.features.has_select_for_update else 0), "one token needs no order"
     assert test_caches.CALLS == []
 
 

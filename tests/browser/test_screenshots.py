@@ -1,4 +1,4 @@
-"""The pictures of the admin in README and documentation: `make screenshots` writes them, `make browser` tries it."""
+"""The pictures of our pages in README and documentation: `make screenshots` writes them, `make browser` tries it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ import time_machine
 
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Client, Token
+from django_introspection.personal_tokens.models import PersonalToken
 from tests import endpoints, factories
+from tests.personal_tokens.conftest import PERSONAL_TOKENS, make
+from tests.security_events.streams import received_streams, sent_streams
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("operator", "same_values_each_time")]
@@ -29,7 +32,10 @@ COLOURS = 48
 LARGEST = 60_000
 """Bytes of a picture."""
 SCOPES = {"Shop": "orders:read orders:write", "Depot": "orders:read", "Billing": "orders:read"}
-BOTTOM = "Math.ceil(document.querySelector('#content').getBoundingClientRect().bottom)"
+BOTTOM = """() => {
+  const content = document.querySelector('#content') ?? document.querySelector('main')
+  return Math.ceil(content.getBoundingClientRect().bottom)
+}"""
 
 Photograph = Callable[..., None]
 
@@ -52,10 +58,10 @@ def same_values_each_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def photograph(page: Any, directory: Path) -> Photograph:
-    """Write two pictures of the page, as a desktop and as a phone show it; they end above the element `until`."""
+    """Write pictures of the page, as a desktop and as a phone show it; they end above the element `until`."""
 
-    def write(name: str, *, until: str = "", width: int = 1000) -> None:
-        for file, screen in ((f"{name}.png", width), (f"{name}-phone.png", PHONE)):
+    def write(name: str, *, until: str = "", width: int = 1000, phone: bool = True) -> None:
+        for file, screen in ((f"{name}.png", width), (f"{name}-phone.png", PHONE))[: 2 if phone else 1]:
             page.set_viewport_size({"width": screen, "height": 600})
             bottom = page.locator(until).bounding_box()["y"] - 12 if until else page.evaluate(BOTTOM)
             clip = {"x": 0, "y": 0, "width": screen, "height": min(bottom, TALLEST)}
@@ -142,3 +148,44 @@ def test_the_overview(page: Any, photograph: Photograph, settings: Any) -> None:
     page.get_by_text("Issued, by client").first.wait_for()
 
     photograph("admin-overview")
+
+
+@pytest.fixture
+def ada(same_values_each_time: None, operator: Any, log_in: Callable[[Any], Any], settings: Any) -> Any:
+    """A person with two tokens, who is logged in in place of the operator."""
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "PERSONAL_TOKENS": PERSONAL_TOKENS}
+    ada = log_in(factories.UserFactory(pk=1815, username="ada"))
+    with time_machine.travel(NOW - timedelta(days=6), tick=False):
+        laptop = make(ada, name="Laptop", lifetime=timedelta(days=7))
+    PersonalToken.objects.filter(pk=laptop.row.pk).update(last_used_at=NOW - timedelta(hours=3))
+    make(ada, name="Nightly report")
+    return ada
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_form_and_the_value_of_a_personal_token(page: Any, photograph: Photograph) -> None:
+    page.goto("/account/tokens/new/")
+    page.get_by_label("Name").fill("Build server")
+    page.get_by_label("Description").fill("Builds the shop every night.")
+    page.get_by_label("orders:read").check()
+    page.get_by_label("Networks").fill("192.0.2.0/24")
+    photograph("personal-token-form", width=800)
+
+    page.get_by_role("button", name="Make token").click()
+    page.locator(".introspection-value").wait_for()
+    photograph("personal-token-value", width=800)
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_list_of_personal_tokens(page: Any, photograph: Photograph) -> None:
+    page.goto("/account/tokens/")
+
+    photograph("personal-tokens", width=800)
+
+
+def test_the_streams_of_security_events(page: Any, photograph: Photograph) -> None:
+    received_streams()
+    sent_streams()
+    for kind in ("received", "sent"):
+        page.goto(f"/admin/introspection_events/{kind}stream/")
+        photograph(f"admin-{kind}-streams", width=1320, phone=False)

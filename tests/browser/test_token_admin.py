@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models import Token
 from tests import endpoints, factories
+from tests.browser.clicking import click_twice
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("operator")]
@@ -34,7 +35,7 @@ def test_an_operator_issues_a_token_and_sees_it_once(page: Any, examine: Examine
     page.get_by_label("Scope:").fill("orders:read")
     page.get_by_label("Audience:").fill(AUDIENCE)
     examine("token-issue")
-    page.get_by_role("button", name="Issue token").click()
+    click_twice(page, "Issue token")
     value = page.locator("#access-token").inner_text()
     page.get_by_role("button", name="Copy token").click()
     page.get_by_text("Copied.").wait_for()

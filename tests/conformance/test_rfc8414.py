@@ -56,6 +56,7 @@ def test_the_document_says_what_is_there_and_nothing_else() -> None:
         "revocation_endpoint": f"{ISSUER}/oauth/revoke",
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocations_endpoint": f"{ISSUER}/oauth/revocations",
         "dpop_signing_alg_values_supported": algorithms,
     }
 

@@ -1,4 +1,4 @@
-"""Fuzz families one after the other, each in a process of its own.
+"""Fuzz families, each in a process of its own, as many at once as there are cores.
 
 `python -m tests.fuzzing --seconds 60` goes on where the last run ended, and adds to the record. With `--runs 2000` it
 begins anew with a fixed seed and records nothing. An input that fails is kept in `var/fuzzing/FAMILY`, and the exit
@@ -15,12 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from .listing import rules
 from .record import ROOT, Result, add, today
 
 FOUND = ROOT / "var" / "fuzzing"
+RECORDING = Lock()
 
 
 def main() -> None:
@@ -28,7 +32,9 @@ def main() -> None:
     names = options.family or list(rules())
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary) if options.runs else FOUND
-        failed = [name for name in names if not fuzz(name, place / name, runs=options.runs, seconds=options.seconds)]
+        one = partial(fuzz, place=place, runs=options.runs, seconds=options.seconds)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            failed = [name for name, has_passed in zip(names, pool.map(one, names), strict=True) if not has_passed]
         if failed and options.runs:
             shutil.copytree(place, FOUND, dirs_exist_ok=True)
     if failed:
@@ -46,8 +52,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def fuzz(name: str, directory: Path, *, runs: int, seconds: int) -> bool:
+def fuzz(name: str, *, place: Path, runs: int, seconds: int) -> bool:
     """Fuzz one family, record what was reached, and return whether no input failed."""
+    directory = place / name
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "slowest.json").unlink(missing_ok=True)
     limit = [f"-runs={runs}", "-seed=1"] if runs else [f"-max_total_time={seconds}"]
@@ -83,7 +90,8 @@ def fuzz(name: str, directory: Path, *, runs: int, seconds: int) -> bool:
             slowest_bytes=slowest["bytes"],
             last_run=today(),
         )
-        add(name, result)
+        with RECORDING:
+            add(name, result)
     return has_passed
 
 

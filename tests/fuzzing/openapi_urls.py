@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
@@ -12,6 +12,7 @@ Orders = type("Orders", (urls.Orders,), {"get": documented(urls.Orders.get), "po
 
 urlpatterns = [
     *urls.urlpatterns[:2],
+    path("oauth/", include("django_introspection.leaks.urls")),
     path("orders", Orders.as_view()),
     path("schema", SpectacularJSONAPIView.as_view()),
 ]

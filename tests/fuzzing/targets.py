@@ -6,7 +6,7 @@ from importlib import import_module
 
 from .family import FAMILIES, Family
 
-MODULES = ("texts", "signed", "remote", "requests")
+MODULES = ("texts", "signed", "remote", "events", "requests")
 
 
 def load() -> dict[str, Family]:

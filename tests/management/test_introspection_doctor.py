@@ -19,11 +19,13 @@ from django.core.management.base import CommandError
 from django_introspection import token_backends
 from django_introspection.backends.base import TokenBackend
 from django_introspection.backends.remote_diagnosis import clock, latency
+from django_introspection.conf import introspection_settings
 from django_introspection.management.memory import diagnose_memory
 from django_introspection.models import Token
 from django_introspection.protocol.answer import Active, Answer
-from django_introspection.protocol.opaque import may_be_token
+from django_introspection.protocol.opaque import TokenPrefix
 from django_introspection.protocol.token_info import TokenInfo
+from django_introspection.security_events.restoring import restore_cut_offs
 from tests import factories
 from tests.authorization_server.helpers import without_table
 from tests.backends.issuers import JWKS, OAUTH, jwt_settings, public, publish
@@ -91,7 +93,7 @@ def test_a_server_that_works_is_asked_about_tokens_of_the_right_shape(settings: 
     assert found[2][1].startswith("an answer takes ")
     assert found[3][1] == "the clocks agree"
     assert len(tokens) == 2
-    assert all(token.startswith("dit_at_") and may_be_token(token) for token in tokens)
+    assert all(token.startswith("dit_at_") and TokenPrefix().may_be_token(token) for token in tokens)
 
 
 @pytest.mark.parametrize(
@@ -499,12 +501,28 @@ def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_the_memory_of_an_authorization_server_is_restored_by_its_next_request(db: None, settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
-    (missing,) = diagnose_memory()
+    place = introspection_settings.REVOCATIONS
+    (missing,) = diagnose_memory(place, reads_cut_offs=False)
     factories.TokenFactory()
-    (restored,) = diagnose_memory()
+    (restored,) = diagnose_memory(place, reads_cut_offs=False)
 
     assert (missing.severity, restored.severity) == ("warning", "ok")
     assert missing.what == "the marker is missing until the next request to this authorization server"
+
+
+def test_the_memory_of_cut_offs_alone_is_theirs(db: None, settings: Any, issuer: MisbehavingServer) -> None:
+    entry = jwt_settings(issuer.origin, cut_offs=True)
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": entry}, "REVOCATIONS": {"TOMBSTONES": False}}
+
+    missing = of("revocations", doctor()[0])
+    restore_cut_offs()
+    restored, _ = doctor()
+
+    assert missing == [
+        ("error", "the marker of cut-offs is missing: tokens of backends with the option cut_offs are not judged")
+    ]
+    assert of("revocations", restored) == [("ok", "no cut-off was lost")]
+    assert "tombstone" not in str(restored)
 
 
 @pytest.mark.processes

@@ -7,12 +7,11 @@ import re
 import sqlite3
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 
 from django_introspection.management.base import ScriptCommand
 from django_introspection.protocol import opaque
@@ -27,6 +26,9 @@ COMMANDS = [
     "introspection_key",
     "introspection_purge",
     "introspection_doctor",
+    "introspection_patterns",
+    "introspection_events",
+    "introspection_personal_tokens",
 ]
 SECRET = "a-secret-that-was-made-by-the-deployment"
 ORDERS = "https://api.example.com/orders"
@@ -45,8 +47,8 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are l
 
 
 def examples(command: str) -> tuple[str, ...]:
-    module = import_module(f"django_introspection.management.commands.{command}")
-    made: ScriptCommand = module.Command()
+    made = load_command_class(get_commands()[command], command)
+    assert isinstance(made, ScriptCommand)
     return made.examples
 
 
@@ -116,7 +118,15 @@ def test_every_example_runs(tmp_path: Path, database_url: str, settings: Any, mo
     run_examples(project, database_url, "introspection_token")
     run_examples(project, database_url, "introspection_key")
     run_examples(project, database_url, "introspection_purge")
+    run_examples(project, database_url, "introspection_patterns")
+    run_examples(project, database_url, "introspection_personal_tokens")
     run_examples(project, database_url, "introspection_doctor")
+
+
+def test_the_list_has_every_command_of_the_package() -> None:
+    found = {file.stem for file in (ROOT / "django_introspection").rglob("management/commands/introspection_*.py")}
+
+    assert found == set(COMMANDS)
 
 
 def test_the_documentation_shows_the_examples_and_no_other() -> None:

@@ -172,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         received = Received(self.command, self.path, self.headers, body)
-        token = received.form.get("token", [""])[0] if body else ""
+        is_form = self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+        token = received.form.get("token", [""])[0] if body and is_form else ""
         owner = self.server.owner
         owner.requests.append(received)
         exchange = Exchange(

@@ -33,6 +33,7 @@ def test_the_migrations_have_every_change_of_the_models() -> None:
     [
         (Client, ("client_id",)),
         (ClientSecret, ("client_id", "digest")),
+        (ClientSecret, ("digest",)),
         (Token, ("digest",)),
         (Token, ("grant_id",)),
         (Token, ("client_id", "id")),

@@ -86,6 +86,7 @@ def test_private_key_jwt_signs_anew_for_each_request(
         assert assertion.header["typ"] == "client-authentication+jwt"
     assert assertions[0].claims["jti"] != assertions[1].claims["jti"]
     assert not any("client_secret" in request.form for request in authorization_server.requests)
+    assert [request.form["client_id"] for request in authorization_server.requests] == [[CLIENT_ID]] * 2
 
 
 def test_a_second_try_has_an_assertion_of_its_own(authorization_server: MisbehavingServer, settings: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.outbound import jwks
 from django_introspection.outbound.deadline import deadline
 from django_introspection.outbound.jwks import KeySet, RemoteKeySets
+from django_introspection.outbound.messages import Reply
 from django_introspection.outbound.steps import run
 from django_introspection.protocol.identifiers import is_public
 from tests import endpoints, factories, jose
@@ -337,3 +339,27 @@ def test_a_client_that_is_not_of_this_method_causes_no_fetch(server: Misbehaving
 
     assert ask_for_token(machine.client).status_code == 401
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "alg", ["RSA-OAEP", "RSA1_5", "ECDH-ES+A128KW", "A128KW", "A128GCMKW", "A256KW", "PBES2-HS256+A128KW", "dir"]
+)
+def test_a_key_that_encrypts_is_for_no_signing_algorithm(alg: str) -> None:
+    """A key set of another server names what it signs with; RFC 7518 §4.1 has the names of those that encrypt."""
+    entries = [{**jose.public("RS256"), "alg": alg}, {**jose.public("ES256"), "alg": "ES256"}]
+    reply = Reply(200, {}, json.dumps({"keys": entries}).encode(), "id.example.com")
+
+    assert jwks.signing_algorithms(reply) == {"ES256"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # the child ends at once
+def test_a_child_process_waits_for_no_lock_of_its_parent(server: MisbehavingServer) -> None:
+    jwks.remote_key_sets.keys(server.url, kid="a")
+    with jwks.remote_key_sets._lock:  # as another thread of the parent may hold it
+        child = os.fork()
+        if child == 0:
+            is_new = jwks.remote_key_sets._lock.acquire(blocking=False) and not jwks.remote_key_sets._sets
+            os._exit(0 if is_new else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

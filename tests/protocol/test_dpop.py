@@ -162,3 +162,13 @@ def test_a_proof_shows_nothing_of_itself() -> None:
     jwt = read_proof(jose.proof("t", URI, jti="the-jti"))
 
     assert "the-jti" not in repr(jwt)
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256", "RS1", "es256"])
+def test_a_proof_of_another_algorithm_is_refused_before_its_key_is_read(alg: str) -> None:
+    proof = jose.proof("token", URI)
+    _, claims, signature = proof.split(".")
+    changed = jose.part({**jose.read(proof)[0], "alg": alg})
+
+    with pytest.raises(InvalidProof, match="alg is not one that is accepted here"):
+        read_proof(f"{changed}.{claims}.{signature}")

@@ -106,6 +106,27 @@ def test_what_has_no_or_two_readings_is_malformed_and_not_repeated_in_the_messag
     assert caught.value.__cause__ is None
 
 
+def test_a_jwt_has_at_most_16384_characters() -> None:
+    longest = padded(16384)
+    assert parse_jwt(longest).alg == "ES256"
+
+    with pytest.raises(MalformedJWT):
+        parse_jwt(longest + "A" * 4)
+
+
+def padded(length: int) -> str:
+    """Return a JWT of this many characters: its claims fill it, and its `kid` the last four."""
+    for kid in ("", "1", "12", "123"):
+        start = len(compact({"alg": "ES256", "kid": kid}, {"x": ""}))
+        for fill in range((length - start) * 3 // 4 - 4, length):
+            value = compact({"alg": "ES256", "kid": kid}, {"x": "y" * fill})
+            if len(value) == length:
+                return value
+            if len(value) > length:
+                break
+    raise AssertionError(length)
+
+
 @pytest.mark.parametrize(("value", "looks"), [("a.b.c", True), ("..", True), ("dit_at_x", False), ("a.b.c.d.e", False)])
 def test_three_parts_look_like_a_jwt(value: str, looks: bool) -> None:
     assert looks_like_jwt(value) is looks

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
+from django.test import override_settings
 from django.urls import path
 
 from django_introspection.forward_auth import verify
+from django_introspection.resource_server.protected_views import ways_of
 from tests import factories, jose
 from tests.misbehaving.server import MisbehavingServer
 from tests.settings import AUDIENCE
@@ -55,7 +57,8 @@ def test_an_accepted_token_tells_the_proxy_whose_it_is(remote: MisbehavingServer
     assert response["X-Auth-Client"] == "shop"
     assert response["X-Auth-Scope"] == "orders:read orders:write"
     assert response["X-Auth-Issuer"] == "alias:default"
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "private, no-store"
+    assert response["Vary"] == "Authorization"
 
 
 def test_a_header_that_the_client_sent_comes_back_never(remote: MisbehavingServer) -> None:
@@ -69,10 +72,13 @@ def test_a_header_that_the_client_sent_comes_back_never(remote: MisbehavingServe
 @pytest.mark.parametrize(
     ("sub", "sent"),
     [
-        ("a\r\nX-Auth-Scope: all", "a%0D%0AX-Auth-Scope: all"),
+        ("a\r\nX-Auth-Scope: all", "a%0D%0AX-Auth-Scope:%20all"),
         ("ä", "%C3%A4"),
         ("%C3%A4", "%25C3%25A4"),
         ("a|b@example.com", "a|b@example.com"),
+        (" 42", "%2042"),
+        ("42 ", "42%20"),
+        ("4 2", "4%202"),
     ],
 )
 def test_every_subject_has_a_form_of_its_own_in_the_header(remote: MisbehavingServer, sub: str, sent: str) -> None:
@@ -126,7 +132,9 @@ def test_a_token_in_the_query_of_the_original_request_is_refused(remote: Misbeha
         ("POST", "/orders/1", "orders:read", 403),
         ("DELETE", "/orders/1", "orders:write", 200),
         ("GET", "/orders/1", "orders:write", 403),
-        ("GET", "/ORDERS/1", "invoices:read", 403),
+        ("GET", "/ORDERS/1", "invoices:read", 400),
+        ("DELETE", "/orders/PUBLIC", "", 400),
+        ("DELETE", "/orders/PUBLIC/1", "orders:write", 400),
         ("GET", "/orders/public/1", "", 200),
         ("GET", "/invoices", "invoices:read", 200),
         ("GET", "/invoices/../orders/1", "invoices:read", 400),
@@ -155,6 +163,49 @@ def test_the_original_path_and_method_choose_the_scope(
     assert response.status_code == status
 
 
+@pytest.mark.parametrize(
+    "uri",
+    ["/orders/public%2F1", "/orders/public%2f../1", "/orders/public%5C1", "/orders%2Fpublic/1", "/%6Frders%2F1"],
+)
+def test_an_encoded_slash_that_changes_the_rule_is_refused(remote: MisbehavingServer, uri: str) -> None:
+    """Many programs keep such a slash inside a segment, and so run the view of /orders/<id>."""
+    remote.behave("active", sub="42", scope="everything")
+
+    assert_refused(asked("/paths/", method="DELETE", uri=uri), 400, "invalid_request")
+
+
+def test_an_encoded_slash_that_changes_no_rule_is_accepted(remote: MisbehavingServer) -> None:
+    assert asked("/paths/", uri="/orders/a%2Fb%5Cc").status_code == 200
+    assert asked("/paths/", uri="/orders/public/a%2Fb").status_code == 200
+
+
+def test_a_query_may_have_any_number_of_parameters(remote: MisbehavingServer, mailoutbox: Any, settings: Any) -> None:
+    settings.ADMINS, settings.DEBUG = ["admin@example.com"], False
+    many = "&".join(["a=1"] * 1001)
+
+    assert asked(uri=f"/orders/1?{many}").status_code == 200
+    assert asked(uri=f"/orders/1?{many}", token=None).status_code == 401
+    assert_refused(asked(uri=f"/orders/1?{many}&access_token=x"), 400, "invalid_request")
+    assert mailoutbox == []
+
+
+@pytest.mark.parametrize("method", ["VERSION-CONTROL", "FOO-BAR", "M1"])
+def test_every_method_of_http_is_known(remote: MisbehavingServer, caplog: Any, method: str) -> None:
+    assert asked(method=method).status_code == 200
+    assert "X-Forwarded" not in caplog.text
+
+
+def test_a_login_is_not_asked_for(remote: MisbehavingServer, settings: Any) -> None:
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+
+    assert asked().status_code == 200
+    assert asked(token=None).status_code == 401
+
+
 @pytest.mark.django_db
 def test_a_proof_is_for_the_method_and_the_uri_of_the_original_request(settings: Any) -> None:
     settings.ROOT_URLCONF = urls
@@ -169,6 +220,15 @@ def test_a_proof_is_for_the_method_and_the_uri_of_the_original_request(settings:
     assert ask(htm="POST").status_code == 200
     assert ask(htm="GET").status_code == 401
     assert ask(htm="POST", htu="https://api.example.com/dpop/").status_code == 401
+
+
+def test_a_path_counts_in_the_metadata_of_its_backend() -> None:
+    """RFC 9728 §2: `dpop_bound_access_tokens_required` is false if one path takes bearer tokens."""
+    urls_of_paths = ModuleType("urls_of_paths")
+    paths = {"/orders/": {"SCHEMES": ["DPoP"]}, "/invoices/": {"SCHEMES": ["Bearer"]}}
+    urls_of_paths.urlpatterns = [path("verify/", verify(schemes=("DPoP",), paths=paths))]
+    with override_settings(ROOT_URLCONF=urls_of_paths):
+        assert ways_of(["default"])[1] == {"DPoP", "Bearer"}
 
 
 @pytest.mark.parametrize(

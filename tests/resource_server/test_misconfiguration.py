@@ -22,6 +22,7 @@ from rest_framework.viewsets import ViewSet
 from django_introspection.authentication import IntrospectionAuthentication as Ours
 from django_introspection.check_messages import TAG
 from django_introspection.decorators import token_required
+from django_introspection.forward_auth import verify
 from django_introspection.permissions import HasScope, requires_claim, requires_scope, requires_step_up
 from tests.settings import TOKEN_INTROSPECTION
 
@@ -206,6 +207,17 @@ def test_a_scope_that_no_resource_has_is_found_wherever_it_is_required() -> None
     values |= {"PROTECTED_PATHS": paths}
     (message,) = found(TOKEN_INTROSPECTION=values, MIDDLEWARE=middleware)
     assert (message.id, message.obj) == (f"{TAG}.W055", "TOKEN_INTROSPECTION['PROTECTED_PATHS']['/api/']")
+
+
+def test_a_scope_of_a_path_of_forward_authentication_is_found() -> None:
+    values = {**TOKEN_INTROSPECTION, "RESOURCES": RESOURCES}
+    paths = {"/orders/": {"SCOPE": "orders:read", "WRITE_SCOPE": "orders:wirte"}}
+
+    (message,) = found(path("verify/", verify(scope="orders:read", paths=paths)), TOKEN_INTROSPECTION=values)
+
+    assert message.id == f"{TAG}.W055"
+    assert "(did you mean 'orders:write'?)" in message.msg
+    assert "paths['/orders/']" in str(message.obj)
 
 
 def test_scopes_are_not_compared_with_resources_that_name_none() -> None:

@@ -22,7 +22,8 @@ import django_introspection
 
 ROOT = Path(django_introspection.__file__).parent
 LANGUAGES = ("de", "es", "fr", "ja", "pt_BR", "zh_Hans")
-ISSUERS = ROOT / "contrib/issuers"
+APART = (ROOT / "contrib/issuers", ROOT / "security_events")
+"""Apps that can be installed without the others."""
 SHARED = ROOT / "problem_texts.py"
 """Used by apps that can be installed without each other: it is in the catalogues of all of them."""
 
@@ -76,11 +77,11 @@ class Headed(Catalog):
 
 def apps() -> dict[Path, set[Text]]:
     """Return the messages of each app that has catalogues of its own, by its directory."""
-    files = [*ROOT.rglob("*.py"), *ROOT.rglob("*.html")]
-    in_issuers = {file for file in files if file.is_relative_to(ISSUERS)}
+    files = [*ROOT.rglob("*.py"), *ROOT.rglob("*.html"), *ROOT.rglob("*.txt")]
+    own = {app: {file for file in files if file.is_relative_to(app)} for app in APART}
     return {
-        ROOT: collect(file for file in files if file not in in_issuers),
-        ISSUERS: collect([*in_issuers, SHARED]),
+        ROOT: collect(set(files).difference(*own.values())),
+        **{app: collect([*files_of_app, SHARED]) for app, files_of_app in own.items()},
     }
 
 

@@ -1,6 +1,7 @@
 """A resource server that has asked about a token before its processes are forked; `wsgi` and `asgi` are the site.
 
-INTROSPECTION_URL is asked. With DATABASE_URL, answers are kept in a cache in that database.
+INTROSPECTION_URL is asked. With DATABASE_URL, answers are kept in a cache in that database; with REVOCATIONS_URL in the
+memory of each process, which follows the feed there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from django.conf import settings
 from tests import services
 
 HAS_DATABASE = "DATABASE_URL" in os.environ
+FEED = os.environ.get("REVOCATIONS_URL")
 BACKEND: dict[str, Any] = {
     "BACKEND": "django_introspection.backends.RemoteBackend",
     "OPTIONS": {
@@ -22,6 +24,8 @@ BACKEND: dict[str, Any] = {
     },
     **({"CACHE": {"MAX_AGE": 300}} if HAS_DATABASE else {}),
 }
+if FEED:
+    BACKEND |= {"CACHE": {"LOCAL_MAX_AGE": 60}, "REVOCATIONS": {"FEED": True, "URL": FEED, "MAX_DELAY": 2}}
 CACHE = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kept_answers"}
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],

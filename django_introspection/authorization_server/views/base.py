@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -92,21 +92,24 @@ class ProtocolView(APIView):
 
     def form(self) -> Form:
         """Read the parameters from the body; raises InvalidRequest, or TemporarilyUnavailable if the body is gone."""
+        return parse_form(self.http_request.META.get("CONTENT_TYPE", ""), self.body(), repeatable=self.repeatable)
+
+    def body(self) -> bytes:
+        """Read the body; raises InvalidRequest, or TemporarilyUnavailable if the body is gone."""
         meta = self.http_request.META
-        content_type = meta.get("CONTENT_TYPE", "")
         try:
             length = int(meta.get("CONTENT_LENGTH") or 0)
             if length > MAX_BODY:
                 raise RequestDataTooBig
             body = self.http_request.body
         except RawPostDataException:
-            body = self._body_after_middleware(content_type) if length else b""
+            body = self._body_after_middleware(meta.get("CONTENT_TYPE", "")) if length else b""
         except RequestDataTooBig:
             raise InvalidRequest("The body is too large.", status=413) from None
         except (ValueError, UnreadablePostError):
             raise InvalidRequest("The body cannot be read.") from None
         _forget_body(self.http_request)
-        return parse_form(content_type, body, repeatable=self.repeatable)
+        return body
 
     def _body_after_middleware(self, content_type: str) -> bytes:
         """Return the body of a request whose stream a middleware has read, as far as Django kept it.
@@ -166,7 +169,7 @@ _NO_PARAMETERS = QueryDict(encoding="utf-8")
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def json_response(members: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+def json_response(members: Mapping[str, Any] | Sequence[Any], *, status: int = 200) -> HttpResponse:
     """Return a JSON answer that no cache keeps (RFC 6749 §5.1)."""
     return HttpResponse(_to_json(members), status=status, content_type="application/json", headers=NOT_STORED)
 

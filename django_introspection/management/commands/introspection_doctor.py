@@ -104,7 +104,9 @@ def everything(issuers: Iterable[str] = ()) -> Iterator[LocatedFinding]:
         yield from _about(f"issuer {issuer}", _issuer(issuer, made))
     yield from _about("caches", _caches(made))
     if not setting_problem("REVOCATIONS") and introspection_settings.REVOCATIONS is not None:
-        yield from _about("revocations", diagnose_memory())
+        reads_cut_offs = any(backend.cut_off_issuer is not None for backend in made)
+        memory = diagnose_memory(introspection_settings.REVOCATIONS, reads_cut_offs=reads_cut_offs)
+        yield from _about("revocations", memory)
 
 
 def _issuer(issuer: str, backends: Iterable[TokenBackend]) -> Iterator[Finding]:

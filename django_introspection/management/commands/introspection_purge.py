@@ -6,7 +6,7 @@ import time
 
 from django.core.management.base import CommandParser
 
-from ...authorization_server.purging import BATCH, expired, purge
+from ...authorization_server.purging import BATCH, beside_tokens, expired, purge
 from ...models import ClientSecret, Token
 from ...models.fields import now
 from ..base import CommandOptions, CommandResult, ScriptCommand, count, duration
@@ -39,6 +39,7 @@ class Command(ScriptCommand):
 
 def _purge(options: CommandOptions) -> CommandResult:
     before = now() - options["older_than"]
+    beside = {model._meta.label: find(before) for model, find in beside_tokens.items()}
     rows = {"tokens": expired(Token, before)}
     if options["client_secrets"]:
         rows["client_secrets"] = expired(ClientSecret, before)
@@ -46,9 +47,10 @@ def _purge(options: CommandOptions) -> CommandResult:
         return CommandResult({**{name: each.count() for name, each in rows.items()}, "complete": False})
     start, limit = time.monotonic(), options["max_seconds"]
     deleted = dict.fromkeys(rows, 0)
-    for name, each in rows.items():
+    for name, each in (beside | rows).items():
         for number in purge(each, batch=options["batch"]):
-            deleted[name] += number
+            if name in deleted:
+                deleted[name] += number
             if limit is not None and time.monotonic() - start >= limit:
                 return CommandResult({**deleted, "complete": False})
     return CommandResult({**deleted, "complete": True})

@@ -52,12 +52,13 @@ class Command(ScriptCommand):
         """Take the sub-commands; those that need tables, if there are any."""
         commands = parser.add_subparsers(dest="command", required=True)
         if _has_tables():
-            from ..own_tokens import add_issue, add_restore_tombstones, add_revoke
+            from ..own_tokens import add_adopt, add_issue, add_restore_tombstones, add_revoke
 
             add_issue(self, commands)
             self._add_inspect(commands)
             add_revoke(self, commands)
             add_restore_tombstones(self, commands)
+            add_adopt(self, commands)
         else:
             self._add_inspect(commands)
 

@@ -1,0 +1,168 @@
+"""Transactions that write the same tokens: one waits for the other, and no two wait for each other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.signals import pre_delete
+from django.test.utils import CaptureQueriesContext
+
+from django_introspection.authorization_server import purging
+from django_introspection.authorization_server.revoking import revoke_grant, revoke_tokens
+from django_introspection.models import Client, GrantType, Token, TokenKind
+from django_introspection.models.fields import now
+from django_introspection.models.locking import lock_in_order
+from tests import endpoints, factories
+from tests.authorization_server.racing import in_threads
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time"),
+]
+WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist"
+    " ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = database()",
+}
+"""How many transactions wait in this database: other processes test in others of the same server."""
+LONG = 60
+"""Seconds after which a test fails."""
+
+
+def until_waiting(number: int) -> None:
+    """Wait until so many transactions wait for the lock of another one."""
+    end = time.monotonic() + LONG
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(WAITING[connection.vendor])
+            if cursor.fetchone()[0] >= number:
+                return
+        assert time.monotonic() < end
+        time.sleep(0.2)  # MariaDB collects the list anew for one who did not read it for a tenth of a second
+
+
+def let_go(holds: threading.Event, may_go: threading.Event, *, waiting: int) -> None:
+    """Let a transaction that holds locks go on when so many others wait."""
+    assert holds.wait(LONG)
+    try:
+        until_waiting(waiting)
+    finally:
+        may_go.set()
+
+
+@contextmanager
+def held_before_deletion() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Stop the deletion of a client after its tokens were ended, and before its rows are deleted."""
+    has_ended, may_delete = threading.Event(), threading.Event()
+
+    def wait(**_: Any) -> None:
+        has_ended.set()
+        assert may_delete.wait(LONG)
+
+    pre_delete.connect(wait, sender=Client)
+    try:
+        yield has_ended, may_delete
+    finally:
+        pre_delete.disconnect(wait, sender=Client)
+
+
+def delete_meanwhile(client: Client, meanwhile: Callable[[], Any]) -> None:
+    """Delete a client, and begin something else while its tokens are ended and not deleted yet."""
+    with held_before_deletion() as (has_ended, may_delete):
+
+        def begin() -> None:
+            assert has_ended.wait(LONG)
+            meanwhile()
+
+        in_threads([client.delete, begin, lambda: let_go(has_ended, may_delete, waiting=1)])
+
+
+def queue_behind(token: Token, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+    """Lock a token, and let it go when `first` waits for it and `second` waits as well."""
+    holds, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            lock_in_order(Token.objects.filter(pk=token.pk))
+            holds.set()
+            assert may_go.wait(LONG)
+
+    def begin_first() -> None:
+        assert holds.wait(LONG)
+        first()
+
+    def begin_second() -> None:
+        assert holds.wait(LONG)
+        until_waiting(1)
+        second()
+
+    in_threads([hold, begin_first, begin_second, lambda: let_go(holds, may_go, waiting=2)])
+
+
+@pytest.mark.parametrize("what", ["a grant", "two access tokens"])
+def test_a_client_is_deleted_while_its_tokens_are_revoked(what: str) -> None:
+    issued = factories.TokenFactory(refresh=True, user=factories.UserFactory())
+    client = issued.token.client
+    others = [factories.TokenFactory(client=client).token for _ in range(2)]
+
+    if what == "a grant":
+        delete_meanwhile(client, lambda: revoke_grant(issued.token.grant_id, by=None))
+    else:
+        delete_meanwhile(client, lambda: revoke_tokens(others, by=None))
+
+    assert not Client.objects.filter(pk=client.pk).exists()
+    assert not Token.objects.exists()
+
+
+@pytest.mark.parametrize("first", ["purge", "revoke"])
+def test_a_grant_is_revoked_while_its_expired_tokens_are_purged(first: str) -> None:
+    issued = factories.TokenFactory(refresh=True, user=factories.UserFactory())
+    Token.objects.update(expires_at=now() - timedelta(days=1))
+    works: dict[str, Callable[[], Any]] = {
+        "purge": lambda: list(purging.purge(purging.expired(Token, now()))),
+        "revoke": lambda: revoke_grant(issued.token.grant_id, by=None),
+    }
+    second = works["revoke" if first == "purge" else "purge"]
+    queue_behind(Token.objects.get(kind=TokenKind.REFRESH), works[first], second)
+
+    assert not Token.objects.exists()
+
+
+def test_a_grant_is_revoked_while_a_lost_answer_is_replaced(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REFRESH_GRACE": 600}
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    has_lower_access_token = False
+    while not has_lower_access_token:  # keys of the same millisecond have no order
+        issued = factories.TokenFactory(client=holder.client, user=factories.UserFactory(), refresh=True)
+        form = {"grant_type": "refresh_token", "refresh_token": issued.refresh_token}
+        assert endpoints.post("/oauth/token", form, auth=holder).status_code == 200
+        answer = Token.objects.filter(predecessor__grant_id=issued.token.grant_id)
+        successor = answer.get(kind=TokenKind.REFRESH)
+        has_lower_access_token = answer.get(kind=TokenKind.ACCESS).pk < successor.pk
+
+    def repeat() -> None:
+        assert endpoints.post("/oauth/token", form, auth=holder).status_code == 200
+
+    queue_behind(successor, repeat, lambda: revoke_grant(issued.token.grant_id, by=None))
+
+    assert not Token.objects.filter(grant_id=issued.token.grant_id, revoked_at=None).exists()
+
+
+def test_keys_are_locked_in_their_order_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_introspection.models.locking.BATCH", 2)
+    keys = sorted(factories.TokenFactory().token.pk for _ in range(5))
+
+    with transaction.atomic(), CaptureQueriesContext(connection) as captured:
+        assert lock_in_order(Token.objects.all()) == keys[-1]
+        assert lock_in_order(Token.objects.all(), after=keys[-1]) == keys[-1]
+        assert lock_in_order(Token.objects.none()) is None
+
+    assert [query["sql"].count("FOR UPDATE") for query in captured.captured_queries] == [1] * 4
