@@ -56,12 +56,10 @@ class APIKeyBackend(ProjectTokenBackend):
         row = self._row(prefix)
         if row is None or not self._is_key_of(row, token):
             return Inactive(Reason.UNKNOWN)
-        answer = self._judge(row)
-        if answer and self._has_rules and not self._model.objects.db_manager(self._using).is_valid(token):
-            return Inactive(Reason.UNKNOWN)
+        answer = self._judge(row, token)
         if answer and remember(KIND, prefix, token, tombstone_expiry(row.expiry_date)):
             row = self._row(prefix)
-            return Inactive(Reason.UNKNOWN) if row is None else self._judge(row)
+            return Inactive(Reason.UNKNOWN) if row is None else self._judge(row, token)
         return answer
 
     def _row(self, prefix: str) -> Any:
@@ -74,13 +72,15 @@ class APIKeyBackend(ProjectTokenBackend):
     def _using(self) -> str:
         return router.db_for_write(self._model)
 
-    def _judge(self, row: Any) -> Answer:
+    def _judge(self, row: Any, token: str) -> Answer:
         if row.revoked:
             return Inactive(Reason.REVOKED)
         if not row.is_usable:  # a rule of the project in get_usable_keys()
             return Inactive(Reason.UNKNOWN)
         if is_over(row.expiry_date):
             return Inactive(Reason.EXPIRED)
+        if self._has_rules and not self._model.objects.db_manager(self._using).is_valid(token):
+            return Inactive(Reason.UNKNOWN)
         client_id = f"{KIND}:{row.prefix}"
         members = {"client_id": client_id, "sub": client_subject(client_id)}
         return self.active(members, None, created=row.created, expires=row.expiry_date)

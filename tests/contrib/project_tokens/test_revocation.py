@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import caches
 from django.db import transaction
 from django.utils import timezone
+from rest_framework_api_key.models import APIKeyManager
 
 from django_introspection import introspect, revocations, token_backends
 from django_introspection.authorization_server.restoring import restore_all
-from django_introspection.contrib import seen_tokens
+from django_introspection.contrib import api_keys, seen_tokens
 from django_introspection.exceptions import IntrospectionUnavailable
 from tests import caches as test_caches
 
@@ -107,6 +108,26 @@ def test_a_token_that_ends_before_its_identity_is_noted_is_not_answered(
     monkeypatch.setattr(module, "remember", delete_first)
 
     assert introspect(token, using=kind.alias) is None
+
+
+def test_a_rule_of_the_project_that_ends_an_api_key_before_its_identity_is_noted_decides(
+    ada: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(APIKeyManager, "is_valid", lambda _, key: key not in closed)
+    key, other = API_KEYS.make(ada), API_KEYS.model.objects.create_key(name="other")[1]
+    remember = api_keys.remember
+
+    def close_first(kind: str, name: str, token: str, until: datetime) -> bool:
+        if token == key:
+            closed.append(key)
+        return remember(kind, name, token, until)
+
+    monkeypatch.setattr(api_keys, "remember", close_first)
+    configured()  # the backend is made anew, and finds the rule
+
+    assert introspect(key, using="api_keys") is None
+    assert introspect(other, using="api_keys")
 
 
 @pytest.mark.parametrize("kind", [KNOX, API_KEYS], ids=str)
