@@ -3,6 +3,9 @@
 The kinds of requests come in random order, in one process without a network, which sees more than any stranger can. The
 times of two kinds are compared by the rank-sum test of Mann and Whitney. The last rows are controls: the same requests
 made slower by so many microseconds. A control that is found shows how small a difference the test would have found.
+
+The command fails if strangers can tell clients apart, or if it would not have noticed, because even the slowest control
+is not found.
 """
 
 from __future__ import annotations
@@ -31,8 +34,11 @@ SCENARIO = "endpoint-guessing"
 CONTROLS = {"slower by 2 µs": 2e-6, "slower by 5 µs": 5e-6, "slower by 20 µs": 20e-6}
 UNKNOWN, WRONG, DISABLED, WRONG_SECRETS = "unknown client", "wrong secret", "disabled client", "another wrong secret"
 NO_TOKEN, FOREIGN = "unknown token", "token of another client"
-PAIRS = [(UNKNOWN, WRONG), (UNKNOWN, DISABLED), (WRONG_SECRETS, WRONG), (NO_TOKEN, FOREIGN)]
-PAIRS += [(WRONG_SECRETS, control) for control in CONTROLS]
+ALIKE = [(UNKNOWN, WRONG), (UNKNOWN, DISABLED), (WRONG_SECRETS, WRONG)]
+CONTROL_PAIRS = [(WRONG_SECRETS, control) for control in CONTROLS]
+PAIRS = [*ALIKE, (NO_TOKEN, FOREIGN), *CONTROL_PAIRS]
+FOUND = 1e-6
+"""A difference is found below this p: requests that are alike get there once in a million comparisons."""
 
 
 def sample(rounds: int) -> dict[str, list[float]]:
@@ -107,8 +113,15 @@ def rank_sum(first: list[float], second: list[float]) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
+def complaints(found: Mapping[tuple[str, str], float]) -> list[str]:
+    """Return what the p of each pair says against this server, or against the test."""
+    seen = [f"{first} and {second} can be told apart" for first, second in ALIKE if found[first, second] < FOUND]
+    slowest = CONTROL_PAIRS[-1]
+    return seen if found[slowest] < FOUND else [*seen, f"nothing can be concluded: {slowest[1]} was not found"]
+
+
 def main() -> None:
-    """Print a row for each pair."""
+    """Print a row for each pair, and fail as the module says."""
     if rounds := os.environ.get(VALUE):
         print(json.dumps(sample(int(rounds))))
         return
@@ -118,10 +131,15 @@ def main() -> None:
     with filled(1000, fill):
         found = result(start("benchmarks.timing", SCENARIO, str(options.rounds)))
     print(f"{options.rounds} requests of each kind, medians in µs")
+    probability = {}
     for first, second in PAIRS:
         medians = [median(found[kind]) * 1e6 for kind in (first, second)]
-        probability = rank_sum(found[first], found[second])
-        print(f"{first:22} {medians[0]:8.1f}   {second:24} {medians[1]:8.1f}   p = {probability:.2g}")
+        probability[first, second] = rank_sum(found[first], found[second])
+        print(
+            f"{first:22} {medians[0]:8.1f}   {second:24} {medians[1]:8.1f}   p = {probability[first, second]:.2g}"
+        )
+    if said := complaints(probability):
+        raise SystemExit("\n".join(said))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=["*"], help="patterns of names in MODULES")
     parser.add_argument("--mutants", type=int, default=6, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=0, help="which mutants are chosen")
+    parser.add_argument("--suite", action="append", default=[], help="a path of tests, instead of all of them")
     parser.add_argument("--keep-map", action="store_true", help="use the recorded map although files are newer")
     arguments = parser.parse_args()
     modules = [name for name in MODULES if any(fnmatch.fnmatch(name, each) for each in arguments.modules)]
@@ -47,7 +48,7 @@ def main() -> int:
         name for name in judged if name[0] in candidates and name not in {each.name for each in candidates[name[0]]}
     ]
     if not (arguments.keep_map and MAP.exists()):
-        record_map()
+        record_map(arguments.suite)
     tests = read_map()
     chosen = [each for name in modules for each in choose(candidates[name], tests, arguments.mutants, arguments.seed)]
     results = [(mutation, judge(mutation, tests, judged)) for mutation in chosen]
@@ -67,12 +68,12 @@ def read_judged() -> dict[tuple[str, str, str], str]:
     return {(entry["module"], entry["line"], entry["change"]): entry["reason"] for entry in entries}
 
 
-def record_map() -> None:
+def record_map(paths: Sequence[str]) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     settings = RESULTS / "coveragerc"
     settings.write_text(f"[run]\nsource = django_introspection\nparallel = true\ndata_file = {MAP}\n")
     coverage = ("--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", "-n", "auto")
-    subprocess.run([sys.executable, "-m", "pytest", *SUITE, *coverage], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "pytest", *SUITE, *coverage, *paths], cwd=ROOT, check=True)
 
 
 Map = dict[str, dict[int, set[str]]]
