@@ -55,7 +55,7 @@ class KeySet:
         """Return the keys, fetched anew if they do not hold `kid`; raise IntrospectionUnavailable.
 
         Keys without `kid` are returned only if they were fetched after the caller came. So an unknown key is either
-        proven to be unknown, or it could not be found out.
+        proven to be unknown, or it could not be found out. A set without any name holds every `kid`.
         """
         return self._keys.get(partial(_holds, kid))
 
@@ -64,7 +64,8 @@ class KeySet:
 
 
 def _holds(kid: str | None, keys: VerificationKeys) -> bool:
-    return kid is None or kid in [key.kid for key in keys]
+    names = {key.kid for key in keys}
+    return kid is None or kid in names or names == {None}  # a server may sign with a name and publish none
 
 
 def read_keys(reply: Reply) -> VerificationKeys:

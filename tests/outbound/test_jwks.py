@@ -94,6 +94,16 @@ def test_an_unknown_kid_causes_one_fetch_and_the_next_one_waits(server: Misbehav
 
 
 @pytest.mark.requirement("7517-P")
+def test_a_set_without_names_is_for_tokens_with_any_and_is_not_fetched_for_each(
+    server: MisbehavingServer, sets: RemoteKeySets
+) -> None:
+    server.behave("body", content=json.dumps({"keys": [jose.public("ES256", "a")]}).encode())
+
+    assert [kids(sets, server.url, kid) for kid in (None, "a", "b", "c")] == [[None]] * 4
+    assert len(server.requests) == 1
+
+
+@pytest.mark.requirement("7517-P")
 def test_while_it_fails_the_last_good_set_serves_and_not_for_ever(
     server: MisbehavingServer, sets: RemoteKeySets
 ) -> None:
