@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,6 +172,20 @@ def test_a_jwt_that_cannot_be_read_is_no_opaque_token(call: Any, token: str, ser
 )
 def test_an_opaque_token_has_no_header(value: str) -> None:
     assert not has_jose_header(value)
+
+
+def test_an_opaque_token_that_begins_with_a_brace_by_chance_has_no_header() -> None:
+    """Two random parts with a dot between them, as Ory Hydra and other servers with fosite make them."""
+    values = [base64.urlsafe_b64encode(b"{" + bytes([second]) * 31).decode().rstrip("=") for second in range(256)]
+
+    assert {chr(number) for number, value in enumerate(values) if has_jose_header(f"{value}.x")} == set('"} \t\r\n')
+
+
+@pytest.mark.parametrize(
+    "header", ['{"alg":"RS256"}', "{}", ' { "alg": 1}', "\ufeff{\n\t}", "{" + " " * 500 + '"a":1}']
+)
+def test_every_json_object_is_a_header(header: str) -> None:
+    assert has_jose_header(f"{base64.urlsafe_b64encode(header.encode()).decode().rstrip('=')}.e30.x")
 
 
 @CALLS
