@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
-from ..protocol.identifiers import endpoint_problem, on_host_of
+from ..protocol.identifiers import endpoint_problem, is_loopback, on_host_of
 from ..protocol.strict_json import parse_json_object
 from .messages import Reply, Request
 from .renewal import Fetched, Renewable
@@ -84,11 +84,18 @@ class Discovery:
             url = addresses.get(name)
             if not isinstance(url, str):
                 problems.append(f"the {name} is missing")
-            elif problem := endpoint_problem(url, insecure_http=self._insecure_http):
+            elif problem := endpoint_problem(url, insecure_http=self._insecure_http) or self._foreign_loopback(url):
                 problems.append(f"the {name} {problem}")
             else:
                 usable[name] = url
         return usable, problems
+
+    def _foreign_loopback(self, url: str) -> str | None:
+        """Return why a URL is not used that leads to this machine, although its issuer is elsewhere."""
+        hosts = [urlsplit(each).hostname or "" for each in (url, self._issuer)]
+        if self._insecure_http or [is_loopback(host) for host in hosts] != [True, False]:
+            return None
+        return "is on a loopback address, and the issuer is not"
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from asgiref.sync import async_to_sync
 from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.outbound import discovery
-from django_introspection.outbound.discovery import metadata_urls
+from django_introspection.outbound.deadline import deadline
+from django_introspection.outbound.discovery import Discovery, metadata_urls
+from django_introspection.outbound.messages import Reply, Request
+from django_introspection.outbound.steps import Steps, run
+from django_introspection.outbound.transport import Transport
 from tests import certificates
 from tests.misbehaving.behaviours import BROKEN
 from tests.misbehaving.server import PATH, MisbehavingServer, remote_settings
@@ -224,6 +229,40 @@ def test_an_endpoint_that_tokens_must_not_be_sent_to_is_not_used(
 
     with pytest.raises(IntrospectionUnavailable, match="introspection_endpoint"):
         introspect(TOKEN)
+
+
+class OneDocument(Transport):
+    """A transport for an issuer on another machine, which every test here lacks."""
+
+    def __init__(self, **document: Any) -> None:
+        self._body = json.dumps(document).encode()
+
+    def exchange(self, request: Callable[[], Request]) -> Steps[Reply]:
+        yield from ()
+        return Reply(200, {"content-type": "application/json"}, self._body, request().url)
+
+
+@pytest.mark.parametrize(
+    ("url", "insecure_http", "is_used"),
+    [
+        ("http://127.0.0.1:9200/_all", False, False),
+        ("http://localhost:8001/x", False, False),
+        ("https://[::1]/x", False, False),
+        ("http://127.0.0.1:9200/x", True, True),
+        ("https://other.example/x", False, True),
+    ],
+)
+def test_an_issuer_elsewhere_leads_to_no_service_of_this_machine(url: str, insecure_http: bool, is_used: bool) -> None:
+    issuer = "https://tenant.example"
+    transport = OneDocument(issuer=issuer, jwks_uri=url)
+    discovery = Discovery(issuer, transport, insecure_http=insecure_http, has_certificate=False)
+
+    with deadline(5):
+        if is_used:
+            assert run(discovery.endpoint("jwks_uri")) == url
+        else:
+            with pytest.raises(IntrospectionUnavailable, match="loopback"):
+                run(discovery.endpoint("jwks_uri"))
 
 
 @pytest.mark.requirement("7662-2.3-d")
