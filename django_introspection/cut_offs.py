@@ -26,7 +26,7 @@ from . import revocations
 from .cache_calls import LimitedLog
 from .conf import introspection_settings
 from .protocol.errors import IntrospectionUnavailable, RevocationsLost
-from .protocol.times import is_time
+from .protocol.times import is_past
 from .protocol.token_info import TokenInfo
 from .setting_values import Revocations
 
@@ -88,8 +88,9 @@ def keys_to_read(issuer: str, info: TokenInfo, place: Revocations) -> tuple[str,
 def is_cut_off_among(found: Mapping[str, Any], keys: Iterable[str], info: TokenInfo, place: Revocations) -> bool:
     """Return whether one of the cut-offs that were found ends a token.
 
-    A token ends if it was issued in the second of the cut-off or before, and also if it has no `iat`. Raises
-    RevocationsLost without the marker, and IntrospectionUnavailable for a value that is no moment.
+    A token ends if it was issued in the second of the cut-off or before, and also if it has no `iat`, or one in the
+    future, which is later than every cut-off. Raises RevocationsLost without the marker, and IntrospectionUnavailable
+    for a value that is no moment.
     """
     marker = marker_key(place)
     look_soon()
@@ -97,7 +98,9 @@ def is_cut_off_among(found: Mapping[str, Any], keys: Iterable[str], info: TokenI
     if not all(type(moment) is int for moment in moments):
         raise IntrospectionUnavailable(UNREADABLE)
     issued_at = info.get("iat")
-    if moments and (not is_time(issued_at) or int(issued_at) <= max(moments)):
+    if moments and not (
+        is_past(issued_at, time.time(), introspection_settings.LEEWAY) and int(issued_at) > max(moments)
+    ):
         return True
     if type(found.get(marker)) is not int:
         _lost_log.write(LOST)

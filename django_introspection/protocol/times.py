@@ -17,6 +17,11 @@ def is_time(value: Any) -> bool:
     return 0 <= value <= LAST_SECOND
 
 
+def is_past(value: Any, now: float, leeway: float) -> bool:
+    """Return whether a value is a moment that is not in the future; `now` and `leeway` are in seconds."""
+    return is_time(value) and bool(value <= now + leeway)
+
+
 def in_seconds(value: Any) -> Any:
     """Convert a moment in milliseconds, which is a number above LAST_SECOND, to seconds.
 

@@ -131,7 +131,7 @@ def test_a_time_that_is_no_number_is_no_answer(name: str, value: Any) -> None:
         ("1700000000", 1_700_000_000),
         (-1, 0),
         (-0.5, 0),
-        (YEAR_9999 + 1, YEAR_9999),
+        (YEAR_9999 * 1000 + 1, YEAR_9999),
         (2**63 - 1, YEAR_9999),
         (str(2**64 - 1), YEAR_9999),
         (10**400, YEAR_9999),
@@ -143,6 +143,15 @@ def test_a_time_beyond_the_calendar_is_the_first_or_last_moment(name: str, value
     assert isinstance(answer, Active)
     assert answer.info[name] == seconds
     assert answer.info.expires_at is not None or name != "exp"
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("exp", YEAR_9999), ("nbf", YEAR_9999), ("iat", 1_700_000_000.123)])
+def test_a_number_of_milliseconds_is_a_moment_if_that_moment_is_past(name: str, seconds: float) -> None:
+    """An `exp` of that size stands for never, but a token was issued at a moment."""
+    answer = parse({"active": True, name: 1_700_000_000_123})
+
+    assert isinstance(answer, Active)
+    assert answer.info[name] == seconds
 
 
 @pytest.mark.parametrize("value", [0, 1.5, YEAR_9999])
