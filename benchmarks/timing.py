@@ -135,9 +135,7 @@ def main() -> None:
     for first, second in PAIRS:
         medians = [median(found[kind]) * 1e6 for kind in (first, second)]
         probability[first, second] = rank_sum(found[first], found[second])
-        print(
-            f"{first:22} {medians[0]:8.1f}   {second:24} {medians[1]:8.1f}   p = {probability[first, second]:.2g}"
-        )
+        print(f"{first:22} {medians[0]:8.1f}   {second:24} {medians[1]:8.1f}   p = {probability[first, second]:.2g}")
     if said := complaints(probability):
         raise SystemExit("\n".join(said))
 

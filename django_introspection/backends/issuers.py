@@ -22,6 +22,10 @@ MAX_ISSUER = 255
 """Characters of an issuer that is looked up."""
 
 
+class LookUpNeeded(Exception):
+    """The answer is not in memory."""
+
+
 class Issuers:
     """The issuers that `find` knows, with the backends of the `most` that were used last.
 
@@ -40,11 +44,6 @@ class Issuers:
         self._known: OrderedDict[str, _Issuer] = OrderedDict()
         self._unknown: OrderedDict[str, _Issuer] = OrderedDict()
 
-    def is_known_now(self, issuer: str) -> bool:
-        """Return whether `backend_of` answers from memory."""
-        kept = self._known.get(issuer) or self._unknown.get(issuer)
-        return not _may_be_issuer(issuer) or (kept is not None and kept.found.is_fresh)
-
     def backend_of(self, issuer: str) -> TokenBackend | None:
         """Return the backend of an issuer, None for one without an entry.
 
@@ -54,6 +53,17 @@ class Issuers:
             return None
         kept = self._keep(issuer)
         found = kept.found.get()
+        self._file(kept, found)
+        return _usable(found)
+
+    def backend_from_memory(self, issuer: str) -> TokenBackend | None:
+        """Return like `backend_of`; raise LookUpNeeded if the issuer would be looked up."""
+        if not _may_be_issuer(issuer):
+            return None
+        kept = self._keep(issuer)
+        found = kept.found.fresh
+        if found is None:
+            raise LookUpNeeded
         self._file(kept, found)
         return _usable(found)
 

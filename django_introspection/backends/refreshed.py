@@ -44,9 +44,10 @@ class Refreshed(Generic[T]):
         self._epoch = 0
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether `get` returns without looking up or waiting."""
-        return self._fresh() is not None
+    def fresh(self) -> T | None:
+        """The value that `get` returns without looking up or waiting, None if there is none."""
+        kept = self._fresh()
+        return None if kept is None else kept.value
 
     def get(self) -> T:
         """Return the value, looked up if the kept one is old; raises IntrospectionUnavailable."""

@@ -19,7 +19,7 @@ from ..protocol.opaque import ACCESS_TOKEN
 from ..setting_values import NAME, did_you_mean
 from .base import TokenBackend
 from .diagnosis import Finding
-from .issuers import Issuers
+from .issuers import Issuers, LookUpNeeded
 from .options import Options
 from .refreshed import TIMEOUT
 from .registry import token_backends
@@ -83,8 +83,10 @@ class RoutingBackend(TokenBackend):
     @conceal_locals
     async def aroute(self, token: str) -> Sequence[TokenBackend]:
         """Return like `route`, with a look-up off the event loop."""
-        if self.looked_up is None or self._is_known_now(token):
+        if self.looked_up is None:
             return self.route(token)
+        if (known := self._route_from_memory(token)) is not None:
+            return known
         try:
             async with asyncio.timeout(self._timeout):
                 return await sync_to_async(self.route)(token)
@@ -96,7 +98,7 @@ class RoutingBackend(TokenBackend):
     @conceal_locals
     def known_route(self, token: str) -> Sequence[TokenBackend]:
         """Return like `route`; empty if the issuer would be looked up."""
-        return self.route(token) if self._is_known_now(token) else ()
+        return self._route_from_memory(token) or ()
 
     @conceal_locals
     def introspect(self, token: str) -> Answer:
@@ -160,10 +162,14 @@ class RoutingBackend(TokenBackend):
                 return (alias,)
         return self._default
 
-    def _is_known_now(self, token: str) -> bool:
+    def _route_from_memory(self, token: str) -> Sequence[TokenBackend] | None:
+        """Return like `route`, None if the issuer would be looked up."""
         if self.looked_up is None or not has_jose_header(token):
-            return True
-        return self.looked_up.is_known_now(claimed_issuer(token) or "")
+            return self._chosen(None, token)
+        try:
+            return self._chosen(self.looked_up.backend_from_memory(claimed_issuer(token) or ""), token)
+        except LookUpNeeded:
+            return None
 
     def _all(self) -> Sequence[TokenBackend]:
         looked_up = [] if self.looked_up is None else self.looked_up.made()

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -273,6 +274,35 @@ def test_a_coroutine_function_is_awaited(call: Any, settings: Any, alpha: Misbeh
     assert call(access_token(alpha.origin))
     assert call(access_token(STRANGER)) is None
     assert asked == [alpha.origin, STRANGER]
+
+
+def test_an_issuer_that_grows_old_while_it_is_chosen_is_not_looked_up_on_the_event_loop(
+    settings: Any, alpha: MisbehavingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_the_loop: list[str] = []
+
+    def find(issuer: str) -> Any:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            on_the_loop.append(issuer)
+        return {"BACKEND": JWT} if issuer == alpha.origin else None
+
+    settings.TOKEN_INTROSPECTION = routing(find)
+    tokens = [access_token(alpha.origin), access_token(STRANGER)]
+
+    def later() -> float:
+        """Each look at the clock takes nearly as long as an issuer is kept."""
+        clock.now += KEPT_FOR - 0.1
+        return clock.now
+
+    async def ask(token: str) -> list[bool]:
+        monkeypatch.setattr(refreshed, "monotonic", clock)
+        first = bool(await aintrospect(token))
+        monkeypatch.setattr(refreshed, "monotonic", later)
+        return [first, bool(await aintrospect(token))]
+
+    assert [asyncio.run(ask(token)) for token in tokens] == [[True, True], [False, False]]
+    assert not on_the_loop
 
 
 def test_tasks_of_one_event_loop_look_up_once(settings: Any, alpha: MisbehavingServer) -> None:
