@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -137,8 +136,8 @@ def test_a_place_is_given_back_whatever_happens(settings: Any) -> None:
 
 def test_the_thread_ends_when_no_request_waits(reader: Reader) -> None:
     reader.page(wait=1)
-    thread = news_module.news._thread
-    if thread is not None:
-        thread.join(20)
+    thread = news_module.news._last
+    assert thread is not None
+    thread.join(20)
 
-    assert not [each for each in threading.enumerate() if each.name == "django_introspection feed"]
+    assert not thread.is_alive()
