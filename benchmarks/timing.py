@@ -31,7 +31,7 @@ from .run import VALUE, filled, result, start
 from .worker import environ
 
 SCENARIO = "endpoint-guessing"
-CONTROLS = {"slower by 2 µs": 2e-6, "slower by 5 µs": 5e-6, "slower by 20 µs": 20e-6}
+CONTROLS = {f"slower by {number} µs": number * 1e-6 for number in (2, 5, 20, 100)}
 UNKNOWN, WRONG, DISABLED, WRONG_SECRETS = "unknown client", "wrong secret", "disabled client", "another wrong secret"
 NO_TOKEN, FOREIGN = "unknown token", "token of another client"
 ALIKE = [(UNKNOWN, WRONG), (UNKNOWN, DISABLED), (WRONG_SECRETS, WRONG)]
