@@ -79,7 +79,7 @@ def _check_conformity(details: Details, audience: list[str]) -> None:
 def _parsed(form: Form) -> Details:
     text = form.get(MEMBER)
     try:
-        return [] if text is None else parse_details(text)
+        return [] if text is None else normal_details(parse_details(text))  # a number may grow when it is written again
     except ValueError as problem:
         raise _refused(problem) from None
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..models import Client, GrantType
-from ..protocol.errors import UnauthorizedClient, UnsupportedGrantType
+from ..protocol.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from ..protocol.form import Form
 from ..protocol.scope import format_scope
 from .authorization_details import requested_details
 from .issuing import IssuedToken, bound_to, issue
-from .jwt_access_tokens import require_signing
+from .jwt_access_tokens import TokenTooLarge, require_signing
 from .resources import new_grant
 from .rotation import refresh
 
@@ -25,7 +25,10 @@ def grant_tokens(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedTo
         raise UnsupportedGrantType("This grant type is not supported.")
     if grant_type not in client.grant_types:
         raise UnauthorizedClient("This client may not use this grant type.")
-    return GRANTS[grant_type](client, form, cnf)
+    try:
+        return GRANTS[grant_type](client, form, cnf)
+    except TokenTooLarge:
+        raise InvalidRequest("The token would be too large: ask for less.") from None
 
 
 def client_credentials(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedToken:

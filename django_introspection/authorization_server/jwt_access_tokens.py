@@ -26,6 +26,10 @@ NOT_CLAIMS = frozenset(
 """Members that stay out of the token; the second row are the marks of other kinds of JWT (RFC 8725 §3.12)."""
 
 
+class TokenTooLarge(ValidationError):
+    """A token is longer than resource servers read."""
+
+
 def should_be_jwt(client: Client, audience: Iterable[str]) -> bool:
     """Return whether an access token must be a JWT: if the client's are, or those for one of its resources."""
     jwt_resources = [name for name, resource in introspection_settings.RESOURCES.items() if resource.takes_jwt]
@@ -55,10 +59,10 @@ def sign(token: Token) -> tuple[str, bytes]:
     """Return the value of a token that is not stored yet, and the digest to store it under.
 
     The claims are the members of an introspection answer. The digest covers the signed text without the signature.
-    Raises ValidationError for a token that would be too large.
+    Raises TokenTooLarge.
     """
     claims = {name: value for name, value in describe_token(token.record()).to_dict().items() if name not in NOT_CLAIMS}
     value = signing_keys()[0].sign_jwt(ACCESS_TOKEN_TYPE, claims)
     if len(value) > MAX_JWT:
-        raise ValidationError("The token would be too large.")
+        raise TokenTooLarge("The token would be too large.")
     return value, token_identity(value)

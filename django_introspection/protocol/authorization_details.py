@@ -43,7 +43,8 @@ def parse_details(text: str) -> Details:
 def normal_details(details: Any) -> Details:
     """Return a copy of authorization details as JSON has them; raises ValueError as `parse_details` does."""
     try:
-        text = json.dumps(details if isinstance(details, (list, tuple)) else list(details), allow_nan=False)
+        as_list = details if isinstance(details, (list, tuple)) else list(details)
+        text = json.dumps(as_list, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
         raise ValueError("must be a list of objects that JSON can hold") from None
     return parse_details(text)

@@ -19,7 +19,7 @@ from django_introspection.permissions import (
     requires_scope,
     requires_step_up,
 )
-from django_introspection.protocol.authorization_details import MEMBER
+from django_introspection.protocol.authorization_details import MAX_SIZE, MEMBER
 from django_introspection.protocol.jwt import decode_base64url
 from django_introspection.protocol.strict_json import parse_json_object
 from django_introspection.testing import assert_challenge, fake_tokens, token
@@ -94,6 +94,41 @@ def test_granted_details_are_in_the_response_and_in_answers(details: Any) -> Non
     assert details_in(response) == details
     for caller in (client, factories.ResourceServerFactory()):
         assert details_in(endpoints.introspect(response.json()["access_token"], auth=caller)) == details
+
+
+@pytest.mark.parametrize("detail", [{"identifier": "\u00e9" * 3000}, {"actions": [f"a{each}" for each in range(1800)]}])
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_details_count_with_the_bytes_of_their_characters(detail: Any, ensure_ascii: bool) -> None:
+    details = [{"type": "payment_initiation", **detail}]
+    text = json.dumps(details, ensure_ascii=ensure_ascii, separators=(",", ":"))
+    response = request(client_for("payment_initiation"), text)
+
+    if len(text.encode()) > MAX_SIZE:
+        assert_refused(response, 400, ERROR)
+    else:
+        assert details_in(response) == details
+
+
+def any_numbers(detail: dict[str, Any]) -> None:
+    """The function of a type that has further fields."""
+
+
+def test_details_that_grow_beyond_the_bound_when_they_are_stored_are_refused(types: Any) -> None:
+    types(AUTHORIZATION_DETAILS_TYPES={"numbers": f"{__name__}.any_numbers"})
+    text = '[{"type": "numbers", "of": [' + ",".join(["1e9"] * 3000) + "]}]"
+
+    assert len(text) < MAX_SIZE
+    assert_refused(request(client_for("numbers"), text), 400, ERROR)
+
+
+def test_a_jwt_that_would_be_too_large_is_refused(types: Any) -> None:
+    types(SIGNING_KEYS=[{"KEY": jose.private("ES256", "server")}])
+    client = client_for("payment_initiation", access_token_format="jwt")
+    details = [{"type": "payment_initiation", "identifier": "x" * 13_000}]
+
+    assert_refused(request(client, details), 400, "invalid_request")
+    assert not Token.objects.exists()
+    assert request(client, [PAYMENT]).status_code == 200
 
 
 @pytest.mark.requirement("9396-2-a", "9396-5-a", "9396-12-a")
