@@ -149,8 +149,15 @@ def _understood(scope: Scope, resources: list[str], *, may_be_nothing: bool = Fa
 
 
 def _scopes_of(resources: Iterable[str]) -> frozenset[str]:
-    known = introspection_settings.RESOURCES
-    return frozenset().union(*(known[resource].scopes for resource in resources))
+    """Return what means something to some resources: to each what RESOURCES says, and to this server one scope.
+
+    A grant has the spellings of its day, and may name a resource that is no longer known.
+    """
+    understood = {normal_resource(name): known.scopes for name, known in introspection_settings.RESOURCES.items()}
+    if (issuer := introspection_settings.ISSUER) is not None:
+        own = normal_resource(issuer)
+        understood[own] = understood.get(own, frozenset()) | {INTROSPECTION_SCOPE}
+    return frozenset().union(*(understood.get(normal_resource(resource), ()) for resource in resources))
 
 
 def _issuer_audience(scope: Scope, requested: list[str]) -> list[str]:

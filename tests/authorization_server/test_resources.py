@@ -222,3 +222,38 @@ def test_a_resource_may_be_spelled_in_several_ways(
 
     members = endpoints.introspect(token, auth=api).json()
     assert members["aud"] == [known or registered]
+
+
+@pytest.mark.parametrize("known", ["https://api.example.com/", "https://API.example.com", "https://api.example.com"])
+@pytest.mark.parametrize(
+    "form", [{}, {"resource": "https://api.example.com"}, {"resource": "https://api.example.com/"}]
+)
+def test_a_grant_keeps_the_spellings_and_the_resources_of_its_day(
+    db: None, settings: Any, known: str, form: dict[str, str]
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "RESOURCES": {known: {"SCOPES": ["orders:read"]}}}
+    holder = factories.RegistrationFactory(
+        grant_types=[GrantType.REFRESH_TOKEN], allowed_resources=["https://api.example.com", "urn:gone"]
+    )
+    grant = {"scope": "orders:read", "audience": ["https://api.example.com", "urn:gone"], "refresh": True}
+    value = factories.TokenFactory(client=holder.client, **grant).refresh_token
+
+    response = endpoints.post(
+        "/oauth/token", {"grant_type": "refresh_token", "refresh_token": value, **form}, auth=holder
+    )
+
+    assert granted(holder, response) == ("orders:read", ["https://api.example.com"])
+
+
+def test_a_token_for_this_server_can_be_exchanged_for_one_of_this_server(db: None, know: Any) -> None:
+    grants = ["client_credentials", GrantType.TOKEN_EXCHANGE]
+    holder = factories.RegistrationFactory(grant_types=grants, scope="orders:read introspection")
+    token = ask(holder, scope="introspection").json()["access_token"]
+    form = {
+        "grant_type": GrantType.TOKEN_EXCHANGE.value,
+        "subject_token": token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "resource": ISSUER,
+    }
+
+    assert granted(holder, endpoints.post("/oauth/token", form, auth=holder)) == ("introspection", [ISSUER])
