@@ -80,8 +80,6 @@ def dpop_challenge(**params: str) -> str:
     return challenge(DPOP, **params, algs=" ".join(SIGNING_ALGORITHMS))
 
 
-def next_nonce(request: HttpRequest) -> dict[str, str]:
+def next_nonce() -> dict[str, str]:
     """Return the header with the nonce for the next proof of a client, if proofs need one (RFC 9449 §8.2)."""
-    if not introspection_settings.ENDPOINTS_DPOP_NONCE or "HTTP_DPOP" not in request.META:
-        return {}
-    return {"DPoP-Nonce": NONCES.fresh()}
+    return {"DPoP-Nonce": NONCES.fresh()} if introspection_settings.ENDPOINTS_DPOP_NONCE else {}

@@ -15,6 +15,7 @@ from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.models import Client, Token
 from django_introspection.protocol.dpop import MAX_AGE
 from django_introspection.protocol.jwt import SIGNING_ALGORITHMS
+from django_introspection.signals import client_authentication_failed
 from django_introspection.testing import assert_challenge
 from tests import endpoints, factories, jose
 from tests.authorization_server.helpers import assert_refused, introspecting_client
@@ -366,6 +367,50 @@ def test_a_caller_learns_the_nonce_of_the_endpoints(caller_token: str, settings:
     assert_challenge(refused, "use_dpop_nonce", scheme="DPoP")
     value = caller_proof(caller_token, nonce=refused["DPoP-Nonce"])
     assert introspect_as(caller_token, value).status_code == 200
+
+
+def test_strangers_who_guess_keep_no_caller_from_learning_the_nonce(caller_token: str, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**NONCES, "THROTTLE": {"FAILURES": 2, "PERIOD": 3600}}
+    assert [endpoints.introspect("x", auth="Bearer guess").status_code for _ in range(4)] == [401, 401, 429, 429]
+
+    for _ in range(4):
+        refused = introspect_as(caller_token, caller_proof(caller_token))
+        assert_refused(refused, 401, "use_dpop_nonce")
+
+    assert introspect_as(caller_token, caller_proof(caller_token, nonce=refused["DPoP-Nonce"])).status_code == 200
+
+
+def test_a_nonce_that_is_asked_for_is_no_failed_authentication(caller_token: str, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = NONCES
+    heard: list[Any] = []
+
+    def hear(**signal: Any) -> None:
+        heard.append(signal["reason"])
+
+    client_authentication_failed.connect(hear)
+    try:
+        introspect_as(caller_token, caller_proof(caller_token))
+        assert heard == []
+        introspect_as(caller_token, "a.b.c")
+        assert len(heard) == 1
+    finally:
+        client_authentication_failed.disconnect(hear)
+
+
+def test_every_answer_to_a_proof_has_the_next_nonce(caller_token: str, machine: Any, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = NONCES
+    nonce = request(machine, proof())["DPoP-Nonce"]
+
+    answers = [
+        introspect_as(caller_token, caller_proof(caller_token, nonce=nonce)),
+        introspect_as("unknown", caller_proof("unknown", nonce=nonce)),
+        request(machine, proof(nonce=nonce), {**GRANT, "scope": "unknown"}),
+        request(machine, proof(nonce=nonce), {}),
+    ]
+
+    assert [each.status_code for each in answers] == [200, 401, 400, 400]
+    assert [each.headers.get("DPoP-Nonce") for each in answers] == [nonce] * 4
+    assert "DPoP-Nonce" not in request(machine)
 
 
 @pytest.mark.requirement("9449-11.1-b")

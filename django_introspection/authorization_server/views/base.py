@@ -27,6 +27,7 @@ from ...protocol.errors import (
 )
 from ...protocol.form import MAX_BODY, Form, is_form, parse_form
 from ..deferred_work import defer_until_sent, run_deferred_work
+from ..dpop import next_nonce
 from ..restoring import restore_if_needed
 
 logger = logging.getLogger("django_introspection")
@@ -140,7 +141,10 @@ class ProtocolView(APIView):
         raise exc
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Leave the answer as it is, and start deferred work when it has been sent."""
+        """Add the next nonce to the answer to a proof, and start deferred work when it has been sent."""
+        if "HTTP_DPOP" in self.http_request.META:
+            for name, value in next_nonce().items():
+                response[name] = value
         run_deferred_work(self.http_request, response)
         return response
 

@@ -13,7 +13,6 @@ from ...protocol.authorization_details import MEMBER
 from ..binding import confirmation
 from ..clients import authenticate_client
 from ..deferred_work import defer_until_sent
-from ..dpop import next_nonce
 from ..grants import grant_tokens
 from ..rotation import ReusedRefreshToken, ReusedWithoutCache, end_grant_again
 from .base import ProtocolView, json_response
@@ -43,7 +42,4 @@ class TokenView(ProtocolView):
             "scope": issued.scope,
             MEMBER: issued.token.members.get(MEMBER),
         }
-        response = json_response({name: value for name, value in members.items() if value})
-        for name, value in next_nonce(request).items():
-            response[name] = value
-        return response
+        return json_response({name: value for name, value in members.items() if value})
