@@ -14,6 +14,7 @@ from ..client_certificates import client_certificate, thumbprint
 from ..conf import introspection_settings
 from ..models import AuthMethod, Client, ClientSecret
 from ..models.fields import now
+from ..proofs import NonceNeeded
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.binding import ProvenKeys
 from ..protocol.certificate import Certificate
@@ -30,6 +31,7 @@ from ..protocol.credentials import (
 from ..protocol.dpop import InvalidProof
 from ..protocol.errors import (
     InsufficientCaller,
+    IntrospectionUnavailable,
     InvalidCaller,
     InvalidClient,
     OAuthError,
@@ -100,7 +102,12 @@ def _by_own_credentials(
 ) -> Client:
     if isinstance(credentials, AssertionCredentials):
         results = (source.by_assertion(credentials) for source in client_sources())
-        return _authenticated(request, results, credentials.client_id, "client assertion")
+        try:
+            return _authenticated(request, results, credentials.client_id, "client assertion")
+        except (
+            IntrospectionUnavailable
+        ) as outage:  # of its keys: another client ID would have been refused, and counted
+            _count_outage(request, outage, credentials.client_id)
     if isinstance(credentials, CertificateCredentials):
         client_id, certificate = credentials.client_id, client_certificate(request)
         results = (source.by_certificate(client_id, certificate) for source in client_sources() if certificate)
@@ -155,6 +162,8 @@ def _by_token(request: HttpRequest, credentials: TokenCredentials, form: Form) -
             _refuse_token(request, credentials, "The access token is not valid here.", problem or "no client's")
         if proof:
             proof.consume()
+    except NonceNeeded as needed:  # nothing was guessed, and nothing failed: so a caller learns the nonce
+        raise dpop.caller_refusal_of(needed) from None
     except InvalidProof as invalid:
         _refuse(request, dpop.caller_refusal_of(invalid))
     if token_identity(form.get("token") or "") == token_identity(credentials.token):
@@ -176,6 +185,12 @@ def _refuse(request: HttpRequest, refusal: OAuthError, client_id: str = "", *, g
     claimed = loggable_identifier(client_id)
     client_authentication_failed.send_robust(Client, client_id=claimed, reason=reason, remote_address=address)
     raise after_failure(refusal, client_id, address, guesses=guesses)
+
+
+def _count_outage(request: HttpRequest, outage: IntrospectionUnavailable, client_id: str) -> NoReturn:
+    """Raise what happens if a client cannot be authenticated, after it was counted like a refusal."""
+    refusal = after_failure(InvalidClient("Client authentication failed."), client_id, client_address(request))
+    raise refusal if isinstance(refusal, TooManyRequests) else outage
 
 
 class DatabaseClients(ClientSource):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..conf import introspection_settings
 from ..hooks import call_hook
-from ..models import Client, IntrospectionPolicy
+from ..models import Client, GrantType, IntrospectionPolicy
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.authorization_details import MEMBER, located_at, with_details
 from ..protocol.dialects import scope_tokens
@@ -69,6 +69,8 @@ def filter_members(answer: Answer, caller: Client) -> Answer:
     members = _with_plain_scope(known | further if (further := _further(answer, caller)) else known)
     if not _is_own(answer.info, caller):
         members = _filtered(members, caller)
+    elif caller.visible_members and GrantType.TOKEN_EXCHANGE in caller.grant_types:
+        members = _visible(members, caller)  # its own may be the copy of a token of which it may see no more
     return answer if members is known else Active(TokenInfo(members), answer.user)
 
 
@@ -93,10 +95,15 @@ def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
         members = {**members, "scope": format_scope(token for token in scope_tokens(members) if token in served)}
     if MEMBER in members and caller.resources:
         members = with_details(members, located_at(members[MEMBER], caller.resources))
-    visible = caller.visible_members and [*caller.visible_members, *LIMITS]
-    if not visible and "" not in members.values():
+    if not caller.visible_members and "" not in members.values():
         return members
-    return {name: value for name, value in members.items() if (not visible or name in visible) and value != ""}
+    return {name: value for name, value in _visible(members, caller).items() if value != ""}
+
+
+def _visible(members: dict[str, Any], caller: Client) -> dict[str, Any]:
+    """Leave out the members that the caller must not see, never those that limit who may send the token."""
+    visible = caller.visible_members and [*caller.visible_members, *LIMITS]
+    return {name: value for name, value in members.items() if name in visible} if visible else members
 
 
 def _further(answer: Active, caller: Client) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..protocol.actors import acting, may_act
 from ..protocol.authorization_details import with_details
 from ..protocol.errors import InvalidRequest
 from ..protocol.form import Form
+from ..protocol.networks import MEMBER as NETWORKS
 from ..protocol.obtained_token import ACCESS_TOKEN
 from ..protocol.scope import format_scope
 from .authorization_details import details_of_grant
@@ -85,6 +86,8 @@ def _subject(client: Client, value: str, cnf: Confirmation) -> Token:
     if token.client.client_id in narrowed_clients:
         raise _refusal(client, "subject", "its rights may shrink, and those of a copy would not")
     is_own = token.client_id == client.pk
+    if NETWORKS in token.members and not is_own:  # they are those of its holder, and this client sends from others
+        raise _refusal(client, "subject", "limited to the networks of its holder")
     if token.user is None and not is_own:
         raise _refusal(client, "subject", "a token of another client for itself")
     # The holder of a bound token shows its key; an API that received the token has another key, and binds to that.

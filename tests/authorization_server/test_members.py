@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from django_introspection.conf import introspection_settings
+from django_introspection.models import GrantType
 from django_introspection.protocol.answer import Active
 from tests import endpoints, factories
 from tests.authorization_server.helpers import assert_inactive, assert_refused, bearer, introspecting_client
@@ -116,6 +117,24 @@ def test_no_filter_applies_to_the_tokens_of_the_caller_itself(db: None) -> None:
         members = members_of(value, caller)
         assert members["scope"] == "orders:read"
         assert {"client_id", "jti", "aud"} <= members.keys()
+
+
+def test_a_client_that_may_exchange_tokens_sees_no_more_of_its_own(db: None) -> None:
+    caller = factories.ResourceServerFactory(
+        grant_types=[GrantType.TOKEN_EXCHANGE],
+        scope="orders:read",
+        allowed_resources=[AUDIENCE],
+        visible_members=["scope", "exp"],
+    )
+    received = factories.TokenFactory(user=factories.UserFactory(), scope="orders:read", audience=[AUDIENCE])
+    form = {"grant_type": GrantType.TOKEN_EXCHANGE.value, "subject_token": received.access_token}
+    form["subject_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
+    copy = endpoints.post("/oauth/token", form, auth=caller).json()["access_token"]
+
+    for value in (received.access_token, copy):
+        members = members_of(value, caller)
+        assert members.keys() == {"active", "exp", "scope"}
+        assert members["scope"] == "orders:read"
 
 
 def test_a_bearer_caller_is_filtered_as_its_client(token: str) -> None:

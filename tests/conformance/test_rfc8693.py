@@ -80,6 +80,14 @@ def answer(value: str, caller: Any) -> Any:
     return endpoints.introspect(value, auth=caller).json()
 
 
+def test_a_token_that_is_limited_to_networks_is_exchanged_by_its_own_client_alone(orders: Any, alice: Any) -> None:
+    members = {"allowed_networks": ["127.0.0.0/8"]}
+    own = for_alice(alice, client=orders.client, members=members)
+
+    assert_refused(ask_for(for_alice(alice, members=members), orders), 400, "invalid_request")
+    assert answer(exchanged(own, orders)["access_token"], orders)["allowed_networks"] == ["127.0.0.0/8"]
+
+
 # Exchange
 
 

@@ -343,6 +343,18 @@ def test_while_its_keys_cannot_be_fetched_a_client_is_answered_503(shop: Any, se
     assert "Retry-After" in response
 
 
+def test_guesses_in_the_name_of_a_client_with_keys_at_a_url_are_counted_as_others(
+    shop: Any, settings: Any, server: MisbehavingServer
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "THROTTLE": {"FAILURES": 3, "PERIOD": 3600}}
+    assert ask_for_token(shop).status_code == 200
+
+    statuses = [ask_for_token(shop, "guess").status_code for _ in range(6)]
+
+    assert statuses == [401, 503, 503, 429, 429, 429], "the first guess causes a fetch"
+    assert ask_for_token(shop).status_code == 200, "the right key always counts"
+
+
 def test_a_client_that_is_not_of_this_method_causes_no_fetch(server: MisbehavingServer, machine: Any) -> None:
     machine.client.jwks_uri = server.url
     machine.client.save()
