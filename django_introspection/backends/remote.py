@@ -16,7 +16,7 @@ from ..outbound.deadline import Within, deadline, seconds_left
 from ..outbound.service_token import ServiceToken, TokenEndpoint
 from ..outbound.single_flight import SingleFlight
 from ..outbound.steps import Steps, arun, run
-from ..protocol.answer import Active, Answer, Inactive, Reason
+from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import CredentialsRefused, IntrospectionUnavailable
 from ..protocol.explanation import quoted
@@ -203,7 +203,8 @@ class RemoteBackend(TokenBackend):
         """Ask together with other callers; the one that asked for them keeps the answer when they have it.
 
         An answer that is under way, or that is being written to the cache, is shared like one that is kept: if it is
-        fresh, and if neither a purge nor a tombstone came before this caller has read the cache.
+        fresh, and if neither a purge nor a tombstone came before this caller has read the cache. A caller that shares
+        it looks for cut-offs again, because one may have been written since the other caller looked.
         """
         own: list[Kept] = []
         flight = (keys.token_digest, found.generation, found.epoch, found.is_listed)
@@ -225,7 +226,7 @@ class RemoteBackend(TokenBackend):
             if own:
                 yield from cache.write(keys, kept, found)
                 return kept.answer
-            return self._report(kept.answer, "shared")
+            return self._report((yield from self._unless_cut_off(kept.answer)), "shared")
         finally:
             if own:
                 self._being_written.pop(flight, None)
@@ -243,14 +244,17 @@ class RemoteBackend(TokenBackend):
 
     def _ask(self, token: Presented) -> Steps[Answer]:
         answer = yield from self._endpoint.ask(token)
-        if self.cut_off_issuer is not None and answer and (yield from self._is_cut_off(answer, self.cut_off_issuer)):
-            answer = Inactive(Reason.REVOKED)
+        if self.cut_off_issuer is not None:
+            answer = yield from self._unless_cut_off(answer)
         return self._report(answer, "server")
 
-    def _is_cut_off(self, answer: Active, issuer: str) -> Steps[bool]:
+    def _unless_cut_off(self, answer: Answer) -> Steps[Answer]:
         """Look for cut-offs: the server need not have heard of the event that ended the token."""
+        if self.cut_off_issuer is None or not answer:
+            return answer
         patience = max(seconds_left(), self.timeout * CACHE_SHARE)
-        return (yield from look_for_cut_off(issuer, answer.info, patience))
+        is_cut_off = yield from look_for_cut_off(self.cut_off_issuer, answer.info, patience)
+        return Inactive(Reason.REVOKED) if is_cut_off else answer
 
     def _purge(self, token: Presented | None) -> Steps[None]:
         cache = self._cache

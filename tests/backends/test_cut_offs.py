@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django_introspection.cut_offs import Kind
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.protocol.errors import RevocationsLost
 from tests import caches as test_caches
+from tests.backends.feed_server import until
 from tests.backends.issuers import access_token, jwt_settings, public, publish
 from tests.misbehaving.server import MisbehavingServer
 from tests.settings import AUDIENCE
@@ -312,6 +314,29 @@ def test_a_stale_answer_does_not_outlive_a_cut_off(call: Any, remote: Misbehavin
     remote.behave("status", code=500)
 
     assert call("token") is None
+
+
+@CALLS
+def test_a_request_after_the_cut_off_does_not_share_an_answer_of_before(
+    call: Any, remote: MisbehavingServer, settings: Any
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.SlowlyWritingCache", "LOCATION": __name__}}
+    mark()
+    answer(remote)
+    test_caches.SlowlyWritingCache.told.clear()
+    test_caches.CALLS.clear()
+    with ThreadPoolExecutor(1) as pool:
+        before = pool.submit(introspect, "token")
+        until(lambda: "slow set" in test_caches.CALLS)
+        assert call("token"), "the answer that is being written is shared"
+        cut(remote.origin, Kind.SUBJECT, "alice", int(time.time()))
+
+        assert call("token") is None
+        test_caches.SlowlyWritingCache.told.set()
+        assert before.result()
+
+    assert call("token") is None
+    assert len(remote.requests) == 1
 
 
 @CALLS
