@@ -76,6 +76,32 @@ class FullCache(LocMemCache):
     set = set_many = add
 
 
+class UnreliableCache(LocMemCache):
+    """A server that keeps its data and fails in the calls that a test names: `get`, `set` and `delete`.
+
+    With `set_many` it answers which keys it did not store, as Memcached does.
+    """
+
+    failing: frozenset[str] = frozenset()
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._answer("get", super().get, *args, **kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        self._answer("set", super().set, *args, **kwargs)
+
+    def set_many(self, data: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(data) if "set_many" in self.failing else super().set_many(data, *args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._answer("delete", super().delete, *args, **kwargs))
+
+    def _answer(self, name: str, method: Any, *args: Any, **kwargs: Any) -> Any:
+        if name in self.failing:
+            raise ConnectionError(f"the cache at redis://user:password@cache refuses {name}")
+        return method(*args, **kwargs)
+
+
 class HungCache(LocMemCache):
     """A server that takes connections and answers nothing, until its client gives up or the test ends."""
 
@@ -130,6 +156,12 @@ def counting() -> dict[str, Any]:
     own = services.cache()
     kind = "Redis" if "redis" in own["BACKEND"] else "LocMem"
     return {**own, "BACKEND": f"tests.caches.Counting{kind}Cache"}
+
+
+def unreliable() -> dict[str, Any]:
+    """Return the settings of a cache in memory that fails when a test says so."""
+    options = {"MAX_ENTRIES": 100_000}
+    return {"BACKEND": "tests.caches.UnreliableCache", "LOCATION": "unreliable", "OPTIONS": options}
 
 
 def keys(cache: Any) -> list[str]:

@@ -116,7 +116,10 @@ class TokenBackend(ABC):
         return await sync_to_async(self.introspect)(token)
 
     def purge(self, token: str | None = None) -> None:
-        """Forget what was answered about one token, or about all of them; here nothing is kept."""
+        """Forget what was answered about one token, or about all of them; here nothing is kept.
+
+        Raises IntrospectionUnavailable if a part of it could not be forgotten: call it again later.
+        """
 
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""

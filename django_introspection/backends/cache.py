@@ -28,7 +28,7 @@ from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
 from ..protocol.presented import Presented
 from ..setting_values import NAME, Revocations
-from .cache_steps import CacheCall, look_for_end, look_for_tombstone
+from .cache_steps import CacheCall, Forgetting, look_for_end, look_for_tombstone
 from .entry import Kept, decode, encode, seal_of
 from .local_answers import SLOTS, LocalAnswers, slot_of
 from .options import CacheOptions
@@ -39,6 +39,8 @@ LEARNED = 4096
 """Tokens whose keys of cut-offs a process remembers."""
 
 _calls = CacheCalls("answers")
+_writes = CacheCalls("answers")
+"""Apart, because a server that is full refuses writes, and still answers reads and deletes."""
 
 
 class CacheKeys(NamedTuple):
@@ -195,7 +197,8 @@ class AnswerCache:
         lives = int(min(self._longest(kept.answer), kept.seconds_to_live))
         if lives > 0:
             name = keys.active if kept.answer else keys.inactive
-            yield from self._call("set", name, encode(kept, found.generation, self._seal), lives)
+            entry = encode(kept, found.generation, self._seal)
+            yield from self._call("set", name, entry, lives, calls=_writes)
 
     def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
         """Keep an answer in this process."""
@@ -205,18 +208,21 @@ class AnswerCache:
         """Forget one token: the next request asks the server. Other processes keep their local levels.
 
         The new generation reaches questions that are under way in any process. Some other tokens share it, and are
-        asked about once more.
+        asked about once more. Raise IntrospectionUnavailable if the cache fails; one that is full still deletes.
         """
         self.local.forget(keys.digest)
-        yield from self._call("set", keys.generation, token_hex(8), self._generation_lives)
-        yield from self._call("delete_many", [keys.active, keys.inactive])
+        yield from self._forget("delete_many", [keys.active, keys.inactive])
+        yield from self._forget("set", keys.generation, token_hex(8), self._generation_lives)
 
     def forget_all(self) -> Steps[None]:
-        """Forget every token: entries of another generation than the current one are not believed."""
+        """Forget every token: entries of another generation than the current one are not believed.
+
+        Raise IntrospectionUnavailable if the cache fails.
+        """
         self.local.forget_all()
         generation = token_hex(8)
         names = (f"{self._prefix}:generation:{slot}" for slot in range(SLOTS))
-        yield from self._call("set_many", dict.fromkeys(names, generation), self._generation_lives)
+        yield from self._forget("set_many", dict.fromkeys(names, generation), self._generation_lives)
 
     def check(self, alias: str) -> list[CheckMessage]:
         """Warn of a cache that other processes do not see, and of levels that a tombstone does not reach."""
@@ -233,8 +239,11 @@ class AnswerCache:
             )
         return messages
 
-    def _call(self, method: str, *arguments: Any) -> Step[Any]:
-        return CacheCall(partial(_calls.make, self.options.ALIAS, method, *arguments), self._patience)
+    def _call(self, method: str, *arguments: Any, calls: CacheCalls = _calls) -> Step[Any]:
+        return CacheCall(partial(calls.make, self.options.ALIAS, method, *arguments), self._patience)
+
+    def _forget(self, method: str, *arguments: Any) -> Step[None]:
+        return Forgetting(self.options.ALIAS, self._patience, method, *arguments)
 
     @property
     def _generation_lives(self) -> int:

@@ -12,6 +12,9 @@ from ..cache_calls import CacheUnavailable
 from ..outbound.steps import Blocking, Step, Steps
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
+from ..shared_caches import shared_cache
+
+NOT_FORGOTTEN = "the cache of answers did not forget what was purged"
 
 
 class CacheCall(Step[Any]):
@@ -34,6 +37,35 @@ class CacheCall(Step[Any]):
                 return await Blocking(self.run).arun()
         except TimeoutError:
             return None
+
+
+class Forgetting(Step[None]):
+    """Change a cache so that it forgets answers, even if the cache failed a moment ago.
+
+    `method` is `set`, `set_many` or `delete_many`. Raise IntrospectionUnavailable if it fails, or if a task has waited
+    for `patience` seconds.
+    """
+
+    def __init__(self, alias: str, patience: float, method: str, *arguments: Any) -> None:
+        self._alias, self._patience = alias, patience
+        self._method, self._arguments = method, arguments
+
+    def run(self) -> None:
+        """Call it in this thread."""
+        try:
+            refused = getattr(shared_cache(self._alias), self._method)(*self._arguments)
+        except Exception as error:  # noqa: BLE001 - each cache has errors of its own, which may show its password
+            raise IntrospectionUnavailable(f"{NOT_FORGOTTEN}: {type(error).__name__}") from None
+        if refused:  # `set_many` returns the keys that it did not store
+            raise IntrospectionUnavailable(NOT_FORGOTTEN)
+
+    async def arun(self) -> None:
+        """Call it in a thread, which ends by itself."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await Blocking(self.run).arun()
+        except TimeoutError:
+            raise IntrospectionUnavailable(NOT_FORGOTTEN) from None
 
 
 def look_for_tombstone(identity: bytes, patience: float) -> Steps[bool]:

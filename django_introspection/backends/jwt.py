@@ -89,7 +89,7 @@ class JWTBackend(TokenBackend):
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
-        """Forget the kept answers of the backend `then_ask`."""
+        """Forget the kept answers of the backend `then_ask`; raises IntrospectionUnavailable."""
         if self.then_ask is not None:
             token_backends[self.then_ask].purge(token)
 

@@ -112,7 +112,7 @@ class RemoteBackend(TokenBackend):
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
-        """Forget the kept answers about one token, or about all of them."""
+        """Forget the kept answers about one token, or about all of them; raises IntrospectionUnavailable."""
         run(self._purge(None if token is None else Presented(token)))
 
     @conceal_locals

@@ -112,9 +112,18 @@ class RoutingBackend(TokenBackend):
 
     @conceal_locals
     def purge(self, token: str | None = None) -> None:
-        """Forget what the backend of a token was answered, or what all of them were."""
+        """Forget what the backend of a token was answered, or what all of them were.
+
+        Raises IntrospectionUnavailable if one of them fails, after the others have forgotten.
+        """
+        failures: list[IntrospectionUnavailable] = []
         for backend in self._all() if token is None else self.route(token):
-            backend.purge(token)
+            try:
+                backend.purge(token)
+            except IntrospectionUnavailable as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def forget_issuer(self, issuer: str | None = None) -> None:
         """Look up one issuer, or all of them, at the next token."""
@@ -129,8 +138,14 @@ class RoutingBackend(TokenBackend):
     @conceal_locals
     async def apurge(self, token: str | None = None) -> None:
         """Forget like `purge`, without blocking the event loop."""
+        failures: list[IntrospectionUnavailable] = []
         for backend in self._all() if token is None else await self.aroute(token):
-            await backend.apurge(token)
+            try:
+                await backend.apurge(token)
+            except IntrospectionUnavailable as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def check(self) -> list[CheckMessage]:
         """Look for tokens of this deployment that never reach its tables (W015); each backend speaks for itself."""

@@ -677,6 +677,101 @@ def test_a_purge_wins_over_an_answer_that_would_stand_in(keep: Any, authorizatio
                 asked.result()
 
 
+@pytest.fixture
+def fail(keep: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that lets some calls to the cache fail; without arguments none."""
+    prefix = settings.CACHES["default"]["KEY_PREFIX"]
+    settings.CACHES = {"default": {**test_caches.unreliable(), "KEY_PREFIX": prefix}}
+
+    def let_fail(*names: str) -> None:
+        monkeypatch.setattr(test_caches.UnreliableCache, "failing", frozenset(names))
+
+    return let_fail
+
+
+def purge_in_thread(token: str | None) -> None:
+    token_backends["default"].purge(token)
+
+
+async def purge_in_task(token: str | None) -> None:
+    await token_backends["default"].apurge(token)
+
+
+PURGES = pytest.mark.parametrize("purge", [purge_in_thread, async_to_sync(purge_in_task)], ids=["sync", "async"])
+
+
+@PURGES
+@pytest.mark.parametrize("token", [TOKEN, None], ids=["one", "all"])
+def test_a_purge_does_not_wait_until_a_pause_of_the_cache_has_ended(
+    purge: Any, token: str | None, fail: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    introspect(TOKEN)
+    fail("get", "set", "delete")
+    introspect("another")
+    fail()
+
+    purge(token)
+    settings.CACHES = dict(settings.CACHES)  # the pause has ended
+
+    assert introspect(TOKEN)
+    assert len(authorization_server.requests) == 3
+
+
+@PURGES
+@pytest.mark.parametrize(
+    ("token", "failing"), [(TOKEN, "delete"), (TOKEN, "set"), (None, "set"), (None, "set_many")]
+)
+def test_a_purge_that_was_not_done_is_reported(purge: Any, token: str | None, failing: str, fail: Any) -> None:
+    introspect(TOKEN)
+    fail(failing)
+
+    with pytest.raises(IntrospectionUnavailable, match=r"^the cache of answers did not forget") as raised:
+        purge(token)
+    assert "password" not in str(raised.value)
+    fail()
+    purge(token)
+
+
+def test_a_task_does_not_wait_for_a_purge_in_a_cache_that_hangs(
+    keep: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.HungCache"}}
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(timeout=1)
+    settings.TOKEN_INTROSPECTION["BACKENDS"]["default"]["CACHE"] = {}
+    test_caches.HungCache.released.clear()
+
+    async def refused() -> None:
+        with pytest.raises(IntrospectionUnavailable, match=r"^the cache of answers did not forget"):
+            await token_backends["default"].apurge()
+        assert not test_caches.HungCache.released.is_set()
+        test_caches.HungCache.released.set()  # or the loop would wait for its threads
+
+    asyncio.run(refused())
+
+
+def test_a_full_cache_forgets_a_purged_answer_and_reports_that_it_took_no_note(
+    fail: Any, authorization_server: MisbehavingServer
+) -> None:
+    introspect(TOKEN)
+    fail("set")
+
+    with pytest.raises(IntrospectionUnavailable):
+        token_backends["default"].purge(TOKEN)
+
+    introspect(TOKEN)
+    assert len(authorization_server.requests) == 2
+
+
+def test_a_full_cache_is_still_read(fail: Any, authorization_server: MisbehavingServer) -> None:
+    introspect(TOKEN)
+    fail("set")
+    introspect("another")
+
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 2
+
+
 @pytest.mark.parametrize("cache", [None, {}, {"LOCAL_MAX_AGE": 60}], ids=["no cache", "cache", "local"])
 def test_a_request_that_follows_a_revocation_does_not_share_the_question_of_one_before(
     cache: Any, authorization_server: MisbehavingServer, settings: Any

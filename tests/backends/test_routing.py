@@ -289,6 +289,25 @@ def test_a_token_is_forgotten_where_it_is_known(is_async: bool, servers: Servers
     assert ask() == [0, 3, 2]
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_cache_that_is_down_does_not_keep_other_backends_from_forgetting(
+    is_async: bool, servers: Servers, settings: Any
+) -> None:
+    settings.CACHES = {**settings.CACHES, "down": {"BACKEND": "tests.caches.BrokenCache"}}
+    for alias, options in (("alpha", {"ALIAS": "down"}), ("beta", {}), ("other", {})):
+        settings.TOKEN_INTROSPECTION["BACKENDS"][alias]["CACHE"] = options
+    for token in ("b_token", "other"):
+        introspect(token)
+
+    backend = token_backends["default"]
+    with pytest.raises(IntrospectionUnavailable, match="the cache of answers"):
+        async_to_sync(backend.apurge)() if is_async else backend.purge()
+
+    for token in ("b_token", "other"):
+        introspect(token)
+    assert servers.asked == [0, 2, 2]
+
+
 def test_what_the_backend_itself_says_follows_the_same_route(servers: Servers) -> None:
     backend = token_backends["default"]
 
