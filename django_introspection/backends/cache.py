@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.checks import CheckMessage
 from django.utils.crypto import salted_hmac
@@ -28,10 +28,12 @@ from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.jwt import token_identity
 from ..protocol.presented import Presented
 from ..setting_values import NAME, Revocations
-from .cache_steps import CacheCall, Forgetting, look_for_end, look_for_tombstone
+from .cache_read import CacheKeys, CacheRead
+from .cache_steps import CacheCall, Forgetting, delete, look_for_end, look_for_tombstone
 from .entry import Kept, decode, encode, seal_of
 from .local_answers import SLOTS, LocalAnswers, slot_of
 from .options import CacheOptions
+from .outdated import Outdated
 
 logger = logging.getLogger("django_introspection")
 
@@ -41,32 +43,6 @@ LEARNED = 4096
 _calls = CacheCalls("answers")
 _writes = CacheCalls("answers")
 """Apart, because a server that is full refuses writes, and still answers reads and deletes."""
-
-
-class CacheKeys(NamedTuple):
-    """The digest of a token, and the keys of what the shared cache keeps about it."""
-
-    digest: bytes
-    token_digest: str
-    active: str
-    inactive: str
-    generation: str
-    identity: int = 0
-    """The identity by which a feed of revocations names the token; 0 without one."""
-
-
-class CacheRead(NamedTuple):
-    """The kept answer about a token, fresh or stale.
-
-    `generation` is the one that is valid in the shared cache, None if the cache failed; `epoch` that of this process.
-    `is_listed` says that a feed names the token, or may name it: an answer to an earlier question is of no use.
-    """
-
-    kept: Kept | None
-    generation: str | None
-    epoch: int
-    is_revoked: bool = False
-    is_listed: bool = False
 
 
 class AnswerCache:
@@ -82,6 +58,7 @@ class AnswerCache:
         self.options, self._patience = options, patience
         self._cut_off_issuer = cut_off_issuer
         self._learned: dict[bytes, tuple[str, ...]] = {}
+        self._outdated = Outdated()
         name = salted_hmac(__name__, json.dumps(list(identity)), algorithm="sha256").hexdigest()[:32]
         self._seal = seal_of(name)
         self._prefix = f"introspection:answer:{name}"
@@ -128,6 +105,8 @@ class AnswerCache:
             return CacheRead(None, None, epoch)
         generation = str(found.get(keys.generation, ""))
         kept = self._decoded(found, keys, generation)
+        if self._outdated.is_late:
+            yield from self._delete_outdated()
         try:
             if together is not None:
                 revoked = revocations.is_tombstone_among(found, identity, together)
@@ -143,11 +122,16 @@ class AnswerCache:
         return CacheRead(kept, generation, epoch)
 
     def _decoded(self, found: Mapping[str, Any], keys: CacheKeys, generation: str) -> Kept | None:
+        outdated = self._outdated
         kept = decode(found[keys.active], keys.token_digest, generation, self._seal) if keys.active in found else None
+        if kept is not None and kept.since <= outdated.latest and outdated.includes(keys.active, kept.since):
+            kept = None
         if keys.inactive in found:
             inactive = decode(found[keys.inactive], keys.token_digest, generation, self._seal)
             if inactive is not None and (kept is None or kept.since < inactive.since):
-                return inactive  # an active answer whose keeping was slow is not the last one
+                if keys.active in found:  # it was kept so slowly that it came last, and would be used again later
+                    outdated.note(keys.active, inactive.since, is_late=True)
+                return inactive
         return kept
 
     def _is_ended(self, kept: Kept | None, identity: bytes) -> Steps[bool]:
@@ -185,20 +169,29 @@ class AnswerCache:
         return bool(kept.answer) and kept.is_younger(self._longest(kept.answer))
 
     def write(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> Steps[None]:
-        """Keep an answer that has just come, never longer than its token lives.
+        """Keep an answer that has just come, never longer than its token lives; an inactive one ends the active one.
 
         After a purge in the meantime, the generation that was found before makes the entry worthless.
         """
         self.keep_locally(keys, kept, found)
+        if not kept.answer:  # even if no active answer was found: it could still stand in
+            self._outdated.note(keys.active, kept.since)
+            yield from self._delete_outdated()
         if found.generation is None:
             return
-        if not kept.answer and found.kept is not None and found.kept.answer:  # or it could still stand in
-            yield from self._call("delete", keys.active)
         lives = int(min(self._longest(kept.answer), kept.seconds_to_live))
         if lives > 0:
             name = keys.active if kept.answer else keys.inactive
             entry = encode(kept, found.generation, self._seal)
             yield from self._call("set", name, entry, lives, calls=_writes)
+
+    def _delete_outdated(self) -> Steps[None]:
+        """Delete the outdated active answers; if the cache fails, a later call does it."""
+        keys, succeeded = self._outdated.begin_deletion(), False
+        try:
+            succeeded = yield from delete(_calls, self.options.ALIAS, keys, self._patience)
+        finally:  # also if this task is cancelled
+            self._outdated.end_deletion(keys, succeeded=succeeded)
 
     def keep_locally(self, keys: CacheKeys, kept: Kept, found: CacheRead) -> None:
         """Keep an answer in this process."""

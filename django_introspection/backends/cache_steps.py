@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from .. import cut_offs, revocations
-from ..cache_calls import CacheUnavailable
+from ..cache_calls import CacheCalls, CacheUnavailable
 from ..outbound.steps import Blocking, Step, Steps
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
@@ -66,6 +66,17 @@ class Forgetting(Step[None]):
                 await Blocking(self.run).arun()
         except TimeoutError:
             raise IntrospectionUnavailable(NOT_FORGOTTEN) from None
+
+
+def delete(calls: CacheCalls, alias: str, keys: Iterable[str], patience: float) -> Steps[bool]:
+    """Delete keys of a cache, and return whether it did so."""
+    return bool((yield from CacheCall(partial(_delete, calls, alias, list(keys)), patience)))
+
+
+def _delete(calls: CacheCalls, alias: str, keys: list[str]) -> bool:
+    if keys:  # a server of Redis refuses a call without keys
+        calls.make(alias, "delete_many", keys)
+    return True
 
 
 def look_for_tombstone(identity: bytes, patience: float) -> Steps[bool]:

@@ -25,7 +25,8 @@ from ..protocol.opaque import digest
 from ..protocol.presented import Presented
 from ..signals import token_answered
 from .base import TokenBackend
-from .cache import AnswerCache, CacheKeys, CacheRead
+from .cache import AnswerCache
+from .cache_read import CacheKeys, CacheRead
 from .cache_steps import look_for_cut_off
 from .diagnosis import Finding
 from .endpoint import IntrospectionEndpoint

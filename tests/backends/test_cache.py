@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from asgiref.sync import async_to_sync
 from django.core.cache import cache, caches
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
-from django_introspection.backends import local_answers
+from django_introspection.backends import local_answers, outdated
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models.fields import now
@@ -65,6 +66,18 @@ def counted(settings: Any) -> list[str]:
 
 
 @pytest.fixture
+def fail(keep: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that lets some calls to the cache fail; without arguments none."""
+    prefix = settings.CACHES["default"]["KEY_PREFIX"]
+    settings.CACHES = {"default": {**test_caches.unreliable(), "KEY_PREFIX": prefix}}
+
+    def let_fail(*names: str) -> None:
+        monkeypatch.setattr(test_caches.UnreliableCache, "failing", frozenset(names))
+
+    return let_fail
+
+
+@pytest.fixture
 def clock() -> Any:
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
@@ -102,6 +115,19 @@ def test_a_kept_answer_costs_one_round_trip_and_no_call(
     assert counted == ["get_many"] * 2
     assert len(authorization_server.requests) == 1
     assert told == ["server", "cache", "cache"]
+
+
+@CALLS
+@pytest.mark.usefixtures("keep")
+def test_an_inactive_answer_deletes_the_active_one_and_is_then_read_in_one_round_trip(
+    call: Any, authorization_server: MisbehavingServer, counted: list[str]
+) -> None:
+    authorization_server.behave("inactive")
+
+    assert call(TOKEN) is None
+    assert call(TOKEN) is None
+
+    assert counted == ["get_many", "delete_many", "set", "get_many"]
 
 
 @pytest.mark.requirement("7662-4-l")
@@ -677,18 +703,6 @@ def test_a_purge_wins_over_an_answer_that_would_stand_in(keep: Any, authorizatio
                 asked.result()
 
 
-@pytest.fixture
-def fail(keep: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that lets some calls to the cache fail; without arguments none."""
-    prefix = settings.CACHES["default"]["KEY_PREFIX"]
-    settings.CACHES = {"default": {**test_caches.unreliable(), "KEY_PREFIX": prefix}}
-
-    def let_fail(*names: str) -> None:
-        monkeypatch.setattr(test_caches.UnreliableCache, "failing", frozenset(names))
-
-    return let_fail
-
-
 def purge_in_thread(token: str | None) -> None:
     token_backends["default"].purge(token)
 
@@ -718,9 +732,7 @@ def test_a_purge_does_not_wait_until_a_pause_of_the_cache_has_ended(
 
 
 @PURGES
-@pytest.mark.parametrize(
-    ("token", "failing"), [(TOKEN, "delete"), (TOKEN, "set"), (None, "set"), (None, "set_many")]
-)
+@pytest.mark.parametrize(("token", "failing"), [(TOKEN, "delete"), (TOKEN, "set"), (None, "set"), (None, "set_many")])
 def test_a_purge_that_was_not_done_is_reported(purge: Any, token: str | None, failing: str, fail: Any) -> None:
     introspect(TOKEN)
     fail(failing)
@@ -822,6 +834,9 @@ def test_a_request_does_not_wait_for_the_cache_to_keep_the_answer_of_another(
 
     assert introspect(TOKEN) is None, "the answer that was kept last is not the last answer"
     assert len(authorization_server.requests) == 2
+    with time_machine.travel(time.time() + 10):  # no inactive answer is kept any more
+        assert introspect(TOKEN) is None
+    assert len(authorization_server.requests) == 3
 
 
 @CALLS
@@ -892,6 +907,90 @@ class TestStaleIfError:
 
         with pytest.raises(IntrospectionUnavailable):
             introspect(TOKEN)
+
+    @CALLS
+    @pytest.mark.parametrize("failing", [("get",), ("delete",), ("get", "set", "delete")], ids="-".join)
+    def test_a_token_that_became_inactive_does_not_come_back_after_the_cache_failed(
+        self,
+        call: Any,
+        failing: tuple[str, ...],
+        keep: Any,
+        fail: Any,
+        authorization_server: MisbehavingServer,
+        clock: Any,
+        settings: Any,
+    ) -> None:
+        keep(STALE_IF_ERROR=1000)
+        call(TOKEN)
+        clock.shift(60)
+        authorization_server.behave("inactive")
+        fail(*failing)
+        assert call(TOKEN) is None
+        authorization_server.behave("status 500")
+        clock.shift(10)
+
+        fail()
+        settings.CACHES = dict(settings.CACHES)  # the pause has ended
+        with pytest.raises(IntrospectionUnavailable):
+            call(TOKEN)
+
+        another_process = token_backends.create("default")
+        with pytest.raises(IntrospectionUnavailable):
+            another_process.introspect(TOKEN)
+        another_process.close()
+
+    def test_an_active_answer_of_later_stands_in_again(
+        self, keep: Any, fail: Any, authorization_server: MisbehavingServer, clock: Any, settings: Any
+    ) -> None:
+        keep(STALE_IF_ERROR=1000)
+        introspect(TOKEN)
+        clock.shift(60)
+        fail("get", "delete")
+        authorization_server.behave("inactive")
+        assert introspect(TOKEN) is None
+        clock.shift(10)
+        fail()
+        settings.CACHES = dict(settings.CACHES)  # the pause has ended
+        authorization_server.behave("active")
+        assert introspect(TOKEN)
+        authorization_server.behave("status 500")
+        clock.shift(60)
+
+        assert introspect(TOKEN)
+
+    def test_inactive_answers_that_cannot_be_written_take_a_bounded_memory_and_all_count(
+        self,
+        keep: Any,
+        fail: Any,
+        authorization_server: MisbehavingServer,
+        clock: Any,
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(outdated, "ENTRIES", 2)
+        keep(STALE_IF_ERROR=1000)
+        tokens = [f"token-{number}" for number in range(5)]
+        assert all(introspect(token) for token in tokens)
+        clock.shift(60)
+        fail("get", "delete")
+        authorization_server.behave("inactive")
+        for token in tokens:
+            clock.shift(1)
+            assert introspect(token) is None
+        fail()
+        settings.CACHES = dict(settings.CACHES)  # the pause has ended
+        authorization_server.behave("status 500")
+
+        for token in tokens:
+            with pytest.raises(IntrospectionUnavailable):
+                introspect(token)
+        backend: Any = token_backends["default"]
+        assert len(backend._cache._outdated._moments) == 0
+        authorization_server.behave("active")
+        assert introspect(TOKEN)
+        authorization_server.behave("status 500")
+        clock.shift(60)
+        assert introspect(TOKEN), "a later answer stands in"
 
     @pytest.mark.parametrize("code", [400, 401, 403])
     def test_who_may_not_ask_any_more_learns_nothing_from_the_past(

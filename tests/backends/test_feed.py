@@ -199,6 +199,22 @@ def test_a_late_feed_lets_every_active_answer_be_asked_for(local: int, server: F
     assert introspect("a") is None
 
 
+def test_a_token_that_became_inactive_while_the_feed_was_late_does_not_come_back(
+    server: FeedServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = server.settings(cache={"INACTIVE_MAX_AGE": 0, "STALE_IF_ERROR": 600})
+    followed = follow()
+    assert introspect("a")
+    server.fault = lambda: (500, None, {})
+    server.end("a", is_heard=False)
+    until(lambda: not followed.is_fresh)
+    assert introspect("a") is None
+    server.fault = None
+    until(lambda: followed.is_fresh)
+
+    assert introspect("a") is None
+
+
 def test_a_late_feed_accepts_nothing_if_the_server_cannot_be_asked(server: FeedServer, settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = server.settings(cache={"LOCAL_MAX_AGE": 60, "STALE_IF_ERROR": 600})
     followed = follow()
