@@ -32,6 +32,7 @@ MODULES = (
     "backends.issuers",
     "backends.jwt",
     "backends.local_answers",
+    "backends.outdated",
     "backends.routing",
     "backends.signed_replies",
     "leaks.ending",
