@@ -50,8 +50,11 @@ def refresh(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedToken:
         raise _refusal(client, lapse)
     with transaction.atomic(using=Token.objects.on_primary().db):
         issued = None
-        if not lapse and (_claim(presented) or _take_back_answer(presented, client)):
+        replaced = None if lapse else [] if _claim(presented) else _claim_answer(presented)
+        if replaced is not None:
             issued = _next_tokens(presented, form, cnf)
+        if replaced:  # last, because no rollback takes back a tombstone and a signal
+            revoke_tokens(replaced, by=client, who=REPLACED)
     if issued is not None:
         return announce(*issued)
     if presented.rotated_at is not None:
@@ -107,25 +110,24 @@ def _claim(presented: Token) -> bool:
     return unused.update(revoked_at=at, rotated_at=at) == 1
 
 
-def _take_back_answer(presented: Token, client: Client) -> bool:
-    """Revoke what a token that comes again within REFRESH_GRACE was exchanged for, if the successor is unused.
+def _claim_answer(presented: Token) -> list[Token] | None:
+    """Use up the successor of a token that comes again within REFRESH_GRACE, and return the access tokens to revoke.
 
-    A write that changes nothing locks the row, so that repeats come one after the other. The successor counts as used:
-    an honest client never got it, so if it comes as well, it is in two hands.
+    Return None if there is no grace or no unused successor. A write that changes nothing locks the row, so that repeats
+    come one after the other. An honest client never got the successor, so if it comes as well, it is in two hands.
     """
     tokens = Token.objects.on_primary()
     row = tokens.filter(pk=presented.pk)
     row.update(rotated_at=F("rotated_at"))
     presented.rotated_at = row.values_list("rotated_at", flat=True).first()
     if not _in_grace(presented.rotated_at):
-        return False
+        return None
     at, answer = now(), tokens.filter(predecessor=presented.pk)
     lock_in_order(tokens.filter(pk__in=list(answer.values_list("pk", flat=True))))
     successor = answer.filter(kind=TokenKind.REFRESH, revoked_at=None)
     if successor.update(revoked_at=at, rotated_at=at, revoked_by=REPLACED) != 1:
-        return False
-    revoke_tokens(answer.filter(kind=TokenKind.ACCESS), by=client, who=REPLACED)
-    return True
+        return None
+    return list(answer.filter(kind=TokenKind.ACCESS))
 
 
 def _in_grace(rotated_at: datetime | None) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from django_introspection import revocations, signals
 from django_introspection.models import Client, GrantType, Token, TokenKind
@@ -607,6 +607,39 @@ def test_within_the_grace_a_wrong_scope_takes_nothing_back(holder: Any, issued: 
     assert_refused(refresh(issued.refresh_token, holder, scope="admin"), 400, "invalid_scope")
 
     assert is_active(successor, holder)
+
+
+@pytest.mark.parametrize(
+    ("form", "status"), [({"scope": "admin"}, 400), ({"resource": "urn:elsewhere"}, 400), ({}, 503)], ids=str
+)
+@pytest.mark.django_db(transaction=True)
+def test_a_repeat_within_the_grace_that_fails_ends_nothing_anywhere(
+    with_settings: Any, monkeypatch: pytest.MonkeyPatch, form: dict[str, str], status: int
+) -> None:
+    with_settings(REFRESH_GRACE=10, REVOCATIONS={})
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN], allowed_resources=BOTH)
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+    answer = refreshed(issued.refresh_token, holder)
+    revoked: list[Any] = []
+
+    def receiver(tokens: Any, **_: Any) -> None:
+        revoked.append(tokens)
+
+    def fail(*_: Any) -> None:
+        raise DatabaseError("disk full")
+
+    if status == 503:
+        monkeypatch.setattr("django_introspection.authorization_server.rotation.create_refresh_token", fail)
+    signals.token_revoked.connect(receiver)
+    try:
+        assert refresh(issued.refresh_token, holder, **form).status_code == status
+    finally:
+        signals.token_revoked.disconnect(receiver)
+
+    assert not revocations.is_revoked(opaque.digest(answer["access_token"]))
+    assert revoked == []
+    assert is_active(answer["access_token"], holder)
+    assert is_active(answer["refresh_token"], holder)
 
 
 @pytest.mark.requirement("6749-10.3-a")
