@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
+from .. import revocations
 from ..backends.subjects import user_name, user_subject
 from ..conf import introspection_settings
 from ..models import Client, ClientSecret, IntrospectionPolicy, Token, TokenKind
@@ -26,6 +28,7 @@ from ..protocol.networks import MEMBER as NETWORKS
 from ..protocol.scope import format_scope, parse_scope
 from ..protocol.step_up import wrong_authentication
 from ..signals import token_issued
+from .ending import end_if_disabled
 from .jwt_access_tokens import can_sign_jwt, should_be_jwt, sign
 from .restoring import restore_if_needed
 
@@ -145,7 +148,8 @@ def issue(
     that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
     user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: one without ISSUER,
     SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large. Raises IntrospectionUnavailable if a
-    function of the project fails that checks authorization details.
+    function of the project fails that checks authorization details, and for a JWT whose client or user was disabled
+    meanwhile, if its tombstone cannot be written.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -204,12 +208,15 @@ def create_refresh_token(grant: Mapping[str, Any], grant_expires_at: datetime) -
 def announce(rows: list[Token], access_token: str, refresh_token: str | None) -> IssuedToken:
     """Send the signal of each new token, the access token first, and return what its holder gets.
 
-    Outside of the transaction that made them, which a receiver that fails in the database would undo.
+    Outside of the transaction that made them, which a receiver that fails in the database would undo. Raises
+    IntrospectionUnavailable if the access token has ended already and its tombstone cannot be written.
     """
     for row in rows:
         token_issued.send_robust(Token, token=row, client=row.client)
-    restore_if_needed()  # before a resource server meets the token
     token = rows[0]
+    if should_be_jwt(token.client, token.audience) and revocations.are_ends_wanted():
+        transaction.on_commit(partial(end_if_disabled, token), using=router.db_for_write(Token))
+    restore_if_needed()  # before a resource server meets the token
     expires_in = int((token.expires_at - token.issued_at).total_seconds())
     return IssuedToken(access_token, refresh_token, expires_in, token.scope, token)
 

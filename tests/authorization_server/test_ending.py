@@ -15,15 +15,18 @@ from django.db import connection, transaction
 from django.db.models import ProtectedError
 from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
+from django.utils.module_loading import import_string
 
 from django_introspection import revocations
 from django_introspection.authorization_server import ending
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import IntrospectionUnavailable
-from django_introspection.models import Client, Token, TokenKind
+from django_introspection.models import Client, GrantType, Token, TokenKind
+from django_introspection.protocol.jwt import token_identity
 from tests import caches as test_caches
-from tests import factories
+from tests import endpoints, factories, jose
+from tests.settings import AUDIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 User = get_user_model()
@@ -284,6 +287,97 @@ def test_a_disabled_owner_that_is_rolled_back_leaves_no_tombstone(issued: Any) -
         transaction.set_rollback(True)
 
     assert not is_dead(issued)
+
+
+@pytest.fixture
+def signing(settings: Any) -> None:
+    """Let this server sign JWTs; the cache is whole, so that nothing is restored meanwhile."""
+    keys = [{"KEY": jose.private("ES256", "server")}]
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "SIGNING_KEYS": keys}
+    revocations.set_markers()
+
+
+def disable_after(name: str, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable a client or a user after a function has read it for a request, before the new token is stored."""
+    read = import_string(name)
+
+    def read_and_disable(*arguments: Any) -> Any:
+        found = read(*arguments)
+        save(owner, is_active=False)
+        return found
+
+    monkeypatch.setattr(name, read_and_disable)
+
+
+@pytest.mark.parametrize("owner", ["client", "user"])
+@pytest.mark.parametrize("way", ["issue", "refresh", "exchange"])
+def test_a_jwt_that_is_made_while_its_owner_is_disabled_has_a_tombstone(
+    way: str, owner: str, signing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = factories.RegistrationFactory(
+        grant_types=[GrantType.REFRESH_TOKEN, GrantType.TOKEN_EXCHANGE], access_token_format="jwt"
+    )
+    owners = {"client": holder.client, "user": factories.UserFactory()}
+    modules = "django_introspection.authorization_server"
+    if way == "issue":
+        save(owners[owner], is_active=False)
+        access_token = factories.TokenFactory(**owners).access_token
+    else:
+        before = factories.TokenFactory(**owners, refresh=True)
+        reads = {"refresh": f"{modules}.rotation._presented", "exchange": f"{modules}.token_exchange._subject"}
+        forms = {
+            "refresh": {"grant_type": "refresh_token", "refresh_token": before.refresh_token},
+            "exchange": {
+                "grant_type": GrantType.TOKEN_EXCHANGE.value,
+                "subject_token": before.access_token,
+                "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            },
+        }
+        disable_after(reads[way], owners[owner], monkeypatch)
+        response = endpoints.post("/oauth/token", forms[way], auth=holder)
+        assert response.status_code == 200, response.content
+        access_token = response.json()["access_token"]
+
+    assert endpoints.introspect(access_token, auth=factories.ResourceServerFactory()).json() == {"active": False}
+    assert revocations.is_revoked(token_identity(access_token))
+
+
+def test_in_a_transaction_the_tombstone_of_a_disabled_users_jwt_follows_the_commit(signing: None) -> None:
+    client, user = factories.RegistrationFactory(access_token_format="jwt").client, factories.UserFactory()
+    save(user, is_active=False)
+
+    with transaction.atomic():
+        issued = factories.TokenFactory(client=client, user=user)
+        assert not is_dead(issued)
+
+    assert is_dead(issued)
+
+
+def test_without_the_cache_the_jwt_of_a_disabled_user_is_not_issued(signing: None, without_cache: Any) -> None:
+    client = factories.RegistrationFactory(access_token_format="jwt").client
+    active, disabled = factories.UserFactory(), factories.UserFactory()
+    save(disabled, is_active=False)
+    without_cache()
+
+    with pytest.raises(IntrospectionUnavailable):
+        factories.TokenFactory(client=client, user=disabled)
+    assert factories.TokenFactory(client=client, user=active)
+
+
+@pytest.mark.parametrize(
+    ("form", "revocations_setting", "further"), [("jwt", {}, 1), ("jwt", None, 0), ("opaque", {}, 0)], ids=str
+)
+def test_only_a_jwt_costs_a_look_for_its_owner_and_only_with_revocations(
+    form: str, revocations_setting: Any, further: int, signing: None, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": revocations_setting}
+    client = factories.RegistrationFactory(access_token_format=form).client
+    factories.TokenFactory(client=client)  # which looks at the cache for the next seconds
+
+    with CaptureQueriesContext(connection) as captured:
+        Token.objects.issue(client=client, audience=[AUDIENCE])
+
+    assert len(captured.captured_queries) == 3 + further, "begin, one row, commit"
 
 
 def test_tombstones_of_disabled_owners_are_restored(issued: Any) -> None:

@@ -20,7 +20,7 @@ from django_introspection.models import Client, Token
 from django_introspection.models.fields import now
 from django_introspection.revocation_feed import recording
 from django_introspection.revocation_feed.models import Ending
-from tests import endpoints, factories
+from tests import endpoints, factories, jose
 
 from .reader import Reader, identity
 
@@ -168,6 +168,22 @@ def test_a_holder_is_recorded_before_it_is_disabled(
     monkeypatch.setattr(ending, "_follow_state_later", lambda *_: None)
 
     disable(getattr(issued.token, field))
+
+    assert reader.read() == {identity(issued.token)}
+
+
+@pytest.mark.parametrize("holder", ["client", "user"])
+def test_a_jwt_that_is_made_while_its_holder_is_disabled_is_recorded(
+    holder: str, reader: Reader, user: Any, settings: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    keys = [{"KEY": jose.private("ES256", "server")}]
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "SIGNING_KEYS": keys}
+    client = factories.RegistrationFactory(access_token_format="jwt").client
+    type(user).objects.filter(pk=user.pk if holder == "user" else None).update(is_active=False)
+    Client.objects.filter(pk=client.pk if holder == "client" else None).update(is_active=False)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        issued = factories.TokenFactory(client=client, user=user)
 
     assert reader.read() == {identity(issued.token)}
 
