@@ -140,16 +140,16 @@ def issue(
 ) -> IssuedToken:
     """Issue tokens of one new grant.
 
-    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter;
-    `members` are further members of the answer; `authorization_details` are of the types in
-    AUTHORIZATION_DETAILS_TYPES, and conform to them (RFC 9396 §5). `token_id` is for those who may ask twice: the
-    second time raises IntegrityError, and nothing is issued. `beside` is entered within the transaction that makes
-    the tokens. Raises ValidationError for a malformed scope or audience, a lifetime that is not positive, a member
-    that is computed here, malformed or the name of another kind of token, a client or user that is not active, a
-    user whom SUBJECT does not name or names like the client, and a JWT that cannot be made: one without ISSUER,
-    SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large. Raises IntrospectionUnavailable if a
-    function of the project fails that checks authorization details, and for a JWT whose client or user was disabled
-    meanwhile, if its tombstone cannot be written.
+    `lifetime` is the access token's, by default ACCESS_TOKEN_LIFETIME or the client's own if that is shorter. With
+    `refresh` the access token expires with the grant at the latest. `members` are further members of the answer;
+    `authorization_details` are of the types in AUTHORIZATION_DETAILS_TYPES, and conform to them (RFC 9396 §5).
+    `token_id` is for those who may ask twice: the second time raises IntegrityError, and nothing is issued. `beside` is
+    entered within the transaction that makes the tokens. Raises ValidationError for a malformed scope or audience, a
+    lifetime that is not positive, a member that is computed here, malformed or the name of another kind of token, a
+    client or user that is not active, a user whom SUBJECT does not name or names like the client, and a JWT that cannot
+    be made: one without ISSUER, SIGNING_KEYS or audience (RFC 9068 §2.2), or one that is too large. Raises
+    IntrospectionUnavailable if a function of the project fails that checks authorization details, and for a JWT whose
+    client or user was disabled meanwhile, if its tombstone cannot be written.
     """
     _check(client, user, members or {}, lifetime)
     validate_scope(scope)
@@ -161,6 +161,8 @@ def issue(
     issued_at = now()
     expires_at = issued_at + (lifetime or access_token_lifetime(client))
     grant_expires_at = issued_at + refresh_token_lifetime(client)
+    if refresh:  # no token outlives its grant
+        expires_at = min(expires_at, grant_expires_at)
     grant = {
         "client": client,
         "user": user,

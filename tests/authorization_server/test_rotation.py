@@ -484,6 +484,24 @@ def test_a_client_may_have_shorter_grants_but_no_longer_ones(
     assert token.expires_at == START + timedelta(seconds=first)
 
 
+@pytest.mark.parametrize(
+    ("refreshes", "given", "lives"),
+    [(True, None, 60), (True, 61, 60), (True, 59, 59), (False, None, 3600), (False, 61, 61)],
+)
+@pytest.mark.django_db
+def test_the_first_access_token_does_not_outlive_its_grant(
+    time_machine: Any, refreshes: bool, given: int | None, lives: int
+) -> None:
+    time_machine.move_to(START, tick=False)
+    client = factories.RegistrationFactory(refresh_token_lifetime=60).client
+    lifetime = None if given is None else timedelta(seconds=given)
+
+    issued = factories.TokenFactory(client=client, lifetime=lifetime, refresh=refreshes)
+
+    assert issued.expires_in == lives
+    assert Token.objects.get(kind=TokenKind.ACCESS).expires_at == START + timedelta(seconds=lives)
+
+
 def test_a_grace_of_one_second_is_a_grace(holder: Any, issued: Any, with_settings: Any, time_machine: Any) -> None:
     with_settings(REFRESH_GRACE=1)
     time_machine.move_to(now(), tick=False)
