@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.core.cache import BaseCache
 from django.core.exceptions import ValidationError
+from django.db import Error as DatabaseError
 from django.db import connections, transaction
 from django.db.models import QuerySet
 from rest_framework import exceptions, mixins, status
@@ -46,6 +48,8 @@ else:
     _ViewSet, _ListModelMixin = GenericViewSet, mixins.ListModelMixin
 
 __all__ = ["PersonalTokenViewSet"]
+
+logger = logging.getLogger("django_introspection")
 
 MANAGE = "tokens:manage"
 """The scope that a token needs to manage the tokens of its user."""
@@ -97,7 +101,7 @@ class PersonalTokenPages(PageNumberPagination):
 
 
 class Unavailable(exceptions.APIException):
-    """The rights of the user, or the cache of REVOCATIONS, cannot be asked now."""
+    """The rights of the user, the database or the cache of REVOCATIONS cannot be asked now."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "The server cannot answer at the moment."
@@ -190,11 +194,14 @@ def _who(request: Request) -> str:
 
 @contextmanager
 def _reported() -> Iterator[None]:
-    """Answer 400 if a request is refused, and 503 if the rights or the cache cannot be asked."""
+    """Answer 400 if a request is refused, and 503 if the rights, the database or the cache cannot be asked."""
     try:
         yield
     except ValidationError as refused:
         detail = refused.message_dict if hasattr(refused, "error_dict") else {"non_field_errors": refused.messages}
         raise exceptions.ValidationError(detail) from None
     except IntrospectionUnavailable:
+        raise Unavailable from None
+    except DatabaseError as error:  # its text may quote values
+        logger.error("the API of personal tokens cannot answer: %s", type(error).__name__)
         raise Unavailable from None

@@ -55,6 +55,10 @@ class _Rotation:
     by: str
     is_old_revoked_everywhere: bool = True
 
+    def lock(self, using: str) -> None:
+        """Lock the old token: by its key alone, because MariaDB would lock an entry of another index before the row."""
+        Token.objects.using(using).filter(pk=self.old.token_id).update(expires_at=F("expires_at"))
+
     def claim(self, using: str) -> None:
         """Let one rotation win, of a token that is live: a second one and a revocation find that out here."""
         at, old = now(), self.old
@@ -171,8 +175,13 @@ def _issue(
 
 @contextmanager
 def _beside(row: PersonalToken, rotation: _Rotation | None) -> Iterator[None]:
-    """Store the row in the transaction of its token, one token of a user at a time, and end the old one there."""
+    """Store the row in the transaction of its token, one token of a user at a time, and end the old one there.
+
+    The old token is locked before the user, as in the deletion of a user, so that neither waits for the other for ever.
+    """
     using = router.db_for_write(PersonalToken)
+    if rotation:
+        rotation.lock(using)
     _lock(row.user, using)
     _require_room(row.user, rotation)
     if rotation:

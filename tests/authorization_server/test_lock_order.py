@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
@@ -19,8 +20,11 @@ from django_introspection.authorization_server.revoking import revoke_grant, rev
 from django_introspection.models import Client, GrantType, Token, TokenKind
 from django_introspection.models.fields import now
 from django_introspection.models.locking import lock_in_order
+from django_introspection.personal_tokens import issuing
+from django_introspection.personal_tokens.models import PersonalToken
 from tests import endpoints, factories
 from tests.authorization_server.racing import in_threads
+from tests.personal_tokens.conftest import configure, make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -154,6 +158,25 @@ def test_a_grant_is_revoked_while_a_lost_answer_is_replaced(settings: Any) -> No
     queue_behind(successor, repeat, lambda: revoke_grant(issued.token.grant_id, by=None))
 
     assert not Token.objects.filter(grant_id=issued.token.grant_id, revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("first", ["delete", "rotate"])
+def test_a_user_is_deleted_while_a_personal_token_is_rotated(first: str, settings: Any) -> None:
+    configure(settings)
+    user = factories.UserFactory()
+    issued = make(user)
+
+    def rotate() -> None:
+        row = PersonalToken.objects.of(user).get(pk=issued.row.pk)
+        with suppress(ValidationError) if first == "delete" else nullcontext():
+            issuing.rotate(row)
+
+    works = {"delete": factories.User.objects.get(pk=user.pk).delete, "rotate": rotate}
+    second = works["rotate" if first == "delete" else "delete"]
+    queue_behind(issued.row.token, works[first], second)
+
+    assert not factories.User.objects.exists()
+    assert not Token.objects.exists()
 
 
 def test_keys_are_locked_in_their_order_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:

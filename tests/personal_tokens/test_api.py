@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.db import InterfaceError, OperationalError
 from django.test import Client as Browser
 from django.urls import include, path
 from rest_framework.authentication import BaseAuthentication
@@ -18,6 +19,7 @@ from django_introspection import introspect, revocations
 from django_introspection.authorization_server import revoking
 from django_introspection.models import Token
 from django_introspection.models.fields import now
+from django_introspection.personal_tokens import api
 from django_introspection.personal_tokens.api import PersonalTokenThrottle, PersonalTokenViewSet
 from django_introspection.personal_tokens.models import PersonalToken
 from django_introspection.protocol.errors import IntrospectionUnavailable
@@ -254,6 +256,25 @@ def test_requests_of_a_user_are_throttled(browser: Browser, monkeypatch: Any) ->
 
     assert statuses == [200, 200, 429]
     assert caches["default"]
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_fails_is_503(
+    error: type[Exception], browser: Browser, user: Any, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    issued = make(user)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error("deadlock detected")
+
+    for name in ("issue", "rotate", "revoke"):
+        monkeypatch.setattr(api.issuing, name, fail)
+    rotated = browser.post(one(issued, "rotate/"), {}, content_type="application/json")
+    answers = [send(browser), rotated, browser.delete(one(issued))]
+
+    assert [(answer.status_code, answer["Retry-After"]) for answer in answers] == [(503, "5")] * 3
+    assert f"the API of personal tokens cannot answer: {error.__name__}" in caplog.messages
+    assert "deadlock" not in caplog.text
 
 
 def test_rights_or_a_cache_that_cannot_be_asked_are_503(
