@@ -52,7 +52,8 @@ class OriginalRequest(HttpRequest):
             part if number % 2 else _decoded(part) for number, part in enumerate(_SLASHES.split(path))
         )
         del self.GET  # read when it is asked for: a query may have more parameters than Django reads
-        self.META = {**asked.META, "REQUEST_METHOD": method, "PATH_INFO": decoded, "QUERY_STRING": query}
+        target_parts = {"SCRIPT_NAME": "", "PATH_INFO": decoded, "QUERY_STRING": query}
+        self.META = {**asked.META, "REQUEST_METHOD": method, **target_parts}
         self.META.setdefault("HTTP_X_FORWARDED_FOR", "")  # a proxy asks, so its own address is never that of the client
 
     @cached_property

@@ -94,7 +94,9 @@ def verify_proof(
 
 def uris_at(origins: Iterable[str], request: HttpRequest) -> frozenset[str]:
     """Return the URI of a request in normal form, one for each origin: the sender of a request chooses its Host."""
-    path = escape_uri_path(request.path)
+    # the path of an ASGIRequest lacks a prefix that a proxy took off
+    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    path = escape_uri_path(f"{prefix}/{request.path_info.removeprefix('/')}")
     return frozenset(filter(None, (normal_uri(origin + path) for origin in origins)))
 
 

@@ -255,6 +255,31 @@ def test_a_prefix_that_the_server_puts_before_the_project_is_part_of_the_uri(tok
     assert [each.status_code for each in asked] == [200, 401]
 
 
+@pytest.mark.requirement("9449-4.3-c")
+@pytest.mark.parametrize(
+    ("forced", "scope"),
+    [
+        ("/shop", {"path": "/orders"}),
+        ("/shop/", {"path": "/orders"}),
+        (None, {"path": "/orders", "root_path": "/shop"}),
+        (None, {"path": "/shop/orders", "root_path": "/shop"}),
+    ],
+    ids=["forced", "forced with slash", "root path taken off", "root path"],
+)
+def test_under_asgi_a_prefix_is_part_of_the_uri(token: str, settings: Any, forced: Any, scope: dict[str, str]) -> None:
+    settings.FORCE_SCRIPT_NAME = forced
+    urls = ModuleType("urls")
+    urls.urlpatterns = [path("orders", protect(authentication_classes=[DPoP]).as_view())]
+    with override_settings(ROOT_URLCONF=urls):
+        asked = []
+        for each in ("/shop/orders", "/orders"):
+            proof = jose.proof(token, f"https://api.example.com{each}")
+            headers = [(b"authorization", f"DPoP {token}".encode()), (b"dpop", proof.encode())]
+            asked.append(async_to_sync(AsyncClient().request)(method="GET", headers=headers, **scope))
+
+    assert [each.status_code for each in asked] == [200, 401]
+
+
 @pytest.mark.requirement("9449-4.3-d")
 def test_a_proof_is_for_one_token(view: Any, token: str) -> None:
     assert_refused(view, token, good(bound()))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient, override_settings
 from django.test import Client as Browser
-from django.test import override_settings
 
 from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.models import Client, Token
@@ -188,6 +190,19 @@ def test_a_proof_of_the_token_endpoint_is_none_for_a_view_and_none_there_for_her
 
     assert_challenge(answer, "invalid_dpop_proof", scheme="DPoP")
     assert_refused(request(machine, jose.proof(token, AUDIENCE)), 400, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize("client", [Browser, AsyncClient], ids=["wsgi", "asgi"])
+def test_a_prefix_that_a_proxy_takes_off_is_part_of_the_uri(machine: Any, settings: Any, client: Any) -> None:
+    settings.FORCE_SCRIPT_NAME = "/identity"
+    authorization = endpoints.basic(machine[0].client_id, machine[1])
+    asked = []
+    for uri in (f"{ISSUER}/identity/oauth/token", TOKEN_URI):
+        headers = {"Authorization": authorization, "DPoP": proof(uri)}
+        post = client().post if client is Browser else async_to_sync(client().post)
+        asked.append(post("/oauth/token", urlencode(GRANT), content_type=endpoints.FORM, headers=headers))
+
+    assert [each.status_code for each in asked] == [200, 400]
 
 
 @pytest.mark.requirement("9449-11.1-b")

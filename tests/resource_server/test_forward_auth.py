@@ -207,8 +207,9 @@ def test_a_login_is_not_asked_for(remote: MisbehavingServer, settings: Any) -> N
 
 
 @pytest.mark.django_db
-def test_a_proof_is_for_the_method_and_the_uri_of_the_original_request(settings: Any) -> None:
-    settings.ROOT_URLCONF = urls
+@pytest.mark.parametrize("prefix", [None, "/auth"], ids=["", "behind a prefix"])
+def test_a_proof_is_for_the_method_and_the_uri_of_the_original_request(settings: Any, prefix: str | None) -> None:
+    settings.ROOT_URLCONF, settings.FORCE_SCRIPT_NAME = urls, prefix
     token = factories.TokenFactory(members={"cnf": {"jkt": jose.thumbprint("ES256", "one")}}).access_token
 
     def ask(**changes: Any) -> Any:
