@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,16 +13,19 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.encoding import escape_uri_path
 
+from .cache_calls import PATIENCE, CacheCalls, CacheUnavailable
 from .conf import introspection_settings
 from .jose import KeyProblem, read_verification_key
 from .outbound.threads import call_in_thread
 from .protocol.dpop import MAX_AGE, InvalidProof, check_claims, check_time, normal_uri, read_proof, thumbprint
 from .protocol.errors import IntrospectionUnavailable
 from .protocol.jwt import UnverifiedJWT, encode_base64url
-from .shared_caches import shared_cache
 
 NONCE_WINDOW = 300
 """Seconds in which every nonce is the same; one is valid in its window and the next."""
+UNAVAILABLE = "the cache of used proofs does not answer"
+
+_calls = CacheCalls("used proofs", level=logging.ERROR)
 
 
 class NonceNeeded(InvalidProof):
@@ -62,17 +67,19 @@ class Proof:
     def consume(self) -> None:
         """Use the proof; raises InvalidProof if it was used before, IntrospectionUnavailable if the cache fails."""
         try:
-            is_first_use = shared_cache(introspection_settings.REPLAY_CACHE).add(self.name, 1, self.seconds)
-        except Exception as error:  # noqa: BLE001 - each cache library has its own
-            # if the cache cannot record the proof, a second use could not be refused
-            detail = f"the cache of used proofs does not answer: {type(error).__name__}"
-            raise IntrospectionUnavailable(detail) from None
+            is_first_use = _calls.make(introspection_settings.REPLAY_CACHE, "add", self.name, 1, self.seconds)
+        except CacheUnavailable:  # if the cache cannot record the proof, a second use could not be refused
+            raise IntrospectionUnavailable(UNAVAILABLE) from None
         if not is_first_use:
             raise InvalidProof("it was used before")
 
     async def aconsume(self) -> None:
-        """Use like `consume`, without blocking the event loop."""
-        await call_in_thread(self.consume)
+        """Use like `consume`, without blocking the event loop, and wait no longer than PATIENCE seconds."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await call_in_thread(self.consume)
+        except TimeoutError:
+            raise IntrospectionUnavailable(UNAVAILABLE) from None
 
 
 def verify_proof(

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 
+from ..cache_calls import CacheCalls, CacheUnavailable
 from ..conf import introspection_settings
 from ..jose import KeyProblem, is_installed, is_signed_by, read_key_set
 from ..models import AuthMethod, Client
@@ -14,10 +15,9 @@ from ..protocol.assertion import assertion_problem
 from ..protocol.credentials import AssertionCredentials
 from ..protocol.errors import TemporarilyUnavailable
 from ..protocol.jwt import UnverifiedJWT
-from ..shared_caches import shared_cache
 from .client_sources import CLIENT_INACTIVE, UNKNOWN_CLIENT, ClientResult, Rejection
 
-logger = logging.getLogger("django_introspection")
+_calls = CacheCalls("used assertions", level=logging.ERROR)
 
 
 def is_supported() -> bool:
@@ -79,8 +79,7 @@ def _is_first_use(credentials: AssertionCredentials) -> bool:
     seconds = int(claims["exp"] - time.time()) + introspection_settings.LEEWAY + 2
     try:
         return bool(
-            shared_cache(introspection_settings.REPLAY_CACHE).add(f"introspection:assertion:{name}", 1, seconds)
+            _calls.make(introspection_settings.REPLAY_CACHE, "add", f"introspection:assertion:{name}", 1, seconds)
         )
-    except Exception as error:  # noqa: BLE001 - each cache library has its own
-        logger.error("the cache of used assertions does not answer: %s", type(error).__name__)
+    except CacheUnavailable:
         raise TemporarilyUnavailable("The server cannot authenticate clients at the moment.") from None

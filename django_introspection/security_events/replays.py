@@ -6,12 +6,12 @@ import hashlib
 import logging
 from typing import Any
 
+from ..cache_calls import CacheCalls, CacheUnavailable
 from ..conf import introspection_settings
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.security_event import SecurityEvents
-from ..shared_caches import shared_cache
 
-logger = logging.getLogger("django_introspection")
+_calls = CacheCalls("received events", level=logging.ERROR)
 
 KEPT_FOR = 24 * 60 * 60
 """Seconds. A later repetition writes a cut-off that is there already, or that has expired with its tokens."""
@@ -34,7 +34,6 @@ def _key(kind: str, events: SecurityEvents) -> str:
 
 def _call(method: str, *arguments: Any) -> Any:
     try:
-        return getattr(shared_cache(introspection_settings.REPLAY_CACHE), method)(*arguments)
-    except Exception as error:  # noqa: BLE001 - each cache library has its own
-        logger.error("the cache of received events does not answer: %s", type(error).__name__)
+        return _calls.make(introspection_settings.REPLAY_CACHE, method, *arguments)
+    except CacheUnavailable:
         raise IntrospectionUnavailable("the cache of received events does not answer") from None

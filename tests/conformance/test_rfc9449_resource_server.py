@@ -520,6 +520,33 @@ def test_what_cannot_be_remembered_is_not_believed(view: Any, token: str, settin
     assert "password" not in caplog.text
 
 
+@pytest.mark.requirement("9449-11.1-b")
+def test_a_task_waits_a_moment_for_a_hung_cache_of_used_proofs(
+    token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(test_caches.HungCache, "gives_up_after", 30)
+    test_caches.HungCache.released.clear()
+    test_caches.CALLS.clear()
+    settings.CACHES = {**settings.CACHES, "hung": {"BACKEND": "tests.caches.HungCache"}}
+    settings.TOKEN_INTROSPECTION = {**PROJECT, "REPLAY_CACHE": "hung"}
+    settings.ROOT_URLCONF = urls
+
+    async def statuses() -> list[int]:
+        proofs = [jose.proof(token, "https://api.example.com/coroutine") for _ in range(40)]
+        try:
+            return [(await send_to_coroutine(token, proof)).status_code for proof in proofs]
+        finally:
+            assert not test_caches.HungCache.released.is_set()
+            test_caches.HungCache.released.set()  # or the loop would wait for its threads
+
+    assert async_to_sync(statuses)() == [503] * 40
+    assert test_caches.CALLS.count("hung") <= 2, "the cache is left alone for a while"
+
+
+async def send_to_coroutine(token: str, proof: str) -> Any:
+    return await AsyncClient().get("/coroutine", headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+
+
 @pytest.mark.requirement("9449-9-a", "9449-11.3-a")
 def test_where_nonces_are_asked_for_a_proof_without_one_is_refused_and_gets_one(
     view: Any, token: str, settings: Any
