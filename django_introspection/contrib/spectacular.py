@@ -17,6 +17,7 @@ from rest_framework.permissions import AND, OR
 from rest_framework.views import APIView
 
 from ..permissions import HasScope
+from ..protocol.presented import BEARER, DPOP
 from ..protocol.signed_answer import MEDIA_TYPE
 from . import openapi_revoked  # noqa: F401 - importing it is what activates it
 from .openapi_parts import (
@@ -59,8 +60,14 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):
         return [{self.name: sorted(scopes)} for scopes in _alternatives(view.get_permissions(), view, method)]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Schema:
-        """Return the scheme."""
-        return {"type": "http", "scheme": "bearer", "description": "An access token (RFC 6750 §2.1)."}
+        """Return the scheme: with several, Bearer if it is one of them, or else DPoP."""
+        schemes = self.target.schemes
+        if BEARER in schemes:
+            return {"type": "http", "scheme": "bearer", "description": "An access token (RFC 6750 §2.1)."}
+        if DPOP in schemes:
+            return {"type": "http", "scheme": "dpop", "description": "An access token with a proof (RFC 9449 §7.1)."}
+        description = f"An access token after the scheme and a space. Schemes: {', '.join(schemes)}."
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
 def _alternatives(permissions: Iterable[Any], view: APIView, method: str) -> list[frozenset[str]]:

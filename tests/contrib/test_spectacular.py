@@ -106,9 +106,10 @@ def test_the_grants_are_those_of_the_token_endpoint(schema: Any) -> None:
 )
 def test_an_endpoint_says_how_to_authenticate(schema: Any, path: str, security: Any) -> None:
     assert schema["paths"][path]["post"]["security"] == security
-    schemes = {name: scheme["scheme"] for name, scheme in schema["components"]["securitySchemes"].items()}
+    schemes = {name: scheme.get("scheme") for name, scheme in schema["components"]["securitySchemes"].items()}
     bearer = ("accessToken", "accessTokenUsingPartner", "introspectionToken")
-    assert schemes == {"clientSecretBasic": "basic", **dict.fromkeys(bearer, "bearer")}
+    others = {"accessTokenByProof": "dpop", "accessTokenByWord": None}
+    assert schemes == {"clientSecretBasic": "basic", **dict.fromkeys(bearer, "bearer"), **others}
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
@@ -228,14 +229,29 @@ def test_each_source_of_tokens_is_a_scheme(request: Any, project: str) -> None:
     assert operation["security"] == [{"accessTokenUsingPartner": ["orders:read"]}]
 
 
+def test_a_scheme_is_that_of_the_authenticator(schema: Any) -> None:
+    schemes = schema["components"]["securitySchemes"]
+    proof, word = schemes["accessTokenByProof"], schemes["accessTokenByWord"]
+
+    assert (proof["type"], proof["scheme"]) == ("http", "dpop")
+    assert (word["type"], word["in"], word["name"]) == ("apiKey", "header", "Authorization")
+    assert "Api-Key" in word["description"]
+    assert "Token" in word["description"]
+
+
 def test_an_open_operation_takes_a_token_and_needs_none(schema: Any) -> None:
     assert schema["paths"]["/open"]["get"]["security"] == [{"accessToken": []}, {}]
 
 
 def test_a_resource_server_without_tables_describes_its_views_alone(resource_server_schema: Any) -> None:
-    assert resource_server_schema["paths"].keys() == {"/open", "/partner", *(f"/{name}" for name in ALTERNATIVES)}
+    assert resource_server_schema["paths"].keys() == {
+        *("/open", "/partner", "/by-proof", "/by-word"),
+        *(f"/{name}" for name in ALTERNATIVES),
+    }
     schemes = resource_server_schema["components"]["securitySchemes"]
-    assert schemes.keys() == {"accessToken", "accessTokenUsingPartner"}
+    assert schemes.keys() == {
+        *("accessToken", "accessTokenUsingPartner", "accessTokenByProof", "accessTokenByWord"),
+    }
 
 
 def test_the_endpoints_are_the_same_where_drf_spectacular_cannot_be_imported() -> None:

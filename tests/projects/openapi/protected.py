@@ -18,6 +18,14 @@ from django_introspection.permissions import HasScope, requires_claim, requires_
 Read, Write, Audit = (requires_scope(f"orders:{scope}") for scope in ("read", "write", "audit"))
 
 
+class ByProof(IntrospectionAuthentication):
+    schemes = ("DPoP",)
+
+
+class ByWord(IntrospectionAuthentication):
+    schemes = ("Api-Key", "Token")
+
+
 class Protected(APIView):
     authentication_classes: list[Any] = [IntrospectionAuthentication]
 
@@ -66,4 +74,6 @@ urlpatterns = [
     protected("claim-or-scope", requires_claim("roles", "seller") | Read),
     protected("nested", (Read | Write) & Audit),
     protected("partner", Read, authentication_classes=[IntrospectionAuthentication.using("partner")]),
+    protected("by-proof", Read, authentication_classes=[ByProof]),
+    protected("by-word", Read, authentication_classes=[ByWord]),
 ]
