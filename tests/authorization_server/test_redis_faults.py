@@ -12,7 +12,7 @@ import pytest
 import redis
 from django.core.cache import caches
 
-from django_introspection import revocations
+from django_introspection import cache_calls, revocations
 from django_introspection.authorization_server import restoring
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
@@ -57,7 +57,7 @@ def revoked(server: RedisServer) -> Any:
 
 def pause_is_over() -> None:
     """Go on after the pause that follows a failure; no test waits for it."""
-    for calls in (revocations._reads, revocations._writes):
+    for calls in cache_calls._every_purpose:
         calls.forget_failures()
     restoring._look_for_markers.reset()
 

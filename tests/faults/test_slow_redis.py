@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_introspection import introspect, revocations
+from django_introspection import cache_calls, introspect, revocations
 from django_introspection.authorization_server import restoring
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.exceptions import IntrospectionUnavailable
@@ -62,7 +62,7 @@ def mend(link: SlowLink) -> None:
     """End the fault, and go on after the pause that follows it; no test waits for it."""
     link.is_black_hole, link.delay, link.cut_after = False, 0, -1
     link.cut()
-    for calls in (revocations._reads, revocations._writes):
+    for calls in cache_calls._every_purpose:
         calls.forget_failures()
     restoring._look_for_markers.reset()
     try:

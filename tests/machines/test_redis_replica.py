@@ -17,7 +17,7 @@ import redis
 from django.core import checks
 from django.core.cache import caches
 
-from django_introspection import introspect, revocations
+from django_introspection import cache_calls, introspect, revocations
 from django_introspection.authorization_server import restoring
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.check_messages import TAG
@@ -91,7 +91,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def pause_is_over() -> None:
     """Go on after the pause that follows a failure; no test waits for it."""
-    for calls in (revocations._reads, revocations._writes):
+    for calls in cache_calls._every_purpose:
         calls.forget_failures()
     restoring._look_for_markers.reset()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncClient, override_settings
 from django.test import Client as Browser
@@ -222,3 +223,33 @@ def test_an_error_of_the_source_lets_nobody_in(settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = {"BACKENDS": {}}
     with pytest.raises(InvalidSetting):
         middleware(RequestFactory().get("/", headers=HEADER))
+
+
+@pytest.mark.parametrize("asks", [Browser, AsyncClient], ids=["sync", "async"])
+@pytest.mark.parametrize("path", ["/plain/", "/de/orders/", "/cartX"])
+@pytest.mark.django_db
+def test_before_the_csrf_check_every_path_of_a_protected_view_takes_a_token(
+    path: str, asks: Any, authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    backends = authorization_server.settings()["BACKENDS"]
+    protected: dict[str, Any] = {"/orders/": {}, "/cart/": {}, "/plain/": {}}
+    settings.TOKEN_INTROSPECTION = {"BACKENDS": backends, "PROTECTED_PATHS": protected}
+    csrf = "django.middleware.csrf.CsrfViewMiddleware"
+    others = [each for each in MIDDLEWARE if each != csrf]
+    settings.MIDDLEWARE = [others[0], "django.middleware.locale.LocaleMiddleware", *others[1:], MINE, csrf]
+    settings.ROOT_URLCONF = urls_with_languages
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+    authorization_server.behave("active", sub="42", scope="orders:read")
+    browser = asks(enforce_csrf_checks=True)
+    post = browser.post if asks is Browser else async_to_sync(browser.post)
+
+    assert post(path, headers=HEADER).status_code == 200
+    assert post(path).status_code == 401
+
+
+urls_with_languages = ModuleType("urls_with_languages")
+urls_with_languages.urlpatterns = [
+    *i18n_patterns(path("orders/", open_view)),
+    re_path(r"^cart", open_view),
+    path("plain/", open_view),
+]
