@@ -16,6 +16,7 @@ from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from ..protocol.error_reports import conceal_locals
 from .sessions import is_of_session
 
 REFERRER_POLICY = "same-origin"
@@ -26,10 +27,12 @@ View = Callable[..., HttpResponse]
 def own_page(*methods: str) -> Callable[[View], View]:
     """Show a page to an active user who is logged in, and never in a cache or in a frame of another page.
 
-    The page runs outside of ATOMIC_REQUESTS, because an error must not undo a revocation.
+    The page runs outside of ATOMIC_REQUESTS, because an error must not undo a revocation. The report of an error shows
+    nothing that the page would have shown.
     """
 
     def decorate(view: View) -> View:
+        view = conceal_locals(view)
         for guard in (_active, login_required, _of_session, csrf_protect, require_http_methods([*methods])):
             view = guard(view)
         for finish in (xframe_options_deny, _keep_address, never_cache):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import traceback
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -261,3 +263,28 @@ def test_what_has_expired_is_not_listed(browser: Browser, user: Any) -> None:
     assert "This token has ended already." in text_of(browser.get(revoke_page(issued), follow=True))
     with pytest.raises(Exception, match="ended"):
         issuing.rotate(PersonalToken.objects.of(user).get())
+
+
+def fails_on_the_page_of_a_value(request: Any) -> dict[str, Any]:
+    """A context processor of a project that has a mistake."""
+    if request.method == "POST":
+        raise LookupError("a mistake of the project")
+    return {}
+
+
+@pytest.mark.parametrize("page", ["new", "rotate"])
+def test_the_report_of_an_error_shows_no_new_value(page: str, user: Any, browser: Browser, settings: Any) -> None:
+    issued = make(user)
+    where, data = (NEW, form()) if page == "new" else (rotate_page(issued), {"form_id": uuid7(), "grace": 0})
+    templates = copy.deepcopy(settings.TEMPLATES)
+    templates[0]["OPTIONS"]["context_processors"].append(f"{__name__}.fails_on_the_page_of_a_value")
+    settings.TEMPLATES = templates
+
+    with pytest.raises(LookupError) as raised:
+        browser.post(where, data)
+
+    assert PersonalToken.objects.count() == 2, "the value exists"
+    frames = [frame for frame, _ in traceback.walk_tb(raised.value.__traceback__)]
+    ours = [frame for frame in frames if "/tests/" not in frame.f_code.co_filename]
+    assert any("personal_tokens/views.py" in frame.f_code.co_filename for frame in ours)
+    assert not [value for frame in ours for value in frame.f_locals.values() if VALUE.search(repr(value))]
