@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from ..json_form_field import EmptyIfNone
-from .models import ReceivedStream, SentEvent, SentStream, Stream
+from .models import ReceivedStream, SentStream, Stream
 
 ONE_LINE = {"class": "vLargeTextField", "dir": "ltr"}
 JSON = {"rows": 3, "class": "vLargeTextField", "dir": "ltr", "spellcheck": "false"}
@@ -112,8 +114,14 @@ class SentStreamAdmin(StreamAdmin):
 
     @admin.display(description=_("events that wait"))
     def waiting(self, row: SentStream) -> int:
-        """Return how many events the receiver has not acknowledged."""
-        return SentEvent.objects.filter(stream=row, done_at=None).count()
+        """Return how many events the receiver has not acknowledged, and will still get."""
+        return int(getattr(row, "waiting_events", 0))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SentStream]:
+        """Count the events of every stream with the statement that finds the streams."""
+        still = Q(events__done_at=None, events__expires_at__gt=int(time.time()))
+        streams: QuerySet[SentStream] = super().get_queryset(request)
+        return streams.annotate(waiting_events=Count("events", filter=still))
 
 
 def _moment(seconds: int | None) -> str:

@@ -47,14 +47,15 @@ class Delivered:
     has_more: bool = False
 
 
-def deliver(*, rounds: int | None = None) -> Delivered:
+def deliver(*, rounds: int | None = None, only: SentStream | None = None) -> Delivered:
     """Push the events that wait, of every active stream whose pause is over; raises django.db.Error.
 
     In each round every stream has its turn with one batch, so that a slow receiver does not keep the others waiting.
-    `rounds` is MOST_ROUNDS by default. A receiver that fails gets a pause.
+    `rounds` is MOST_ROUNDS by default; `only` names one stream. A receiver that fails gets a pause.
     """
     outcome = Delivered()
-    streams = list(_streams().filter(is_active=True, delivery=SentStream.Delivery.PUSH, next_try_at__lte=_now()))
+    due = _streams().filter(is_active=True, delivery=SentStream.Delivery.PUSH, next_try_at__lte=_now())
+    streams = list(due if only is None else due.filter(pk=only.pk))
     for _ in range(rounds or MOST_ROUNDS):
         streams = [stream for stream in streams if _take_turn(stream, outcome)]
     outcome.has_more = bool(streams)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
 from django_introspection.authorization_server.revoking import revoke_token, revoke_user_tokens
 from django_introspection.cut_offs import is_cut_off
@@ -395,6 +397,48 @@ def test_the_command_delivers_and_verifies(receiver: MisbehavingServer) -> None:
     assert said["delivered"] == 1
     assert verification["events"] == {f"{SSF}verification": {"state": said["state"]}}
     assert verification["sub_id"] == {"format": "opaque", "id": str(stream.identifier)}
+
+
+def test_a_verification_is_of_one_stream_and_fails_if_its_receiver_does(receiver: MisbehavingServer) -> None:
+    output = StringIO()
+    with MisbehavingServer("status", code=500) as failing:
+        stream_to(receiver)
+        broken = stream_to(failing)
+        revoke_token(factories.TokenFactory().token, by=None)
+
+        for _ in range(2):  # the second time, the stream is paused
+            with pytest.raises(CommandError, match="has not taken"):
+                call_command("introspection_events", "verify", str(broken.pk), "--json", stdout=output)
+
+    assert receiver.requests == [], "the other stream is not delivered"
+    assert [json.loads(line)["delivered"] for line in output.getvalue().splitlines()] == [0, 0]
+
+
+def test_the_list_of_streams_counts_the_events_that_wait_in_one_statement(receiver: MisbehavingServer) -> None:
+    browser = Browser()
+    browser.force_login(factories.UserFactory(is_staff=True, is_superuser=True))
+    stream = stream_to(receiver)
+    address = "/admin/introspection_events/sentstream/"
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            page = browser.get(address).content.decode()
+        assert re.findall(r'class="field-waiting">(\d+)<', page) == ["1"] * SentStream.objects.count()
+        return len(captured)
+
+    def add_events(to: SentStream) -> None:
+        for name, expires_at, done_at in (("waits", 2**33, None), ("done", 2**33, 1), ("of no use", 1, None)):
+            SentEvent.objects.create(
+                stream=to, name=name, claims={}, created_at=1, expires_at=expires_at, done_at=done_at
+            )
+
+    add_events(stream)
+    first = statements()
+    for _ in range(5):
+        add_events(stream_to(receiver))
+    assert statements() == first
+    assert browser.get(f"{address}{stream.pk}/change/").status_code == 200
+    assert browser.get(f"{address}add/").status_code == 200
 
 
 def test_the_command_says_that_a_receiver_failed(receiver: MisbehavingServer) -> None:

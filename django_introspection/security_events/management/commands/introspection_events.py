@@ -12,7 +12,7 @@ from .... import cut_offs
 from ....management.base import CommandOptions, CommandResult, ScriptCommand
 from ....protocol.errors import IntrospectionUnavailable
 from ...cutting import purge_expired
-from ...delivering import deliver
+from ...delivering import deliver, waiting
 from ...models import ReceivedStream, SentStream
 from ...outbox import purge_events, write_verification
 from ...polling import Polled, poll
@@ -110,9 +110,14 @@ def _verify(options: CommandOptions) -> CommandResult:
     stream = SentStream.objects.filter(pk=options["stream"], is_active=True).first()
     if stream is None:
         raise CommandError("There is no active sent stream with this number.")
-    state = write_verification(stream)
-    delivered = deliver().delivered if stream.delivery == SentStream.Delivery.PUSH else 0
-    return CommandResult({"state": state, "delivered": delivered}, f"State: {state}\nDelivered: {delivered}")
+    state, failure, delivered = write_verification(stream), "", 0
+    if stream.delivery == SentStream.Delivery.PUSH:
+        outcome = deliver(only=stream)
+        delivered = outcome.delivered
+        if outcome.refused or waiting(stream).exists():
+            failure = "The receiver has not taken every event, or the stream is paused after a failure; see the admin."
+    members = {"state": state, "delivered": delivered}
+    return CommandResult(members, f"State: {state}\nDelivered: {delivered}", failure=failure)
 
 
 def _restore(options: CommandOptions) -> CommandResult:
