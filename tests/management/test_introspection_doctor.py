@@ -15,6 +15,7 @@ import time_machine
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db.migrations.recorder import MigrationRecorder
 
 from django_introspection import token_backends
 from django_introspection.backends.base import TokenBackend
@@ -477,6 +478,19 @@ def test_another_process_looks_into_the_caches(tmp_path: Path, cache: str, expec
     assert all(part in what for (_, what), (_, part) in zip(found, expected, strict=True))
     assert f"the cache '{cache}' (answers of default, tombstones)" in found[0][1]
     assert exit_code == code
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", ["introspection", "introspection_personal_tokens", "introspection_events"])
+def test_the_migrations_of_every_app_of_the_package_are_looked_for(app: str) -> None:
+    MigrationRecorder.Migration.objects.filter(app=app).delete()
+
+    members, code = doctor()
+
+    ((severity, what),) = of("database", members)
+    assert (severity, code) == ("error", 1)
+    assert what.startswith("not migrated: ")
+    assert f"{app}.0001_initial" in what
 
 
 @pytest.mark.processes

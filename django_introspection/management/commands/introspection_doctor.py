@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from ..base import CommandOptions, CommandResult, ScriptCommand, shown
 from ..caches import OtherProcessFailed, look
 from ..memory import diagnose_memory
 
-APP = "introspection"
+PACKAGE = "django_introspection"
 
 
 class LocatedFinding(NamedTuple):
@@ -88,8 +88,8 @@ def _diagnose(options: CommandOptions) -> CommandResult:
 def everything(issuers: Iterable[str] = ()) -> Iterator[LocatedFinding]:
     """Find what can be found, the settings first; also about issuers that a backend looks up."""
     yield from _about("settings", _settings())
-    if apps.is_installed("django_introspection"):
-        yield from _about("database", _database())
+    for alias, labels in _labels_by_database().items():
+        yield from _about("database", _database(alias, labels))
     made: list[TokenBackend] = []
     for alias in _aliases(token_backends):
         try:
@@ -144,12 +144,21 @@ def _settings() -> Iterator[Finding]:
         yield Finding.ok("the system checks find nothing")
 
 
-def _database() -> Iterator[Finding]:
-    """Look for migrations that are not applied in the database to which tokens are written."""
-    alias = router.db_for_write(apps.get_model(APP, "Token")) or DEFAULT_DB_ALIAS
+def _labels_by_database() -> dict[str, set[str]]:
+    """Return the labels of this package's apps that have tables, by the alias of the database with these tables."""
+    found: dict[str, set[str]] = {}
+    for app in apps.get_app_configs():
+        if app.name.partition(".")[0] == PACKAGE:
+            for model in app.get_models():
+                found.setdefault(router.db_for_write(model) or DEFAULT_DB_ALIAS, set()).add(app.label)
+    return found
+
+
+def _database(alias: str, labels: Container[str]) -> Iterator[Finding]:
+    """Look for migrations of some apps that are not applied in a database."""
     try:
         executor = MigrationExecutor(connections[alias])
-        missing = executor.migration_plan([key for key in executor.loader.graph.leaf_nodes() if key[0] == APP])
+        missing = executor.migration_plan([key for key in executor.loader.graph.leaf_nodes() if key[0] in labels])
     except DatabaseError as problem:
         yield Finding.error(f"the database {alias!r} does not answer: {type(problem).__name__}", "Check DATABASES.")
         return
