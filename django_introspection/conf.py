@@ -30,9 +30,9 @@ from .setting_values import (
     TrustedProxies,
     cache_alias,
     invalid_setting,
-    is_whole_number,
     one_of,
     read_metadata,
+    seconds_problem,
 )
 
 DATABASE_BACKEND = "django_introspection.backends.DatabaseBackend"
@@ -297,8 +297,8 @@ class Settings:
 
     def _seconds(self, key: str, default: int, *, least: int = 1) -> int:
         value = self.values.get(key, default)
-        if not is_whole_number(value, least=least):
-            raise invalid_setting(key, problem=f"must be a whole number of seconds, {least} or more")
+        if problem := seconds_problem(value, least=least):
+            raise invalid_setting(key, problem=problem)
         return int(value)
 
     def _strings(self, key: str, default: tuple[str, ...], problem: str) -> tuple[str, ...]:

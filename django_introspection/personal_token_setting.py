@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .protocol.identifiers import resource_problem
 from .protocol.scope import is_scope_token
-from .setting_values import check_keys, invalid_setting, is_whole_number
+from .setting_values import MAX_DAYS, check_keys, invalid_setting, is_whole_number, seconds_problem
 
 DAY = 24 * 60 * 60
 _NAME = "PERSONAL_TOKENS"
@@ -38,8 +38,8 @@ class PersonalTokens(NamedTuple):
         """Read PERSONAL_TOKENS; `load` imports the function at a place. Raises InvalidSetting."""
         check_keys(entry, _KEYS, _NAME)
         default = cls()
-        longest = _number(entry, "MAX_LIFETIME", default.max_lifetime, "seconds")
-        lifetime = _number(entry, "DEFAULT_LIFETIME", min(default.default_lifetime, longest), "seconds")
+        longest = _seconds(entry, "MAX_LIFETIME", default.max_lifetime)
+        lifetime = _seconds(entry, "DEFAULT_LIFETIME", min(default.default_lifetime, longest))
         if lifetime > longest:
             raise invalid_setting(_NAME, "DEFAULT_LIFETIME", problem="must not be more than MAX_LIFETIME")
         language = entry.get("LANGUAGE")
@@ -48,16 +48,22 @@ class PersonalTokens(NamedTuple):
             _audience(entry.get("AUDIENCE", ())),
             lifetime,
             longest,
-            _number(entry, "MAX_TOKENS", default.max_tokens, "tokens"),
+            _max_tokens(entry.get("MAX_TOKENS", default.max_tokens)),
             _notices(entry.get("NOTICES", default.notices)),
             None if language is None else load(language, _NAME, "LANGUAGE"),
         )
 
 
-def _number(entry: Mapping[str, Any], key: str, default: int, unit: str) -> int:
+def _seconds(entry: Mapping[str, Any], key: str, default: int) -> int:
     value = entry.get(key, default)
+    if problem := seconds_problem(value, least=1):
+        raise invalid_setting(_NAME, key, problem=problem)
+    return int(value)
+
+
+def _max_tokens(value: Any) -> int:
     if not is_whole_number(value, least=1):
-        raise invalid_setting(_NAME, key, problem=f"must be a whole number of {unit}, 1 or more")
+        raise invalid_setting(_NAME, "MAX_TOKENS", problem="must be a whole number of tokens, 1 or more")
     return int(value)
 
 
@@ -92,4 +98,6 @@ def _audience(value: Any) -> tuple[str, ...]:
 def _notices(value: Any) -> tuple[int, ...]:
     if not isinstance(value, (list, tuple)) or not all(is_whole_number(each, least=1) for each in value):
         raise invalid_setting(_NAME, "NOTICES", problem="must be a list of whole numbers of days, 1 or more")
+    if any(each > MAX_DAYS for each in value):
+        raise invalid_setting(_NAME, "NOTICES", problem=f"must have {MAX_DAYS} days (a hundred years) or less")
     return tuple(sorted(set(value)))

@@ -307,3 +307,15 @@ def cache_alias(alias: Any, *place: str) -> str:
 def is_whole_number(value: Any, *, least: int) -> bool:
     """Return whether a value is an integer that is not too small; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+MAX_DAYS = 36_500
+"""A hundred years: every moment that so many days lead to can be written as a date."""
+
+
+def seconds_problem(value: Any, *, least: int) -> str | None:
+    """Return the rule that a number of seconds breaks, None if it breaks none."""
+    if not is_whole_number(value, least=least):
+        return f"must be a whole number of seconds, {least} or more"
+    longest = MAX_DAYS * 24 * 60 * 60
+    return None if value <= longest else f"must be {longest} seconds (a hundred years) or less"

@@ -264,6 +264,7 @@ HOSTILE: dict[str, Any] = {
     "issuer with query": {"ISSUER": "https://a/?b"},
     "issuer with control characters": {"ISSUER": "https://a\r\nb/"},
     "lifetime string": {"ACCESS_TOKEN_LIFETIME": "3600"},
+    "lifetime of a million years": {"ACCESS_TOKEN_LIFETIME": 10**14},
     "lifetime boolean": {"ACCESS_TOKEN_LIFETIME": True},
     "lifetime nothing": {"REFRESH_TOKEN_LIFETIME": 0},
     "idle nothing": {"REFRESH_TOKEN_IDLE": 0},

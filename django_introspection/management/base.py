@@ -22,6 +22,7 @@ from django.db import Error as DatabaseError
 from ..exceptions import InvalidSetting
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
+from ..setting_values import MAX_DAYS
 
 FAILED = 1
 UNAVAILABLE = 3
@@ -29,7 +30,6 @@ INACTIVE = 4
 
 MAX_VALUE = 64 * 1024
 """Bytes of a secret or a token that are read; no form of ours takes more."""
-MAX_DAYS = 36_500
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
@@ -162,6 +162,13 @@ def duration(text: str) -> timedelta:
     read = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else None
     if read is None or read.days > MAX_DAYS:
         raise ArgumentTypeError("must be a duration, such as 90s, 15m, 12h or 7d")
+    return read
+
+
+def number_of_days(text: str) -> int:
+    """Read a number of days, a hundred years at most."""
+    if (read := count(text)) > MAX_DAYS:
+        raise ArgumentTypeError(f"must be {MAX_DAYS} days or less")
     return read
 
 

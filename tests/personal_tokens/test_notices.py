@@ -182,3 +182,8 @@ def test_rows_are_purged_with_their_tokens(user: Any) -> None:
 
     assert json.loads(out.getvalue()) == {"tokens": 1, "complete": True}
     assert PersonalToken.objects.get().pk == kept.row.pk == Token.objects.get().pk
+
+
+def test_more_days_than_dates_can_count_are_refused() -> None:
+    with pytest.raises(CommandError, match="36500 days or less"):
+        call_command("introspection_personal_tokens", "expiring", "--days", "5000000", stdout=StringIO())

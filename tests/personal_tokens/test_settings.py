@@ -61,6 +61,8 @@ def test_each_entry_is_read(settings: Any) -> None:
         ({"MAX_LIFETIME": None}, r"\['MAX_LIFETIME'\] must be a whole number of seconds"),
         ({"MAX_LIFETIME": 10, "DEFAULT_LIFETIME": 11}, r"\['DEFAULT_LIFETIME'\] must not be more than MAX_LIFETIME"),
         ({"MAX_TOKENS": True}, r"\['MAX_TOKENS'\] must be a whole number of tokens"),
+        ({"MAX_LIFETIME": 10**12}, r"\['MAX_LIFETIME'\] must be 3153600000 seconds"),
+        ({"NOTICES": [1, 40_000]}, r"\['NOTICES'\] must have 36500 days"),
         ({"NOTICES": 7}, r"\['NOTICES'\] must be a list of whole numbers of days"),
         ({"NOTICES": [0]}, r"\['NOTICES'\] must be a list of whole numbers of days"),
     ],

@@ -7,7 +7,7 @@ from collections import Counter
 from django.core.management.base import CommandParser
 
 from ....conf import introspection_settings
-from ....management.base import CommandOptions, CommandResult, ScriptCommand, count
+from ....management.base import CommandOptions, CommandResult, ScriptCommand, number_of_days
 from ... import notices
 from ...notices import Notice
 
@@ -26,7 +26,9 @@ class Command(ScriptCommand):
         commands = parser.add_subparsers(required=True, metavar="COMMAND")
         text = "List the tokens that expire soon and whose owners were not notified yet, or notify the owners."
         expiring = self.add_command(commands, "expiring", _expiring, text)
-        expiring.add_argument("--days", type=count, help="expires within so many days; those of the setting NOTICES")
+        expiring.add_argument(
+            "--days", type=number_of_days, help="expires within so many days; those of the setting NOTICES"
+        )
         expiring.add_argument("--send", action="store_true", help="send the e-mails and the signals, once each")
 
 
