@@ -1,4 +1,4 @@
-"""The one table of system check ids; an id is never used for anything else (E006 and W003 are retired)."""
+"""The one table of system check ids; an id is never used for anything else (E006 is retired)."""
 
 from __future__ import annotations
 

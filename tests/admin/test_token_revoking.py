@@ -218,3 +218,17 @@ def test_a_token_is_revoked_before_it_is_deleted(browser: Browser, issued: Any, 
     choose_delete = {"action": "delete_selected", "_selected_action": [str(refresh.pk)], "post": "yes"}
     browser.post(LIST, choose_delete)
     assert Token.objects.count() == 0
+
+
+@pytest.mark.parametrize("key", [1_234_567])
+def test_links_name_a_user_by_its_key_however_numbers_are_written(key: int, browser: Browser, settings: Any) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    token = factories.TokenFactory(user=factories.UserFactory(pk=key)).token
+
+    page = browser.get(f"{LIST}{token.pk}/change/").content.decode()
+    question = browser.get(f"{LIST}user/{key}/revoke/").content.decode()
+
+    for text in (page, question):
+        (query,) = re.findall(r'href="[^"]*/token/(\?user=[^"]*)"', text)
+        assert query == f"?user={key}"
+        assert str(token.pk) in browser.get(f"{LIST}{query}").content.decode()
