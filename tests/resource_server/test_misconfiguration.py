@@ -64,6 +64,7 @@ def report(request: Any) -> HttpResponse:
 # Backends
 
 
+@pytest.mark.django_db
 def test_a_resource_server_without_a_backend_is_an_error_that_the_doctor_repeats(
     settings: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
