@@ -104,9 +104,7 @@ def _by_own_credentials(
         results = (source.by_assertion(credentials) for source in client_sources())
         try:
             return _authenticated(request, results, credentials.client_id, "client assertion")
-        except (
-            IntrospectionUnavailable
-        ) as outage:  # of its keys: another client ID would have been refused, and counted
+        except IntrospectionUnavailable as outage:  # another client ID would have been refused, and counted
             _count_outage(request, outage, credentials.client_id)
     if isinstance(credentials, CertificateCredentials):
         client_id, certificate = credentials.client_id, client_certificate(request)
