@@ -20,6 +20,8 @@ from django.core.cache import cache, caches
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
 from django_introspection.backends import local_answers, outdated
+from django_introspection.backends.cache import AnswerCache
+from django_introspection.backends.options import CacheOptions
 from django_introspection.conf import introspection_settings
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.models.fields import now
@@ -1155,3 +1157,15 @@ def test_what_one_caller_does_with_an_answer_reaches_nobody_else(keep: Any) -> N
     assert introspect(TOKEN)["scope"] == "orders:read"  # type: ignore[index] # it is active
     with pytest.raises(TypeError):
         first["scope"] = "everything"  # type: ignore[index] # that is the point
+
+
+def test_a_deletion_whose_task_is_cancelled_is_tried_again() -> None:
+    kept = AnswerCache(CacheOptions(), identity=["test"], patience=1)
+    kept._outdated.note("a", 1)
+    steps = iter(kept._delete_outdated())
+    next(steps)
+
+    with pytest.raises(asyncio.CancelledError):
+        steps.throw(asyncio.CancelledError())
+
+    assert kept._outdated.is_late

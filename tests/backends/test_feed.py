@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync
 from django_introspection import aintrospect, introspect, token_backends
 from django_introspection.backends import feed as feed_module
 from django_introspection.backends.feed import Feed
+from django_introspection.backends.feed_options import FeedOptions
 from django_introspection.backends.revoked_tokens import identity_of
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.protocol.jwt import token_identity
@@ -591,3 +592,16 @@ def test_the_checks_warn_of_no_level_that_the_feed_reaches(server: FeedServer, s
     del values["BACKENDS"]["default"]["REVOCATIONS"]
     settings.TOKEN_INTROSPECTION = dict(values)
     assert "introspection.W008" in {message.id for message in token_backends["default"].check()}
+
+
+def test_a_reading_counts_from_its_begin_and_not_from_its_end(server: FeedServer) -> None:
+    """What was revoked while the answer was on its way is perhaps not in it."""
+    read = follow().last_page
+    assert read is not None
+    followed = Feed("another", None, FeedOptions(FEED=True, MAX_DELAY=10), 1)  # type: ignore[arg-type]  # nothing is read
+
+    followed._take(read._replace(more=False), time.monotonic() - 11, time.time() - 11)
+    assert not followed.is_fresh
+
+    followed._take(read._replace(more=False), time.monotonic() - 9, time.time() - 9)
+    assert followed.is_fresh

@@ -49,3 +49,15 @@ def test_what_is_noted_during_a_deletion_stays() -> None:
 
     assert outdated.includes("a", 20)
     assert outdated.includes("b", 20)
+
+
+def test_what_is_not_deleted_yet_is_not_forgotten_with_the_rest() -> None:
+    outdated = Outdated()
+    outdated.note("a", 1)
+    keys = outdated.begin_deletion()
+    outdated.note("b", 2)
+
+    outdated.end_deletion(keys, succeeded=True)
+
+    assert outdated.latest >= 2, "or nobody would ask"
+    assert (outdated.includes("a", 1), outdated.includes("b", 2)) == (False, True)

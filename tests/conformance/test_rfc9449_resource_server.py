@@ -510,6 +510,18 @@ def test_a_proof_with_a_bad_token_is_not_used_up(view: Any, token: str) -> None:
     assert send(view, token, proof).status_code == 200
 
 
+def test_under_asgi_a_proof_with_a_bad_token_is_not_used_up(token: str) -> None:
+    proof = jose.proof(token, "https://api.example.com/coroutine")
+    other = {**PROJECT["BACKENDS"]["default"], "OPTIONS": {"audience": "https://api.example.com/x"}}
+    with override_settings(ROOT_URLCONF=urls, TOKEN_INTROSPECTION={**PROJECT, "BACKENDS": {"default": other}}):
+        assert async_to_sync(send_to_coroutine)(token, proof).status_code == 401
+    token_backends.close()
+
+    with override_settings(ROOT_URLCONF=urls):
+        assert async_to_sync(send_to_coroutine)(token, proof).status_code == 200
+        assert async_to_sync(send_to_coroutine)(token, proof).status_code == 401
+
+
 @pytest.mark.requirement("9449-11.1-b")
 def test_what_cannot_be_remembered_is_not_believed(view: Any, token: str, settings: Any, caplog: Any) -> None:
     settings.CACHES = {**settings.CACHES, "broken": {"BACKEND": "tests.caches.BrokenCache"}}

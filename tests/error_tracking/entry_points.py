@@ -25,12 +25,16 @@ from django.http import HttpRequest, HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 from django.test import Client as Browser
 from django.test.utils import override_settings
-from django.urls import path
+from django.urls import include, path
+from rest_framework.routers import DefaultRouter
 
 from django_introspection import aintrospect, introspect
 from django_introspection.decorators import token_required
+from django_introspection.forward_auth import verify
 from django_introspection.models import Client, Token
 from django_introspection.models.fields import uuid7
+from django_introspection.personal_tokens.api import PersonalTokenViewSet
+from django_introspection.personal_tokens.models import PersonalToken
 from django_introspection.services import aexchange_token, aservice_token, exchange_token, service_token
 from django_introspection.services.registry import services
 from tests import endpoints, factories
@@ -66,11 +70,15 @@ async def open_async_view(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+router = DefaultRouter()
+router.register("tokens", PersonalTokenViewSet, basename="personal-token")
 urlpatterns = [
     *usual_urls,
     path("plain", plain_view),
     path("async", async_view),
     path("orders", protect().as_view()),
+    path("api/", include(router.urls)),
+    path("verify/", verify()),
     path("protected/plain", open_view),
     path("protected/async", open_async_view),
 ]
@@ -180,6 +188,51 @@ def _secret_page() -> Ready:
     return Ready(browser=_admin(), path=client_pages.page_of(client, "secret"), form=client_pages.secret_form())
 
 
+def _own_tokens(**form: Any) -> Ready:
+    """Return a browser in which a person is logged in who has a token, and a form of the pages about it."""
+    user, browser = factories.UserFactory(), Browser()
+    browser.force_login(user)
+    browser.cookies["csrftoken"] = CSRF
+    issued = PersonalToken.objects.issue(user, name="laptop", scope=["tokens:manage"])
+    return Ready(browser=browser, token=issued.value, path=f"{issued.row.pk}/rotate/", form=form)
+
+
+def _new_token_page() -> Ready:
+    return _own_tokens(form_id=uuid7(), name="x", scope="orders:read", days=1)
+
+
+def _send_json(where: str, ready: Any) -> None:
+    _served(RequestFactory().post(where, {"name": "x"}, content_type="application/json", headers=_bearer(ready.token)))
+
+
+def _verify(ready: Any) -> None:
+    asked = {"X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/"}
+    _served(RequestFactory().get("/verify/", headers={**_bearer(ready.token), **asked}))
+
+
+def _leaked() -> Ready:
+    token = _opaque().token
+    return Ready(form={"token": token}, headers={}, token=token)
+
+
+def _newer_rooms() -> Iterator[tuple[str, EntryPoint]]:
+    """Give the entry points of the apps beside the first one."""
+    scopes = {"orders:read": None, "tokens:manage": None}
+    personal = {"SCOPES": scopes, "AUDIENCE": [AUDIENCE]}
+    people = {"TOKEN_INTROSPECTION": {**TOKEN_INTROSPECTION, "PERSONAL_TOKENS": personal}}
+    pages = partial(_send_form, "/account/tokens/new/")
+    yield "a new personal token", EntryPoint(pages, _new_token_page, people)
+    rotation = partial(_own_tokens, grace="0")
+    yield "a rotation", EntryPoint(lambda ready: _send_form(f"/account/tokens/{ready.path}", ready), rotation, people)
+    yield "the API of personal tokens", EntryPoint(partial(_send_json, "/api/tokens/"), _own_tokens, people)
+    yield (
+        "a rotation by the API",
+        EntryPoint(lambda ready: _send_json(f"/api/tokens/{ready.path}", ready), _own_tokens, people),
+    )
+    yield "forward authentication", EntryPoint(_verify, _opaque)
+    yield "a leaked token", EntryPoint(partial(_post, "/oauth/leaked"), _leaked)
+
+
 def _send_form(where: str, ready: Any) -> None:
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in ready.browser.cookies.items())
     form = {**ready.form, "csrfmiddlewaretoken": CSRF}
@@ -251,6 +304,7 @@ def entry_points() -> Iterator[dict[str, EntryPoint]]:
             ),
             **dict(_calls_of_services()),
             **dict(_forms()),
+            **dict(_newer_rooms()),
             **{line: EntryPoint(partial(_manage, line), _for_command) for line in COMMANDS},
         }
         for using, make in (("remote", opaque), ("cached", opaque), ("jwt", partial(Ready, token=signed))):

@@ -19,6 +19,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from django_introspection import introspect, signals
+from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.check_messages import TAG
 from django_introspection.conf import setting_problem
 from django_introspection.leaks import signatures
@@ -313,3 +314,33 @@ def test_alerts_that_cannot_be_verified_are_seen_at_start_up(
     assert ids() == []
     monkeypatch.setattr("django_introspection.authorization_server.checks.is_installed", lambda: False)
     assert ids() == ["introspection.E073"]
+
+
+def test_the_body_is_not_read_before_its_signature_is_verified(scanner: MisbehavingServer) -> None:
+    """What a stranger sends is no JSON for us, and an answer says nothing about it."""
+    for body in (b"[", b"{}", b'[{"token": 1}]'):
+        assert_refused(send(body, signature=sign(body, OTHER)), 403, "invalid_request")
+        assert_refused(send(body), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("ended", ["revoked alone", "expired"])
+def test_a_token_that_ended_before_was_issued_all_the_same(scanner: MisbehavingServer, ended: str) -> None:
+    issued = factories.TokenFactory()
+    if ended == "expired":
+        Token.objects.update(expires_at=now() - timedelta(seconds=1))
+    else:
+        revoke_token(issued.token, by=None)
+
+    assert labels(send(alert(issued.access_token))) == ["true_positive"]
+
+
+def test_an_alert_that_did_not_reach_the_caches_comes_again(scanner: MisbehavingServer, settings: Any) -> None:
+    values = settings.TOKEN_INTROSPECTION
+    settings.CACHES = {**settings.CACHES, "broken": {"BACKEND": "tests.caches.BrokenCache"}}
+    settings.TOKEN_INTROSPECTION = {**values, "REVOCATIONS": {"ALIAS": "broken"}}
+    issued = factories.TokenFactory()
+
+    assert_refused(send(alert(issued.access_token)), 503, "temporarily_unavailable")
+    assert Token.objects.filter(revoked_at=None).count() == 0
+    settings.TOKEN_INTROSPECTION = values
+    assert labels(send(alert(issued.access_token))) == ["true_positive"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import DatabaseError
+from django.test import RequestFactory
+from django.urls import resolve
 
 from django_introspection import introspect
 from django_introspection.leaks import ending
@@ -180,3 +183,16 @@ def test_what_ended_before_the_database_failed_is_reported(
     about_secret, to_ada, about_token = (each for each in mail.outbox if "Service Unavailable" not in each.subject)
     assert "The secret of Batch" in about_secret.body
     assert (to_ada.to, about_token.to) == (["ada@example.com"], ["operations@example.com"])
+
+
+def test_no_message_delays_the_answer(ada: Any, configure: Any) -> None:
+    """Its time would say that the value was valid."""
+    configure("user")
+    body = urlencode({"token": factories.TokenFactory(user=ada).access_token})
+    request = RequestFactory().post("/oauth/leaked", body, content_type=endpoints.FORM)
+
+    response = resolve("/oauth/leaked").func(request)
+
+    assert (response.status_code, mail.outbox) == (200, [])
+    response.close()
+    assert len(mail.outbox) == 1

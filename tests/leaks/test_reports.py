@@ -304,6 +304,33 @@ def test_without_the_cache_of_revocations_the_report_is_503_until_a_retry_succee
     assert is_revoked(issued.access_token)
 
 
+def test_reports_are_counted_also_while_the_cache_of_revocations_is_down(
+    blocked: Path,  # noqa: F811
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cache_calls, "PAUSE", 0)
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "THROTTLE": {"FAILURES": 1, "ALIAS": "counts"}}
+    settings.CACHES = {**settings.CACHES, "counts": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    token = factories.TokenFactory().access_token
+    with time_machine.travel(now(), tick=False):
+        assert report(token).status_code == 503
+
+        assert report(token).status_code == 429
+
+
+def test_a_receiver_of_the_signal_that_fails_changes_no_answer(issued: Any) -> None:
+    def fail(**_: Any) -> None:
+        raise RuntimeError
+
+    signals.token_leaked.connect(fail)
+    try:
+        assert_done(report(issued.access_token))
+    finally:
+        signals.token_leaked.disconnect(fail)
+    assert live(issued) == 0
+
+
 def test_without_the_database_the_report_is_503(issued: Any) -> None:
     def fail(execute: Any, sql: str, *arguments: Any) -> Any:
         raise DatabaseError(f"no answer to {sql}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client as Browser
 from django.urls import include, path
 from rest_framework.authentication import BaseAuthentication
@@ -296,6 +296,68 @@ def test_rights_or_a_cache_that_cannot_be_asked_are_503(
     rotated = browser.post(one(other, "rotate/"), {}, content_type="application/json")
     assert (rotated.status_code, "token" in rotated.json()) == (200, True)
     assert Token.objects.filter(revoked_at=None).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("action", ["revoke", "rotate"])
+def test_what_was_revoked_stays_revoked_although_the_answer_is_an_error(
+    browser: Browser, user: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """Also with ATOMIC_REQUESTS, whose transaction an error undoes."""
+    issued = make(user)
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": {}}
+    revocations.set_markers()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise IntrospectionUnavailable("down")
+
+    monkeypatch.setattr(revoking.revocations, "write_tombstones", fail)
+    if action == "revoke":
+        assert browser.delete(one(issued)).status_code == 503
+    else:
+        monkeypatch.setattr(PersonalTokenViewSet, "_shown", fail)
+        browser.raise_request_exception = False
+        assert browser.post(one(issued, "rotate/"), {}, content_type="application/json").status_code == 500
+
+    assert Token.objects.get(pk=issued.row.pk).revoked_at is not None
+
+
+def test_no_database_of_a_project_has_a_transaction_around_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "connections", ["default", "tokens"])
+
+    assert PersonalTokenViewSet.as_view({"get": "list"})._non_atomic_requests == {"default", "tokens"}
+
+
+def test_a_session_beside_another_credential_opens_nothing(browser: Browser, user: Any) -> None:
+    """The other package asks for no CSRF token."""
+    issued = make(user)
+
+    assert browser.get("/api/others/").status_code == 403
+    assert browser.delete(f"/api/others/{issued.row.pk}/").status_code == 403
+    assert Token.objects.filter(revoked_at=None).count() == 1
+
+
+def test_the_requests_of_one_user_are_not_those_of_another(
+    browser: Browser, user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PersonalTokenThrottle, "rate", "2/min")
+    other = Browser()
+    other.force_login(factories.UserFactory())
+
+    assert [browser.get(LIST).status_code for _ in range(3)] == [200, 200, 429]
+    assert other.get(LIST).status_code == 200
+
+
+def test_a_page_has_a_hundred_tokens_at_most(browser: Browser, user: Any) -> None:
+    tokens = [factories.TokenFactory(user=user).token for _ in range(101)]
+    PersonalToken.objects.bulk_create(
+        PersonalToken(token=token, user=user, name="x", expires_at=token.expires_at) for token in tokens
+    )
+
+    answer = browser.get(LIST, {"page_size": 1000}).json()
+
+    assert (answer["count"], len(answer["results"])) == (101, 100)
 
 
 def test_a_bearer_token_for_another_audience_manages_nothing(user: Any) -> None:

@@ -163,6 +163,37 @@ def test_with_a_grace_the_old_value_ends_a_little_later(user: Any) -> None:
     assert timedelta(hours=1, minutes=59) < left <= timedelta(hours=2)
 
 
+def test_the_tokens_of_a_user_are_counted_under_the_lock(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count before it would let two requests at once pass; SQLite has one writer anyway."""
+    done: list[str] = []
+    for name in ("_lock", "_require_room"):
+        step = getattr(issuing, name)
+        monkeypatch.setattr(issuing, name, lambda *args, name=name, step=step: (done.append(name), step(*args)))
+
+    make(user)
+
+    assert done == ["_lock", "_require_room"]
+
+
+def test_a_grace_lets_no_value_live_longer_than_before(user: Any) -> None:
+    old = make(user, lifetime=timedelta(hours=1))
+    before = Token.objects.get(pk=old.row.pk).expires_at
+
+    issuing.rotate(old.row, grace=timedelta(days=7))
+
+    assert Token.objects.get(pk=old.row.pk).expires_at == before
+    assert PersonalToken.objects.get(pk=old.row.pk).expires_at == before
+
+
+def test_a_token_that_lives_longer_than_is_allowed_now_is_rotated_to_the_most(user: Any, settings: Any) -> None:
+    old = make(user, lifetime=timedelta(days=30))
+    configure(settings, DEFAULT_LIFETIME=86400, MAX_LIFETIME=7 * 86400)
+
+    new = issuing.rotate(old.row).row.token
+
+    assert new.expires_at - new.issued_at == timedelta(days=7)
+
+
 @pytest.mark.parametrize("ended", ["rotated", "rotated with grace", "revoked", "expired"])
 def test_what_has_ended_is_not_rotated(user: Any, ended: str) -> None:
     issued = make(user)

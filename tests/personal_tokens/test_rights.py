@@ -17,6 +17,8 @@ from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.backends.database import narrowed_clients
 from django_introspection.permissions import requires_scope
 from django_introspection.personal_tokens.client import CLIENT_ID
+from django_introspection.personal_tokens.last_use import last_uses
+from django_introspection.personal_tokens.models import PersonalToken
 from django_introspection.personal_tokens.rights import allowed_scopes
 from django_introspection.protocol.errors import IntrospectionUnavailable
 from tests import endpoints, factories
@@ -94,6 +96,27 @@ def test_whatever_takes_the_permission_takes_the_scope(user: Any, settings: Any,
             configure(settings, SCOPES={"orders:read": None})
 
     assert scopes(token) == []
+
+
+def test_an_owner_needs_each_of_several_permissions(user: Any, settings: Any) -> None:
+    configure(settings, SCOPES={"orders:write": ["auth.change_user", "auth.delete_user"]})
+    user.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "delete_user"]))
+    token = make(type(user).objects.get(), scope=["orders:write"]).value
+    assert scopes(token) == ["orders:write"]
+
+    user.user_permissions.set(Permission.objects.filter(codename="change_user"))
+
+    assert scopes(token) == []
+
+
+def test_a_token_whose_rights_cannot_be_asked_was_not_used(token: str, settings: Any) -> None:
+    configure(settings, SCOPES=f"{__name__}.broken")
+
+    with pytest.raises(IntrospectionUnavailable):
+        introspect(token)
+    last_uses.write()
+
+    assert PersonalToken.objects.get().last_used_at is None
 
 
 def test_the_endpoint_asks_no_more_where_another_backend_answers(

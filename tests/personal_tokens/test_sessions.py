@@ -90,3 +90,17 @@ def test_the_session_of_another_user_is_none(scopeless: str, settings: Any, addr
     assert browser.get(address, headers=headers).status_code in (302, 403)
     assert browser.get(address).status_code == 200
     assert SESSION_KEY in browser.session
+
+
+@pytest.mark.parametrize("address", ["/tokens/", "/apps/", "/api/tokens/"])
+def test_a_request_with_a_token_has_no_rights_of_the_session_beside_it(
+    scopeless: str, settings: Any, address: str
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, TOKENS]
+    browser = Browser()
+    browser.force_login(factories.User.objects.get(username="ada"))
+    scheme = "Token" if address.startswith("/api/") else "Bearer"
+
+    answer = browser.get(address, headers={"Authorization": f"{scheme} {scopeless}"})
+
+    assert answer.status_code in (302, 403)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,7 @@ urls.urlpatterns = [
     path("paths/", verify(scope="everything", paths=PATHS)),
     path("envoy<path:original>", verify(scope="everything", paths=PATHS)),
     path("dpop/", verify(schemes=("DPoP",))),
+    path("stepped/", verify(paths={"/orders/": {"MAX_AGE": 300}})),
 ]
 
 
@@ -59,6 +61,13 @@ def test_an_accepted_token_tells_the_proxy_whose_it_is(remote: MisbehavingServer
     assert response["X-Auth-Issuer"] == "alias:default"
     assert response["Cache-Control"] == "private, no-store"
     assert response["Vary"] == "Authorization"
+
+
+def test_a_name_for_people_is_no_subject(remote: MisbehavingServer) -> None:
+    """Another user may choose it."""
+    remote.behave("active", sub=None, username="42", client_id="shop", scope="orders:read")
+
+    assert asked()["X-Auth-Subject"] == ""
 
 
 def test_a_header_that_the_client_sent_comes_back_never(remote: MisbehavingServer) -> None:
@@ -96,6 +105,19 @@ def test_each_refusal_has_the_status_and_the_challenge_of_its_cause(remote: Misb
     assert challenge_of(weak)[1]["scope"] == "orders:read"
     remote.behave("inactive")
     assert_refused(asked(), 401, "invalid_token")
+
+
+def test_a_path_may_ask_for_a_recent_login(remote: MisbehavingServer) -> None:
+    now = int(time.time())
+
+    remote.behave("active", auth_time=now - 3600)
+    old = asked("/stepped/")
+    assert_refused(old, 401, "insufficient_user_authentication")
+    assert challenge_of(old)[1]["max_age"] == "300"
+    assert not [name for name in old.headers if name.startswith("X-Auth")]
+    assert asked("/stepped/", uri="/invoices/").status_code == 200
+    remote.behave("active", auth_time=now - 10)
+    assert asked("/stepped/").status_code == 200
 
 
 def test_a_token_that_cannot_be_checked_opens_nothing(remote: MisbehavingServer) -> None:

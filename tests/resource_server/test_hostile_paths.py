@@ -102,6 +102,25 @@ def aget(path_info: str, **headers: str) -> Any:
 
 both = pytest.mark.parametrize("ask", [get, aget])
 
+
+@both
+@pytest.mark.parametrize("scope", ["read", "export"])
+def test_each_path_as_which_a_view_can_be_read_is_asked_about(
+    ask: Any, scope: str, remote: MisbehavingServer, settings: Any
+) -> None:
+    """With the format suffix it is below one protected path, and without it below another."""
+    module = ModuleType("urls")
+    module.urlpatterns = i18n_patterns(path("files/orders.<format>", view))  # type: ignore[attr-defined]
+    settings.ROOT_URLCONF = module
+    protected = {"/files/": {"SCOPE": "read"}, "/files/orders/": {"SCOPE": "export"}}
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "PROTECTED_PATHS": protected}
+
+    remote.behave("active", sub="42", scope=scope)
+    assert_refused(ask("/en/files/orders.json", **HEADER), 403, "insufficient_scope")
+    remote.behave("active", sub="42", scope="read export")
+    assert ask("/en/files/orders.json", **HEADER).status_code == 200
+
+
 READ_BY_ALL_AS_PROTECTED = [
     "/api/graphql",
     "/api//graphql",

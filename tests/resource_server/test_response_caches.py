@@ -91,3 +91,10 @@ def test_the_cache_of_a_site_gives_no_stranger_the_answer_to_a_token(place: str)
 
     assert Browser().get(f"/{place}", headers={**HEADERS, "Authorization": ""}).status_code == 401
     assert Browser().get(f"/{place}", headers=without).status_code == 401
+
+
+@pytest.mark.parametrize("place", ["decorated/", "async/"])
+def test_a_decorated_view_varies_with_the_token_without_a_middleware(place: str, settings: Any) -> None:
+    settings.MIDDLEWARE = []
+
+    assert "Authorization" in async_to_sync(AsyncClient().get)(f"/{place}", headers=HEADERS)["Vary"]

@@ -226,3 +226,18 @@ def test_expired_and_refresh_tokens_are_not_recorded(issued: Any) -> None:
     revoke_grant(issued.token.grant_id, by=None)
 
     assert not Ending.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_woken_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads before sees nothing, and is not woken again."""
+    told: list[str] = []
+    monkeypatch.setattr(recording.channel, "alias_for", lambda using: "default")
+    monkeypatch.setattr(recording.channel, "publish", told.append)
+    monkeypatch.setattr(recording.news, "arrived", lambda: told.append("this process"))
+    token = factories.TokenFactory().token
+    with transaction.atomic():
+        revoke_token(token, by=None)
+        assert told == []
+
+    assert sorted(told) == ["default", "this process"]

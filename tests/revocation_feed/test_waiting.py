@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import OperationalError, connection
 from django.test import AsyncClient, RequestFactory
 
 from django_introspection.authorization_server.revoking import revoke_token
 from django_introspection.models.fields import now
 from django_introspection.revocation_feed import news as news_module
-from django_introspection.revocation_feed import waiting
+from django_introspection.revocation_feed import views, waiting
 from django_introspection.revocation_feed.waiting import Room, most_waiting
 from tests import endpoints, factories
 from tests.authorization_server.racing import in_threads
@@ -110,6 +111,64 @@ def test_an_asgi_server_waits_on_its_event_loop(reader: Reader) -> None:
     assert len(pages[0]["changes"]) == 1
 
 
+def _ask_under_asgi(reader: Reader, monkeypatch: pytest.MonkeyPatch, wait: Any) -> Any:
+    """Ask for news, and do something else instead of waiting."""
+    monkeypatch.setattr(views.news, "wait", wait)
+    caller = factories.ResourceServerFactory()
+    caller.client.secrets.update(last_used_at=now())
+    header = endpoints.basic(caller.client.client_id, caller.secret)
+
+    async def ask(**parameters: str) -> Any:
+        return await AsyncClient().get(PATH, parameters, headers={"Authorization": header})
+
+    async def ask_twice() -> Any:
+        first = (await ask()).json()
+        return await ask(after=first["cursor"], wait="20")
+
+    return async_to_sync(ask_twice)()
+
+
+def test_under_asgi_no_request_waits_with_a_connection(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    async def wait(*_: Any) -> bool:
+        done.append("waits")
+        return False
+
+    def close() -> None:
+        done.append("closes")
+        close_all()
+
+    close_all = views.connections.close_all
+    monkeypatch.setattr(views.connections, "close_all", close)
+
+    assert _ask_under_asgi(reader, monkeypatch, wait).json()["changes"] == []
+    assert done == ["closes", "waits"]
+
+
+def test_a_database_that_fails_while_a_request_waits_is_503(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise OperationalError("gone")
+
+    async def wait(*_: Any) -> bool:
+        monkeypatch.setattr(views, "page_for", fail)
+        return True
+
+    response = _ask_under_asgi(reader, monkeypatch, wait)
+
+    assert (response.status_code, response["Cache-Control"]) == (503, "no-store")
+    assert int(response["Retry-After"]) > 0
+
+
+def test_a_project_with_a_transaction_for_each_request_has_the_feed(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django refuses an async view in such a transaction."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    assert reader.page()["changes"] == []
+
+
 @pytest.mark.parametrize(
     ("environ", "most"),
     [({"wsgi.multithread": False}, 0), ({"wsgi.multithread": True}, 1), ({}, 0)],
@@ -141,3 +200,7 @@ def test_the_thread_ends_when_no_request_waits(reader: Reader) -> None:
     thread.join(20)
 
     assert not thread.is_alive()
+
+
+def test_no_request_waits_longer_than_the_longest_wait() -> None:
+    assert [views._seconds(value) for value in ("1", "20", "21", "9999")] == [1, 20, 20, waiting.LONGEST_WAIT]

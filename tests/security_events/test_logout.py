@@ -13,7 +13,7 @@ from django_introspection import introspect
 from django_introspection.security_events.models import CutOff, ReceivedStream
 from django_introspection.signals import security_event_received
 from tests.backends.issuers import access_token
-from tests.security_events.transmitter import AUDIENCE, CAEP, LOGOUT, Transmitter, send_logout
+from tests.security_events.transmitter import AUDIENCE, CAEP, LOGOUT, Transmitter, push, send_logout
 
 
 @pytest.fixture
@@ -100,6 +100,15 @@ def test_a_provider_that_misbehaves_is_refused_and_changes_nothing(
         assert response["Cache-Control"] == "no-store"
     assert is_active(transmitter)
     assert (CutOff.objects.count(), received) == (0, [])
+
+
+def test_an_event_and_a_logout_token_may_have_the_same_jti(transmitter: Transmitter, stream: ReceivedStream) -> None:
+    transmitter.stream()
+    assert push(transmitter.event(sub_id=transmitter.iss_sub("bob"), jti="shared")).status_code == 202
+
+    assert send_logout(transmitter.logout(jti="shared")).status_code == 200
+
+    assert not is_active(transmitter)
 
 
 @pytest.mark.usefixtures("stream")

@@ -6,9 +6,11 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client as Browser
 
@@ -20,6 +22,7 @@ from tests import caches as test_caches
 from tests import jose
 from tests.authorization_server.helpers import without_table
 from tests.backends.issuers import access_token, jwt_settings, public, publish
+from tests.misbehaving.server import MisbehavingServer
 from tests.security_events.transmitter import AUDIENCE, CAEP, RISC, SSF, Transmitter, push
 
 SECRET = "Bearer a-secret-of-the-stream"
@@ -234,6 +237,56 @@ def test_a_repetition_is_acknowledged_again_and_has_no_effect(
     assert (stream.count, stream.failures) == (1, 0)
 
 
+def test_an_event_of_one_issuer_keeps_no_event_of_another_from_its_effect(
+    transmitter: Transmitter, stream: ReceivedStream
+) -> None:
+    """Each transmitter chooses its `jti`, and one that knows those of another could otherwise hide its events."""
+    token = transmitter.event(jti="shared")
+    with MisbehavingServer() as server:
+        other = Transmitter(server)
+        other.stream()
+        assert push(other.event(jti="shared")).status_code == 202
+
+    assert push(token).status_code == 202
+
+    assert not is_active(transmitter)
+    stream.refresh_from_db()
+    assert stream.count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_of_the_project_is_around_an_event(
+    transmitter: Transmitter, stream: ReceivedStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that comes later would undo the effect of an event that is remembered."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    seen = []
+
+    def look(**_: Any) -> None:
+        seen.append(connection.in_atomic_block)
+
+    security_event_received.connect(look)
+    try:
+        assert push(transmitter.event()).status_code == 202
+    finally:
+        security_event_received.disconnect(look)
+    assert seen == [False]
+
+
+def test_an_event_is_remembered_for_a_day(
+    transmitter: Transmitter, stream: ReceivedStream, received: list[Any]
+) -> None:
+    token = transmitter.event()
+    push(token)
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=23)):
+        assert push(token).status_code == 202
+
+    assert len(received) == 1
+    stream.refresh_from_db()
+    assert stream.count == 1
+
+
 def misbehaviours(transmitter: Transmitter) -> dict[str, tuple[Callable[[], Any], str]]:
     """Return what a transmitter does wrong, and the error that it must get."""
     event, claims, signed = transmitter.event, transmitter.claims, transmitter.signed
@@ -382,6 +435,19 @@ def test_a_stream_with_an_authorization_takes_an_event_with_it(
     transmitter.stream(authorization={"ENV": "SECURITY_EVENTS_TEST"})
 
     assert push(transmitter.event(), Authorization=SECRET).status_code == 202
+
+
+@pytest.mark.parametrize("header", [None, ""])
+def test_an_empty_secret_is_no_open_door(
+    header: str | None, transmitter: Transmitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECURITY_EVENTS_TEST", "")
+    transmitter.stream(authorization={"ENV": "SECURITY_EVENTS_TEST"})
+
+    response = push(transmitter.event(), **({} if header is None else {"Authorization": header}))
+
+    assert (response.status_code, response.json()["err"]) == (400, "authentication_failed")
+    assert not CutOff.objects.exists()
 
 
 def test_a_secret_that_has_vanished_is_an_outage_and_no_open_door(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -161,6 +162,57 @@ def test_a_token_that_is_active_again_before_its_event_went_out_has_none(
         user.save()
 
     assert SentEvent.objects.count() == 0
+
+
+def test_an_event_that_was_delivered_stays_recorded_when_its_token_is_active_again(
+    user: Any, receiver: MisbehavingServer, django_capture_on_commit_callbacks: Any
+) -> None:
+    stream_to(receiver)
+    factories.TokenFactory(user=user)
+    with django_capture_on_commit_callbacks(execute=True):
+        _disable(user)
+    assert deliver() == Delivered(delivered=1)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        user.is_active = True
+        user.save()
+
+    assert SentEvent.objects.filter(done_at__isnull=False).count() == 1
+
+
+def test_a_stream_is_held_by_one_process_at_a_time(receiver: MisbehavingServer) -> None:
+    """Also without a database that has several writers."""
+    stream = stream_to(receiver)
+    revoke_token(factories.TokenFactory().token, by=None)
+    assert delivering._hold(stream)
+
+    assert not delivering._hold(stream)
+    assert deliver() == Delivered()
+    assert got(receiver) == []
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_an_event_goes_to_public_addresses_and_to_servers_whose_certificate_is_verified(
+    tls: bool, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is public, and its resolver says what it likes."""
+    resolve = socket.getaddrinfo
+
+    def inside(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return resolve("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", inside)
+    with MisbehavingServer("status", code=202, tls=True) as server:
+        port = server.origin.rpartition(":")[2]
+        trusted = ["shop.example.com"] if tls else []
+        settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "JWKS_HOSTS": trusted}
+        stream_to(server, endpoint_url=f"https://shop.example.com:{port}{EVENTS}")
+        revoke_token(factories.TokenFactory().token, by=None)
+
+        assert deliver() == Delivered(failed_streams=1)
+
+        assert server.requests == []
+        assert server.connections == 0 or tls
 
 
 @pytest.mark.django_db(transaction=True)
@@ -528,6 +580,25 @@ class TestPolledByAReceiver:
             assert self.ask(stream, {}).status_code == 401
         stream.delete()
         assert self.ask(stream, {}).status_code == 401
+
+    def test_an_unknown_stream_and_a_wrong_authorization_have_the_same_answer(self, stream: SentStream) -> None:
+        wrong = self.ask(stream, {}, authorization="Bearer another")
+        stream.delete()
+        unknown = self.ask(stream, {})
+
+        assert unknown.content == wrong.content
+        assert dict(unknown.items()) == dict(wrong.items())
+        assert unknown.status_code == wrong.status_code == 401
+
+    @pytest.mark.parametrize("header", [None, ""])
+    def test_a_stream_without_a_secret_is_no_open_door(
+        self, header: str | None, stream: SentStream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SECURITY_EVENTS_TEST", "")
+        assert self.ask(stream, {}, authorization=header).status_code == 401
+
+        SentStream.objects.update(authorization=None)
+        assert self.ask(stream, {}, authorization=header).status_code == 401
 
     @pytest.mark.parametrize(
         "body",

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from django_introspection import revocations
 from django_introspection.models import Client, Token
-from django_introspection.self_service import grants
+from django_introspection.personal_tokens.models import PersonalToken
+from django_introspection.self_service import grants, pages
 from django_introspection.signals import token_revoked
 from tests import endpoints, factories
 from tests.self_service.conftest import text_of
@@ -364,3 +366,36 @@ def test_the_urls_work_below_another_namespace(browser: Browser, issued: Any, se
         assert all(address.startswith(prefix) for address in addresses)
         assert browser.get(addresses[0]).status_code == 200
     assert browser.post(addresses[0]).headers["Location"].startswith("/two/")
+
+
+class LateReplica:
+    """The router of a project whose replica has nothing yet: it cannot be read at all."""
+
+    def db_for_read(self, model: Any, **_: Any) -> str | None:
+        return "a replica that lags" if model in (Token, PersonalToken) else None
+
+
+def test_the_pages_read_the_database_that_is_written_to(
+    user: Any, browser: Browser, issued: Any, settings: Any
+) -> None:
+    own = PersonalToken.objects.issue(user, name="laptop").row
+    settings.DATABASE_ROUTERS = [LateReplica()]
+
+    for page in (LIST, ALL, grant_page(issued.token), app_page(issued.token.client)):
+        assert browser.get(page).status_code == 200
+    for page in ("", f"{own.pk}/rotate/", f"{own.pk}/revoke/"):
+        assert browser.get(f"/account/tokens/{page}").status_code == 200
+
+
+def test_an_answer_without_a_page_is_neither_kept_nor_named_to_other_sites(browser: Browser) -> None:
+    for answer in (Browser().get(LIST), browser.put(LIST)):
+        assert "no-store" in answer["Cache-Control"]
+        assert (answer["Referrer-Policy"], answer["X-Frame-Options"]) == ("same-origin", "DENY")
+
+
+def test_no_database_of_a_project_has_a_transaction_around_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "connections", ["default", "tokens"])
+
+    view: Any = pages.own_page("GET")(lambda request: HttpResponse())
+
+    assert view._non_atomic_requests == {"default", "tokens"}

@@ -77,10 +77,13 @@ def test_the_request_has_what_the_settings_say(
     }
 
 
-def test_a_call_can_name_its_scope(exchanged: list[str], token_server: MisbehavingServer, settings: Any) -> None:
+@CALLS
+def test_a_call_can_name_its_scope(
+    call: Any, exchanged: list[str], token_server: MisbehavingServer, settings: Any
+) -> None:
     configure(settings, token_server, grant_type=EXCHANGE, scope="bills:read bills:write")
 
-    assert exchange_token(ALIAS, TOKEN, scope="bills:read").scope == "bills:read"
+    assert call(ALIAS, TOKEN, scope="bills:read").scope == "bills:read"
     assert token_server.requests[0].form["scope"] == ["bills:read"]
 
 
@@ -433,3 +436,14 @@ def test_an_entry_for_own_tokens_exchanges_none(issued: list[str], token_server:
     with pytest.raises(InvalidSetting, match=r"\['grant_type'\] must be '.*token-exchange' or '.*jwt-bearer' for"):
         exchange_token(ALIAS, TOKEN)
     assert token_server.requests == []
+
+
+@CALLS
+def test_a_token_that_the_api_refused_is_not_given_again(
+    call: Any, exchanged: list[str], token_server: MisbehavingServer, settings: Any
+) -> None:
+    configure(settings, token_server, grant_type=EXCHANGE, max_age=60)
+    refused = call(ALIAS, TOKEN)
+    assert call(ALIAS, TOKEN).value == refused.value
+
+    assert call(ALIAS, TOKEN, other_than=refused).value != refused.value

@@ -23,7 +23,7 @@ from knox.settings import knox_settings
 from rest_framework_api_key.models import APIKeyManager, BaseAPIKeyManager
 
 from django_introspection import introspect, token_backends
-from django_introspection.contrib import authtoken, hashed_secrets, hashing_turns
+from django_introspection.contrib import authtoken, hashed_secrets, hashing_turns, project_tokens
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.models import IntrospectionPolicy
 from tests import caches as test_caches
@@ -217,6 +217,33 @@ def test_a_rule_of_the_project_about_api_keys_decides(
     assert [API_KEYS.model.objects.is_valid(value) for value in (key, other)] == [True, False]
     assert introspect(key, using="api_keys")
     assert introspect(other, using="api_keys") is None
+
+
+def test_a_rule_of_the_project_about_the_expiry_of_keys_decides(
+    ada: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = API_KEYS.make(ada)
+    monkeypatch.setattr(API_KEYS.model, "has_expired", property(lambda self: True))
+    configured()
+
+    assert not API_KEYS.model.objects.is_valid(key)
+    assert introspect(key, using="api_keys") is None
+
+
+def test_knox_renews_no_token_of_a_disabled_user(ada: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knox_settings, "AUTO_REFRESH", True)
+    token, before = KNOX.make(ada), KNOX.row.expiry
+    get_user_model().objects.update(is_active=False)
+
+    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        assert introspect(token, using="knox") is None
+
+    assert KNOX.row.expiry == before
+
+
+def test_a_token_without_an_expiry_is_named_longer_than_an_answer_is_kept() -> None:
+    """MAX_AGE and STALE_IF_ERROR are a day at most."""
+    assert timedelta(days=2) < project_tokens.WITHOUT_EXPIRY
 
 
 def test_knox_renews_a_token_as_its_own_class_does(ada: Any, monkeypatch: pytest.MonkeyPatch) -> None:
