@@ -9,7 +9,7 @@ from .answer import Active, Answer, Inactive, Reason
 from .dialects import is_scope_list
 from .errors import InvalidResponse
 from .strict_json import parse_json_object
-from .times import in_seconds, is_time, readable_time
+from .times import is_time, readable_time
 from .token_info import TokenInfo
 
 MAX_RESPONSE = 1024 * 1024
@@ -49,8 +49,6 @@ def read_members(members: Members) -> Answer:
     if active is not True:
         raise InvalidResponse("the response has no boolean active")
     members = {name: value for name, value in members.items() if value is not None}
-    if "iat" in members:
-        members["iat"] = in_seconds(members["iat"])
     members |= {name: readable_time(members[name]) for name in _TIMES if name in members}
     if name := wrong_member(members):
         raise InvalidResponse(f"the member {name} has the wrong type")

@@ -145,13 +145,22 @@ def test_a_time_beyond_the_calendar_is_the_first_or_last_moment(name: str, value
     assert answer.info.expires_at is not None or name != "exp"
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("exp", YEAR_9999), ("nbf", YEAR_9999), ("iat", 1_700_000_000.123)])
-def test_a_number_of_milliseconds_is_a_moment_if_that_moment_is_past(name: str, seconds: float) -> None:
-    """An `exp` of that size stands for never, but a token was issued at a moment."""
-    answer = parse({"active": True, name: 1_700_000_000_123})
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", [1_700_000_000_123, 1_700_000_000_123.0, "1700000000123"])
+def test_a_number_of_milliseconds_is_a_moment_in_seconds(name: str, value: Any) -> None:
+    """Kept to the year 9999, an `exp` of that size would let an answer serve after its token has expired."""
+    answer = parse({"active": True, name: value})
 
     assert isinstance(answer, Active)
-    assert answer.info[name] == seconds
+    assert answer.info[name] == 1_700_000_000.123
+
+
+@pytest.mark.parametrize("value", [YEAR_9999 + 1, 999_999_999_999, 10**18 - 1])
+def test_a_number_of_nines_says_that_a_token_does_not_expire(value: int) -> None:
+    answer = parse({"active": True, "exp": value})
+
+    assert isinstance(answer, Active)
+    assert answer.info["exp"] == YEAR_9999
 
 
 @pytest.mark.parametrize("value", [0, 1.5, YEAR_9999])
