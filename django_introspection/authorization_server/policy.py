@@ -70,7 +70,7 @@ def filter_members(answer: Answer, caller: Client) -> Answer:
     if not _is_own(answer.info, caller):
         members = _filtered(members, caller)
     elif caller.visible_members and GrantType.TOKEN_EXCHANGE in caller.grant_types:
-        members = _visible(members, caller)  # its own may be the copy of a token of which it may see no more
+        members = visible(members, caller)  # its own may be the copy of a token of which it may see no more
     return answer if members is known else Active(TokenInfo(members), answer.user)
 
 
@@ -97,10 +97,10 @@ def _filtered(members: dict[str, Any], caller: Client) -> dict[str, Any]:
         members = with_details(members, located_at(members[MEMBER], caller.resources))
     if not caller.visible_members and "" not in members.values():
         return members
-    return {name: value for name, value in _visible(members, caller).items() if value != ""}
+    return {name: value for name, value in visible(members, caller).items() if value != ""}
 
 
-def _visible(members: dict[str, Any], caller: Client) -> dict[str, Any]:
+def visible(members: dict[str, Any], caller: Client) -> dict[str, Any]:
     """Leave out the members that the caller must not see, never those that limit who may send the token."""
     visible = caller.visible_members and [*caller.visible_members, *LIMITS]
     return {name: value for name, value in members.items() if name in visible} if visible else members

@@ -17,15 +17,15 @@ from ..models import Client, Token, TokenKind
 from ..models.fields import now
 from ..protocol.actors import acting, may_act
 from ..protocol.authorization_details import with_details
-from ..protocol.errors import InvalidRequest
+from ..protocol.errors import InvalidRequest, InvalidTarget
 from ..protocol.form import Form
 from ..protocol.networks import MEMBER as NETWORKS
 from ..protocol.obtained_token import ACCESS_TOKEN
 from ..protocol.scope import format_scope
 from .authorization_details import details_of_grant
 from .issuing import IssuedToken, access_token_lifetime, announce, bound_to, create
-from .jwt_access_tokens import require_signing
-from .policy import may_see
+from .jwt_access_tokens import require_signing, should_be_jwt
+from .policy import may_see, visible
 from .resources import narrow_grant
 
 logger = logging.getLogger("django_introspection")
@@ -47,6 +47,8 @@ def exchange(client: Client, form: Form, cnf: Confirmation) -> IssuedToken:
     details = details_of_grant(subject, client, form, audience)
     at = now()
     members = {**with_details(subject.members, details), **act, **bound_to(cnf)}
+    if should_be_jwt(client, audience):
+        members = _readable(members, client, has_user=subject.user is not None)
     with transaction.atomic(using=Token.objects.on_primary().db):
         if not _is_still_live(subject):
             raise _refusal(client, "subject", "revoked meanwhile")
@@ -94,6 +96,18 @@ def _subject(client: Client, value: str, cnf: Confirmation) -> Token:
     if "cnf" in token.members and not (_proves(cnf, token) if is_own else cnf):
         raise _refusal(client, "subject", "bound to a key that the request does not prove")
     return token
+
+
+def _readable(members: dict[str, Any], client: Client, *, has_user: bool) -> dict[str, Any]:
+    """Return the members of a JWT that its holder may see, because a JWT shows them all to its holder.
+
+    Raises InvalidTarget if it would show a user or earlier actors that the client may not see: it cannot go without.
+    """
+    shown = visible({**members, "sub": None}, client)
+    act = members.get("act", {})
+    if (has_user and "sub" not in shown) or ("act" in act and "act" not in shown):
+        raise InvalidTarget("A token for this resource would show what this client may not see.")
+    return {name: value for name, value in members.items() if name in shown or name == "act"}
 
 
 def _act(client: Client, form: Form, cnf: Confirmation, subject: Token) -> dict[str, Any]:

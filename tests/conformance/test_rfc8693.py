@@ -310,6 +310,44 @@ def test_each_api_of_a_chain_is_an_actor_and_none_is_forgotten(orders: Any, alic
     assert answer(exchanged(first, trusted)["access_token"], trusted)["act"] == {"sub": "orders-api", "iss": ISSUER}
 
 
+def claims_of(response: Any) -> Any:
+    assert response.status_code == 200, response.content
+    return jose.read(response.json()["access_token"])[1]
+
+
+@pytest.mark.parametrize("takes_jwt", [False, True])
+def test_a_jwt_shows_its_holder_no_member_that_introspection_hides(alice: Any, settings: Any, takes_jwt: bool) -> None:
+    """Whoever exchanges a token holds the new one, and can read it if it is a JWT."""
+    resource = {"FORMAT": "jwt", "SCOPES": ["orders:read", "orders:write"]}
+    values = {"SIGNING_KEYS": [{"KEY": jose.pem("ES256")}], "RESOURCES": {AUDIENCE: resource} if takes_jwt else {}}
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, **values}
+    client = api(visible_members=["scope", "exp", "sub"], access_token_format="opaque" if takes_jwt else "jwt")
+    received = for_alice(alice, members={"acr": "gold", "email": "alice@example.com"})
+
+    claims = claims_of(ask_for(received, client, resource=AUDIENCE))
+
+    assert claims.keys() == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "act"}
+
+
+def test_no_jwt_is_made_that_shows_a_user_who_is_hidden(alice: Any, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": [{"KEY": jose.pem("ES256")}]}
+    client = api(visible_members=["scope", "exp"], access_token_format="jwt")
+    own = factories.TokenFactory(client=client.client, scope="orders:read", audience=BOTH)
+
+    assert_refused(ask_for(for_alice(alice), client, resource=AUDIENCE), 400, "invalid_target")
+    assert claims_of(ask_for(own, client, resource=AUDIENCE))["sub"]
+
+
+def test_no_jwt_is_made_that_shows_an_actor_who_is_hidden(orders: Any, alice: Any, settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**TOKEN_INTROSPECTION, "SIGNING_KEYS": [{"KEY": jose.pem("ES256")}]}
+    first = ask_for(for_alice(alice), orders).json()["access_token"]
+    second = api(client_id="second", visible_members=["sub", "act"], access_token_format="jwt")
+    third = api(client_id="third", visible_members=["sub"], access_token_format="jwt")
+
+    assert claims_of(ask_for(first, second, resource=AUDIENCE))["act"]["act"]["sub"] == "orders-api"
+    assert_refused(ask_for(first, third, resource=AUDIENCE), 400, "invalid_target")
+
+
 def test_a_chain_of_actors_has_an_end(orders: Any, alice: Any) -> None:
     value = for_alice(alice).access_token
     for _ in range(MAX_ACTORS):
