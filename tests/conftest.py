@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.management.commands import flush
 from django.core.signals import request_finished
 from django.db import connection, connections
 
@@ -18,6 +19,8 @@ from django_introspection import cut_offs, shared_caches, token_backends
 from django_introspection.signals import circuit_changed
 from tests import factories, services
 from tests.misbehaving.server import MisbehavingServer
+
+MADE_BY_MIGRATIONS = {"auth_permission", "django_content_type", "django_site"}
 
 pytest_plugins = ["tests.conformance.plugin", "tests.servers.plugin"]
 
@@ -29,6 +32,27 @@ logging.getLogger("asyncio").setLevel(logging.ERROR)
 def pytest_xdist_auto_num_workers() -> int:
     """Use three workers for two cores: a good part of the tests' time is spent waiting for servers and threads."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the database, for `-m database`: most name a fixture that asks for it."""
+    for item in items:
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flushes_keep_what_migrations_made() -> Iterator[None]:
+    """Leave permissions, content types and sites where they are: to make them anew takes as long as most tests."""
+
+    def sql_flush(style: Any, connection: Any, **options: Any) -> list[str]:
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        return connection.ops.sql_flush(style, sorted({*tables} - MADE_BY_MIGRATIONS), **options)  # type: ignore[no-any-return]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", sql_flush)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from django_introspection import revocations, signals
+from django_introspection.authorization_server import rotation
 from django_introspection.models import Client, GrantType, Token, TokenKind
 from django_introspection.models.fields import now
 from django_introspection.protocol import opaque
@@ -137,6 +138,27 @@ def test_a_used_refresh_token_that_comes_again_ends_its_grant_and_no_other(
     assert is_active(bystander.access_token, holder)
     assert is_active(bystander.refresh_token, holder)
     assert reused == [{"grant_id": issued.token.grant_id, "client": holder.client}]
+
+
+@pytest.mark.requirement("9700-4.14.2-b", "9700-4.14.2-c")
+def test_of_two_uses_that_both_found_the_token_unused_one_succeeds(
+    holder: Any, issued: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, others = rotation.find, [lambda: refreshed(issued.refresh_token, holder)]
+    answers = []
+
+    def found_before_another_used_it(value: str) -> Any:
+        found = find(value)
+        if others:
+            answers.append(others.pop()())
+        return found
+
+    monkeypatch.setattr(rotation, "find", found_before_another_used_it)
+
+    assert_refused(refresh(issued.refresh_token, holder), 400, "invalid_grant", issued.refresh_token)
+
+    (answer,) = answers
+    assert_dead(holder, answer["access_token"], answer["refresh_token"], issued.access_token, issued.refresh_token)
 
 
 @pytest.mark.requirement("9700-4.14.2-b")
