@@ -38,8 +38,13 @@ def _name_of(place: str, target: str) -> str:
 
 
 @conceal_locals
-def read_secret(reference: Mapping[str, Any]) -> str:
-    """Return the value to which a reference leads, without a line end behind it; raises UnreadableSecret."""
+def read_secret(reference: Mapping[str, Any], *, prefix: str) -> str:
+    """Return the value to which a reference leads, without a line end behind it; raises UnreadableSecret.
+
+    A row that came from a fixture or from code was never checked by a form, so its place is checked here.
+    """
+    if problem := reference_problem(reference, prefix=prefix):
+        raise UnreadableSecret(f"it {problem}")
     if "ENV" in reference:
         secret = os.environ.get(reference["ENV"])
         if secret is None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
-from ..protocol.identifiers import endpoint_problem, is_loopback, on_host_of
+from ..protocol.identifiers import endpoint_problem, leads_here, on_host_of
 from ..protocol.strict_json import parse_json_object
 from .messages import Reply, Request
 from .renewal import Fetched, Renewable
@@ -93,7 +93,7 @@ class Discovery:
     def _foreign_loopback(self, url: str) -> str | None:
         """Return why a URL is not used that leads to this machine, although its issuer is elsewhere."""
         hosts = [urlsplit(each).hostname or "" for each in (url, self._issuer)]
-        if self._insecure_http or [is_loopback(host) for host in hosts] != [True, False]:
+        if self._insecure_http or [leads_here(host) for host in hosts] != [True, False]:
             return None
         return "is on a loopback address, and the issuer is not"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from socket import inet_aton
 from urllib.parse import SplitResult, urlsplit
 
 MAX_RESOURCE = 2000
@@ -86,6 +87,21 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def leads_here(host: str) -> bool:
+    """Return whether a host can mean this machine in any spelling that resolvers take, as `127.1` and `localhost.`."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 §6.3
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        try:
+            address = IPv4Address(inet_aton(name))
+        except OSError:
+            return False
+    return any(each.is_loopback or each.is_unspecified for each in _meant(address))
 
 
 def is_public(address: str) -> bool:

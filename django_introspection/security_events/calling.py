@@ -13,7 +13,6 @@ from ..outbound.transport import Transport
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import endpoint_problem, is_loopback, is_public
-from ..secret_references import UnreadableSecret, read_secret
 from .models import Stream
 
 _FIXED = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -41,10 +40,7 @@ def post(stream: Stream, url: str, body: bytes, content_type: str, *, seconds: f
 def _authorization(stream: Stream) -> Mapping[str, str]:
     if stream.authorization is None:
         return {}
-    try:
-        secret = read_secret(stream.authorization)
-    except UnreadableSecret as problem:
-        raise IntrospectionUnavailable(f"authorization: {problem}") from None
+    secret = stream.secret()
     if not secret.isascii() or not secret.isprintable():
         raise IntrospectionUnavailable("authorization: the value must have visible ASCII characters alone")
     return {"Authorization": secret}

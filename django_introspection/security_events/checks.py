@@ -13,7 +13,7 @@ from django.db import router
 from ..backends.registry import token_backends
 from ..check_messages import error, of_valid_settings, warning
 from ..conf import introspection_settings
-from ..secret_references import UnreadableSecret, read_secret
+from ..protocol.errors import IntrospectionUnavailable
 from ..setting_values import NAME
 from .models import ReceivedStream, SentStream, Stream
 
@@ -55,9 +55,7 @@ def _received_problems(rows: Iterable[Any]) -> Iterator[checks.CheckMessage]:
 
 def _secret_problems(rows: Iterable[Stream]) -> Iterator[checks.CheckMessage]:
     for row in rows:
-        if row.authorization is None:
-            continue
         try:
-            read_secret(row.authorization)
-        except UnreadableSecret as problem:
+            row.secret()
+        except IntrospectionUnavailable as problem:
             yield error("E081", f"The stream {row} cannot be used: {problem}.", obj=row)

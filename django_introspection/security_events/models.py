@@ -10,8 +10,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..problem_texts import refusal
+from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import endpoint_problem, issuer_problem
-from ..secret_references import reference_problem
+from ..secret_references import UnreadableSecret, read_secret, reference_problem
 
 SECRET_PREFIX = "SECURITY_EVENTS_"
 """The beginning of the name of each variable or file that a row may refer to."""
@@ -74,6 +75,15 @@ class Stream(models.Model):
 
     class Meta:
         abstract = True
+
+    def secret(self) -> str:
+        """Return the value of the Authorization header, empty if there is none; raises IntrospectionUnavailable."""
+        if self.authorization is None:
+            return ""
+        try:
+            return read_secret(self.authorization, prefix=SECRET_PREFIX)
+        except UnreadableSecret as problem:
+            raise IntrospectionUnavailable(f"authorization: {problem}") from None
 
     def clean(self) -> None:
         """Raise ValidationError for an authorization that is no permitted reference."""

@@ -30,7 +30,6 @@ from ..protocol.security_event import (
     read_logout,
     require_type,
 )
-from ..secret_references import UnreadableSecret, read_secret
 from ..signals import security_event_received
 from .cutting import write_cut_off
 from .models import ReceivedStream
@@ -132,10 +131,7 @@ def _authenticate(stream: ReceivedStream, delivery: str, authorization: str | No
     """Compare the Authorization header with that of the stream, in constant time."""
     if stream.authorization is None or delivery != Delivery.PUSH:
         return
-    try:
-        secret = read_secret(stream.authorization)
-    except UnreadableSecret as problem:
-        raise IntrospectionUnavailable(f"authorization: {problem}") from None
+    secret = stream.secret()
     if not secret or not compare_digest(force_bytes(secret), force_bytes(authorization or "")):
         raise EventRefused("authentication_failed", "the Authorization header is not that of the stream")
 

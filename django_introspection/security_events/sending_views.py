@@ -11,10 +11,8 @@ from django.db import router
 from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import force_bytes
 
-from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.security_event import EventRefused
 from ..protocol.strict_json import parse_json_object
-from ..secret_references import UnreadableSecret, read_secret
 from .delivering import note_done, note_failure, signed, waiting
 from .models import SentStream
 from .views import NOT_STORED, endpoint, read_body
@@ -75,10 +73,5 @@ def _uuid(value: str) -> UUID | None:
 
 def _is_authorized(stream: SentStream, header: str) -> bool:
     """Compare the Authorization header with that of the stream, in constant time; raises IntrospectionUnavailable."""
-    if stream.authorization is None:
-        return False
-    try:
-        secret = read_secret(stream.authorization)
-    except UnreadableSecret as problem:
-        raise IntrospectionUnavailable(f"authorization: {problem}") from None
+    secret = stream.secret()
     return bool(secret) and compare_digest(force_bytes(secret), force_bytes(header))

@@ -307,6 +307,26 @@ def test_a_kept_answer_costs_one_more_call_once_and_then_none(
 
 
 @CALLS
+def test_a_member_that_a_later_answer_adds_is_compared_with_cut_offs_as_well(
+    call: Any, remote: MisbehavingServer, settings: Any
+) -> None:
+    settings.TOKEN_INTROSPECTION = remote_values(remote, place={})
+    mark()
+    revocations.set_markers()
+    answer(remote)
+    assert call("token")
+    assert call("token")
+    token_backends["default"].purge()
+    answer(remote, sid="session")
+    assert call("token")
+
+    cut(remote.origin, Kind.SESSION, "session", int(time.time()))
+
+    assert call("token") is None
+    assert len(remote.requests) == 2
+
+
+@CALLS
 def test_a_stale_answer_does_not_outlive_a_cut_off(call: Any, remote: MisbehavingServer, settings: Any) -> None:
     settings.TOKEN_INTROSPECTION = remote_values(remote, MAX_AGE=1, STALE_IF_ERROR=600)
     answer(remote)

@@ -248,6 +248,8 @@ class OneDocument(Transport):
         ("http://127.0.0.1:9200/_all", False, False),
         ("http://localhost:8001/x", False, False),
         ("https://[::1]/x", False, False),
+        ("https://0.0.0.0:8443/x", False, False),
+        ("https://localhost./x", False, False),
         ("http://127.0.0.1:9200/x", True, True),
         ("https://other.example/x", False, True),
     ],

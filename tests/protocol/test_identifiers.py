@@ -6,6 +6,7 @@ from django_introspection.protocol.identifiers import (
     endpoint_problem,
     is_loopback,
     issuer_problem,
+    leads_here,
     names_any_of,
     normal_resource,
     on_host_of,
@@ -70,6 +71,24 @@ def test_a_name_that_only_looks_like_loopback_is_not() -> None:
     assert is_loopback("127.0.0.1")
     assert not is_loopback("127.0.0.1.example.com")
     assert not is_loopback("8.8.8.8")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "localhost.", "LOCALHOST", "api.localhost", "127.0.0.1", "127.0.0.1.", "127.1", "2130706433"),
+        *("0x7f.1", "0177.0.0.1", "0.0.0.0", "0", "::", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"),  # noqa: S104
+    ],
+)
+def test_this_machine_is_known_in_each_spelling_that_leads_to_it(host: str) -> None:
+    assert leads_here(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost.example", "127.0.0.1.example", "10.0.0.1", "128.1", "::2", "", "mylocalhost"]
+)
+def test_another_machine_is_not_taken_for_this_one(host: str) -> None:
+    assert not leads_here(host)
 
 
 @pytest.mark.parametrize("resource", ["https://api.example.com/orders", "https://api.example.com", "urn:orders:api"])

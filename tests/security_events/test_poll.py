@@ -249,6 +249,19 @@ def test_no_request_is_sent_without_a_usable_secret(
     assert transmitter.server.requests_at(POLL) == []
 
 
+def test_a_row_sends_no_other_secret_of_the_project(
+    transmitter: Transmitter, stream: ReceivedStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fixture or an import writes rows that no form has checked."""
+    monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
+    stream.authorization = {"ENV": "DATABASE_PASSWORD"}
+
+    with pytest.raises(IntrospectionUnavailable, match="begins with SECURITY_EVENTS_"):
+        poll(stream)
+
+    assert transmitter.server.requests_at(POLL) == []
+
+
 def test_the_command_polls_every_stream_and_goes_on_after_a_failure(
     transmitter: Transmitter, stream: ReceivedStream
 ) -> None:

@@ -437,6 +437,17 @@ def test_a_stream_with_an_authorization_takes_an_event_with_it(
     assert push(transmitter.event(), Authorization=SECRET).status_code == 202
 
 
+def test_a_row_compares_with_no_other_secret_of_the_project(
+    transmitter: Transmitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers would tell a stranger whether a guess at that secret is right."""
+    monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
+    transmitter.stream(authorization={"ENV": "DATABASE_PASSWORD"})
+
+    assert push(transmitter.event(), Authorization=SECRET).status_code == 503
+    assert not CutOff.objects.exists()
+
+
 @pytest.mark.parametrize("header", [None, ""])
 def test_an_empty_secret_is_no_open_door(
     header: str | None, transmitter: Transmitter, monkeypatch: pytest.MonkeyPatch

@@ -70,6 +70,6 @@ def _secret(name: str, value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     try:
-        return read_secret(value)
+        return read_secret(value, prefix=PREFIX)
     except UnreadableSecret as problem:
         raise InvalidBackend(f"{name}: {problem}.") from None
