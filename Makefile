@@ -61,15 +61,14 @@ docs: $(VENV)/.installed-docs ## build the documentation in docs/_build/html
 
 # With servers, other implementations and a browser: what they need is said in docs/development.rst.
 
-coverage: test-with-coverage coverage-of-the-rest ## run everything with coverage; needs Node.js (ten minutes)
-
-test-with-coverage:
-	$(MAKE) --no-print-directory test ARGS="--cov --cov-report= --conformance-page=docs/conformance.rst $(ARGS)"
+coverage: ## run everything with coverage; needs Node.js (ten minutes)
+	$(MAKE) --no-print-directory test ARGS="--cov --cov-report= --conformance-page=docs/conformance.rst"
+	$(MAKE) --no-print-directory coverage-of-the-rest
 
 # What `make test` leaves out: processes, other implementations, more examples of each property, other packages.
 coverage-of-the-rest: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules
-	$(PYTEST) -m processes --ignore=tests/servers $(APPENDED) $(ARGS)
-	PEERS=1 PROPERTIES=thorough $(PYTEST) tests/peers tests/properties $(APPENDED) $(ARGS)
+	$(PYTEST) -m processes --ignore=tests/servers $(APPENDED)
+	PEERS=1 PROPERTIES=thorough $(PYTEST) tests/peers tests/properties $(APPENDED)
 	$(MAKE) --no-print-directory bridges ARGS="$(APPENDED)"
 	$(BIN)/coverage report --fail-under=97
 	$(BIN)/coverage report --fail-under=100 --include='*/protocol/*,*/authorization_server/policy.py,*/resource_server/acceptance.py'
