@@ -82,7 +82,7 @@ mariadb: $(VENV)/.installed-test $(VENV)/.installed-services ## run what has to 
 peers: $(VENV)/.installed-test $(VENV)/.installed-peers tests/peers/node/node_modules ## run other OAuth implementations on both ends; needs Node.js
 	PEERS=1 $(BIN)/python -m pytest tests/peers $(ARGS)
 
-browser: $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (five minutes)
+browser: docs $(VENV)/.installed-test $(VENV)/.installed-browser tests/browser/node/node_modules ## look at every page in headless Chromium (five minutes)
 	BROWSER=1 $(BIN)/python -m pytest -n auto --ds=tests.browser.settings tests/browser $(ARGS)
 
 screenshots: $(VENV)/.installed-test $(VENV)/.installed-browser ## take the pictures of the admin in docs/images anew (one minute)

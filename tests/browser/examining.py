@@ -14,6 +14,8 @@ STOCK = ("/admin/", "/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/g
 """Pages of Django itself, of the kinds that ours are made of."""
 CHROME = ["#header", ".breadcrumbs", "#nav-sidebar", ".select2-selection__rendered"]
 """What Django puts around every page and into its autocomplete, not judged here."""
+COLOURS = ["color-contrast", "link-in-text-block"]
+"""The rules of axe that a page can break in the dark alone."""
 DJANGOS_OWN = {
     ("label-title-only", "#searchbar"),  # with `search_help_text`
     ("link-in-text-block", '<a href="?">Show all</a>'),  # without `show_full_result_count`
@@ -45,7 +47,7 @@ class Examiner:
                         for scheme in SCHEMES:
                             other.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                             _finish_animations(other)
-                            self._stock |= violations(other)
+                            self._stock |= violations(other, of_colours=scheme == "dark")
         return self._stock
 
 
@@ -58,7 +60,7 @@ def examine(page: Any, name: str, *, forgiven: Set[Violation] = frozenset()) -> 
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             _finish_animations(page)
             keep_picture(page, f"{name}-{screen}-{scheme}")
-            wrong = violations(page) - forgiven
+            wrong = violations(page, of_colours=scheme == "dark") - forgiven
             assert not wrong, f"{name}, {screen}, {scheme}: {sorted(wrong)}"
         reaches = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
         assert reaches <= 0, f"{name}: {reaches} pixels over the edge of the {screen}"
@@ -66,11 +68,13 @@ def examine(page: Any, name: str, *, forgiven: Set[Violation] = frozenset()) -> 
     page.emulate_media(color_scheme="light")
 
 
-def violations(page: Any) -> set[Violation]:
-    """Let axe look, by every rule that it has."""
+def violations(page: Any, *, of_colours: bool = False) -> set[Violation]:
+    """Let axe look, by every rule that it has, or by those that depend on colours alone."""
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE.read_text())
-    found = page.evaluate("chrome => axe.run({exclude: chrome}, {preload: false})", CHROME)["violations"]
+    rules = {"runOnly": COLOURS} if of_colours else {}
+    look = "([chrome, rules]) => axe.run({exclude: chrome}, {preload: false, ...rules})"
+    found = page.evaluate(look, [CHROME, rules])["violations"]
     return {(rule["id"], _name(node)) for rule in found for node in rule["nodes"]}
 
 
