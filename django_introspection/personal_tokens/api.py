@@ -35,6 +35,7 @@ from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
 from ..self_service.sessions import is_of_session
+from ..user_models import is_active_user, login_name
 from . import issuing
 from .bounds import UNBOUND, Bounds
 from .issuing import IssuedPersonalToken
@@ -61,7 +62,7 @@ class IsLocalUser(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the request has such a user."""
-        return isinstance(request.user, get_user_model()) and request.user.is_active
+        return isinstance(request.user, get_user_model()) and is_active_user(request.user)
 
 
 class BySession(BasePermission):
@@ -188,7 +189,7 @@ def _bounds(request: Request) -> Bounds:
 
 
 def _who(request: Request) -> str:
-    who = f"{revoking.USER} {request.user.get_username()}"
+    who = f"{revoking.USER} {login_name(request.user)}"
     return f"{who} by token {request.auth.jti}" if isinstance(request.auth, TokenInfo) else who
 
 

@@ -18,6 +18,7 @@ from ..authorization_server import revoking
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
 from ..self_service.pages import own_page
+from ..user_models import login_name
 from . import issuing
 from .forms import NewTokenForm, RotationForm
 from .issuing import IssuedPersonalToken
@@ -100,7 +101,7 @@ def _own(request: HttpRequest, token_id: UUID) -> PersonalToken:
 
 
 def _who(request: HttpRequest) -> str:
-    return f"{revoking.USER} {request.user.get_username()}"
+    return f"{revoking.USER} {login_name(request.user)}"
 
 
 def _add_errors(form: NewTokenForm, refused: ValidationError) -> None:

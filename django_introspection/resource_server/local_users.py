@@ -138,7 +138,7 @@ class LocalUser:
         from django.contrib.auth.hashers import make_password
 
         model = _user_model()
-        defaults = {"password": make_password(None)}
+        defaults = {"password": make_password(None)} if hasattr(model, "password") else {}
         if self.field != model.USERNAME_FIELD and not model._meta.get_field(model.USERNAME_FIELD).has_default():
             defaults[model.USERNAME_FIELD] = str(uuid4())  # it is unique, and no other person can have this name
         user, _ = model._default_manager.get_or_create(**{self.field: value}, defaults=defaults)
