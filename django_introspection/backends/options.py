@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -105,10 +106,11 @@ class Options:
     def paths(self, name: str) -> tuple[str, ...]:
         """Take one path, or one of a certificate and one of its key."""
         value = self._take(name, ())
-        paths = (value,) if isinstance(value, str) else value
-        if not isinstance(paths, (list, tuple)) or not all(map(_is_text, paths)) or len(paths) > 2:
+        given = value if isinstance(value, (list, tuple)) else (value,)
+        paths = tuple(map(_path_as_text, given))
+        if not all(map(_is_text, paths)) or len(paths) > 2:
             raise self.invalid(name, "must be a path, or the paths of a certificate and its key")
-        return tuple(paths)
+        return paths
 
     def strings(self, name: str) -> frozenset[str]:
         """Take a string or a list of strings."""
@@ -148,9 +150,9 @@ class Options:
             raise self.invalid(name, BOOLEAN)
         return value
 
-    def flag_or_string(self, name: str, default: bool) -> bool | str:
-        """Take True, False or a string that is not empty."""
-        value = self._take(name, default)
+    def flag_or_path(self, name: str, default: bool) -> bool | str:
+        """Take True, False or a path."""
+        value = _path_as_text(self._take(name, default))
         if not isinstance(value, (bool, str)) or value == "":
             raise self.invalid(name, "must be True, False or a path")
         return value
@@ -167,6 +169,10 @@ class Options:
     def _take(self, name: str, default: Any = None) -> Any:
         self._known.append(name)
         return self._values.pop(name, default)
+
+
+def _path_as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _is_text(value: Any) -> bool:

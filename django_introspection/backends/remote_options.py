@@ -72,7 +72,7 @@ def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> S
 
     Raises InvalidBackend.
     """
-    verify, insecure_http = options.flag_or_string("verify", True), options.flag("insecure_http", False)
+    verify, insecure_http = options.flag_or_path("verify", True), options.flag("insecure_http", False)
     proxy, headers = _take_proxy(options), _take_headers(options)
     try:
         transport = Transport(verify=verify, certificate=certificate, proxy=proxy, headers=headers)
