@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from ..exceptions import InvalidBackend, InvalidSetting
-from ..protocol.identifiers import endpoint_problem
+from ..protocol.identifiers import PLAIN_HTTP, endpoint_problem
 from ..setting_values import BOOLEAN, CACHE_ALIAS, NAME, is_whole_number, one_of, unknown_keys
 
 _HOUR = 60 * 60
@@ -49,7 +49,7 @@ class Options:
         """Take the URL of an endpoint that tokens or secrets may be sent to."""
         url = self.string(name)
         if url is not None and (problem := endpoint_problem(url, insecure_http=insecure_http)):
-            raise self.invalid(name, problem)
+            raise self.invalid(name, naming_option(problem))
         return url
 
     def choice(self, name: str, choices: Iterable[str]) -> str:
@@ -169,6 +169,11 @@ class Options:
     def _take(self, name: str, default: Any = None) -> Any:
         self._known.append(name)
         return self._values.pop(name, default)
+
+
+def naming_option(problem: str) -> str:
+    """Return the problem of a URL in OPTIONS, with the option that allows plain http."""
+    return f"{problem}, unless 'insecure_http' is True" if problem == PLAIN_HTTP else problem
 
 
 def _path_as_text(value: Any) -> Any:

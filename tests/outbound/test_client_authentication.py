@@ -370,7 +370,7 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
         ({"auth_method": "client_credentials"}, "['token_url'] is required"),
         (
             {"auth_method": "client_credentials", "token_url": "http://a.example/token"},
-            "['token_url'] must be an https URL; plain http",
+            "plain http is only for loopback addresses, unless 'insecure_http' is True.",
         ),
     ],
     ids=str,
