@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.db import router
-from django.db.models import NOT_PROVIDED, AutoField, CharField, Model, TextField
+from django.db.models import NOT_PROVIDED, AutoField, CharField, Field, Model, TextField
 from django.db.models.manager import BaseManager
 from django.http import HttpRequest
 
@@ -109,10 +109,9 @@ class LocalUser:
         if model.save not in (AbstractBaseUser.save, Model.save):  # it may fill them
             return
         for field in model._meta.concrete_fields:
-            is_filled = field.null or field.has_default() or field.db_default is not NOT_PROVIDED or field.generated
             is_key = isinstance(field, AutoField) or getattr(field.remote_field, "parent_link", False)
             is_known = field.name == self.field or (field.name == model.USERNAME_FIELD and _holds_uuid(field))
-            if field.unique and not (is_filled or is_key or is_known):
+            if field.unique and not (is_key or is_known or _has_own_values(field) or field.null):
                 yield repr(field.name)
 
     def _find(self, value: Any) -> Any:
@@ -139,7 +138,7 @@ class LocalUser:
 
         model = _user_model()
         defaults = {"password": make_password(None)} if hasattr(model, "password") else {}
-        if self.field != model.USERNAME_FIELD and not model._meta.get_field(model.USERNAME_FIELD).has_default():
+        if self.field != model.USERNAME_FIELD and not _has_own_values(model._meta.get_field(model.USERNAME_FIELD)):
             defaults[model.USERNAME_FIELD] = str(uuid4())  # it is unique, and no other person can have this name
         user, _ = model._default_manager.get_or_create(**{self.field: value}, defaults=defaults)
         return user
@@ -162,6 +161,12 @@ def _value_of(field: Any, name: Any) -> Any:
     except ValidationError:
         return None
     return value if str(value) == name else None
+
+
+def _has_own_values(field: Any) -> bool:
+    """Return whether a field gets another value in each new row by itself; one constant is the same in all of them."""
+    is_computed = field.generated or type(field).pre_save is not Field.pre_save
+    return is_computed or field.db_default is not NOT_PROVIDED or (field.has_default() and callable(field.default))
 
 
 def _holds_uuid(field: Any) -> bool:

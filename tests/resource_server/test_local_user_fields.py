@@ -78,6 +78,26 @@ class Numbered(AbstractBaseUser):
         app_label = APP
 
 
+class SlugOfUser(models.SlugField):
+    """A field that fills itself."""
+
+    def pre_save(self, model_instance: Any, add: bool) -> Any:
+        return uuid.uuid4().hex
+
+
+class Constant(AbstractBaseUser):
+    """A user model with a default that one row alone can have."""
+
+    email = models.EmailField(unique=True)
+    slug = SlugOfUser(unique=True)
+    badge = models.CharField(max_length=20, unique=True, default="none")
+
+    USERNAME_FIELD = "email"
+
+    class Meta:
+        app_label = APP
+
+
 class Filling(Member):
     """A user model that fills its fields itself."""
 
@@ -232,6 +252,8 @@ def problem_with(model: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) ->
         (Numbered, "oid", "'code'"),
         (Numbered, "code", "'oid'"),
         (Filling, "email", None),
+        (Constant, "email", "'badge'"),
+        (Constant, "badge", None),
     ],
 )
 def test_fields_that_no_new_user_could_leave_empty_are_named(
