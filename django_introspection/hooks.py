@@ -26,7 +26,7 @@ def call_hook(
 
     `place` names the function for the log. `read` raises TypeError or ValueError for a result that cannot be used, with
     a text that holds no value of it. Exceptions in `passing` are the function's way to answer. For every other
-    exception, raise IntrospectionUnavailable and log the place and the line, but never the text of the exception.
+    exception, raise IntrospectionUnavailable and log the place and the lines, but never the text of the exception.
     """
     passing = (*passing, IntrospectionUnavailable)
     try:
@@ -51,5 +51,14 @@ def _failed(place: str, problem: str) -> IntrospectionUnavailable:
 
 
 def _line_of(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    """Name the innermost line in the file of the function, and the line of other code that it called, if any."""
+    _, *frames = traceback.extract_tb(error.__traceback__)
+    if not frames:  # the function could not be called
+        return "its call"
+    own = [frame for frame in frames if frame.filename == frames[0].filename][-1]
+    inner = "" if frames[-1] is own else f", in {_place_of(frames[-1])}"
+    return f"{_place_of(own)}{inner}"
+
+
+def _place_of(frame: traceback.FrameSummary) -> str:
     return f"{Path(frame.filename).name}:{frame.lineno}"

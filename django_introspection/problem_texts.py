@@ -11,17 +11,16 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from .protocol.identifiers import MAX_RESOURCE
+from .protocol.identifiers import CHARACTERS, MAX_RESOURCE, PLAIN_HTTP
 
 URL = {
     "must be an https URL": _("The URL must be an https URL."),
-    "must be an https URL; plain http is only for loopback addresses": _(
-        "The URL must be an https URL; plain http is only for loopback addresses."
-    ),
+    PLAIN_HTTP: _("The URL must be an https URL; plain http is only for loopback addresses."),
+    CHARACTERS: _("A URI must not contain spaces, control characters or characters outside of ASCII."),
     "must not contain credentials": _("The URL must not contain credentials."),
     "must not have a query or a fragment": _("The URL must not have a query or a fragment."),
 }
-"""The rules of `issuer_problem` and `endpoint_problem`."""
+"""The rules of `issuer_problem` and `endpoint_problem`; that about characters is one of `resource_problem` too."""
 RESOURCE = {
     f"must have at most {MAX_RESOURCE} characters": _("A resource must have at most %(most)d characters."),
     "must be an absolute URI": _("%(value)s must be an absolute URI."),

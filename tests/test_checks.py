@@ -249,7 +249,8 @@ def test_plain_http_to_another_machine_is_an_error() -> None:
     (message,) = messages({"ISSUER": ISSUER, **remote_settings("http://auth.example.com/introspect")})
 
     assert message.id == "introspection.E003"
-    assert "['introspection_url'] must be an https URL; plain http is only for loopback addresses." in message.msg
+    problem = "must be an https URL; plain http is only for loopback addresses, unless 'insecure_http' is True."
+    assert f"['introspection_url'] {problem}" in message.msg
 
 
 HOSTILE: dict[str, Any] = {

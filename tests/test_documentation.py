@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import os
 import re
 import socket
@@ -421,6 +423,28 @@ def test_the_reference_lists_every_reason() -> None:
     cells = " ".join(row[0] for row in table_rows(read("docs/reference.rst")))
 
     assert [reason for reason in Reason if f"``{reason}``" not in cells] == []
+
+
+def test_the_reference_shows_the_signatures_as_they_are() -> None:
+    shown = re.findall(r"``((?:[a-z_]+\.)?[a-z_]+)\(([^`]*[=*][^`]*)\)``", read("docs/reference.rst"))
+    modules = [
+        importlib.import_module(f"django_introspection{name}")
+        for name in ("", ".services", ".authorization_server.revoking")
+    ]
+
+    assert len(shown) > 5
+    for name, arguments in shown:
+        module, _, function = name.rpartition(".")
+        places = [importlib.import_module(f"django_introspection.{module}")] if module else modules
+        (found,) = {getattr(place, function) for place in places if hasattr(place, function)}
+        scope: dict[str, Any] = {}
+        exec(f"def shown({arguments}): ...", scope)  # noqa: S102 - a page of our own
+        assert kinds_of(scope["shown"]).items() <= kinds_of(found).items(), name
+
+
+def kinds_of(function: Any) -> dict[str, Any]:
+    """Return how each argument is given: by place, by name or both."""
+    return {each.name: each.kind for each in inspect.signature(function).parameters.values()}
 
 
 def named_in(rows: Iterator[tuple[str, ...]], pattern: str) -> set[str]:

@@ -27,6 +27,7 @@ ROOMS = {
     "cache_properties": "settings",
     "hooks": "settings",
     "e_mails": "words",
+    "user_models": "words",
     "check_messages": "settings",
     "cache_calls": "cache calls",
     "shared_caches": "cache calls",

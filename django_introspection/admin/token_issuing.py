@@ -20,6 +20,7 @@ from ..authorization_server.resources import require_own_limits
 from ..models import Client, Token
 from ..models.fields import validate_resources, validate_scope
 from ..protocol.errors import InvalidScope, InvalidTarget
+from ..user_models import is_active_user
 from .form_fields import ONE_LINE, LinesField, LookUp
 from .history import ISSUED
 from .once import OnceForm, posted_form_id, waits_for_lock
@@ -109,7 +110,7 @@ class IssueForm(OnceForm):
         user = self.cleaned_data["user"]
         if user is None:
             return None
-        if not user.is_active:
+        if not is_active_user(user):
             raise ValidationError(_("This user is disabled, so the token would be inactive."))
         privileged = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
         if privileged and not getattr(self.operator, "is_superuser", False):

@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from ..models import Client, Token
 from ..protocol.answer import Reason
+from ..user_models import user_has_column
 
 
 class State(models.TextChoices):
@@ -55,6 +56,7 @@ def in_state(tokens: QuerySet[Token], state: str, at: datetime) -> QuerySet[Toke
     if state == State.CLIENT_DISABLED:
         return tokens.filter(client__in=Client.objects.filter(is_active=False))
     tokens = tokens.filter(client__is_active=True)
+    has_column = user_has_column("is_active")
     if state == State.OWNER_DISABLED:
-        return tokens.filter(user__is_active=False)
-    return tokens.filter(Q(user=None) | Q(user__is_active=True))
+        return tokens.filter(user__is_active=False) if has_column else tokens.none()
+    return tokens.filter(Q(user=None) | Q(user__is_active=True)) if has_column else tokens

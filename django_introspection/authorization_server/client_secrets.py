@@ -35,11 +35,12 @@ def find_secret(request: HttpRequest, credentials: SecretCredentials) -> ClientS
         return secrets_by_client().get(*wanted)
     if not introspection_settings.CLIENT_LOCAL_MAX_AGE:
         return _with_token(wanted, along)
-    found, epoch = kept_callers.get(wanted), kept_callers.epoch
+    name = secrets_by_client().database, *wanted  # another database may be that of another tenant
+    found, epoch = kept_callers.get(name), kept_callers.epoch
     if found is None:
         found = _with_token(wanted, along)
         if found is not None and found.client.is_active:
-            kept_callers.keep(wanted, found, epoch)
+            kept_callers.keep(name, found, epoch)
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -12,8 +14,11 @@ _LIST = "_introspection_afterwards"
 
 
 def defer_until_sent(request: HttpRequest, work: Work) -> None:
-    """Put off some work, which raises nothing, until the answer to this request has been sent."""
-    vars(request).setdefault(_LIST, []).append(work)
+    """Put off some work, which raises nothing, until the answer to this request has been sent.
+
+    It runs in the context of the caller, because a router of the project may choose the database by a context variable.
+    """
+    vars(request).setdefault(_LIST, []).append(partial(copy_context().run, work))
 
 
 def run_deferred_work(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -267,5 +267,7 @@ def _has_new_password(user: Any, before: str, update_fields: Any) -> bool:
     """Return whether a password changed: one that is only hashed anew is saved alone, at login, without its value."""
     if user.password == before:
         return False
+    if not hasattr(user, "_password"):  # a user model that is not made of Django's base class
+        return True
     is_hashed_anew = update_fields is not None and set(update_fields) == {"password"} and user._password is None
     return not is_hashed_anew or not user.has_usable_password()

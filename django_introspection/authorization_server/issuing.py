@@ -28,6 +28,7 @@ from ..protocol.networks import MEMBER as NETWORKS
 from ..protocol.scope import format_scope, parse_scope
 from ..protocol.step_up import wrong_authentication
 from ..signals import token_issued
+from ..user_models import is_active_user
 from .ending import end_if_disabled
 from .jwt_access_tokens import can_sign_jwt, should_be_jwt, sign
 from .restoring import restore_if_needed
@@ -236,7 +237,7 @@ def create(kind: TokenKind, expires_at: datetime, grant: Mapping[str, Any]) -> t
 
 
 def _check(client: Client, user: Any, members: Mapping[str, Any], lifetime: timedelta | None) -> None:
-    if not client.is_active or (user is not None and not user.is_active):
+    if not client.is_active or (user is not None and not is_active_user(user)):
         raise ValidationError("No tokens are issued for a client or user that is not active.")
     if user is not None:
         _check_names(user, client)

@@ -1,8 +1,9 @@
 """The clients that have introspected a moment ago, kept in this process for CLIENT_LOCAL_MAX_AGE seconds.
 
-A client is kept under its identifier and the digests of the secret that it has sent, so that only a right secret finds
-it. It is judged with each request: a secret that expires meanwhile is refused. A change by this process is noticed at
-once, one by another process or by SQL when the seconds have passed.
+A client is kept under the database that has it, its identifier and the digests of the secret that it has sent, so that
+only a right secret finds it, and only in the same database. It is judged with each request: a secret that expires
+meanwhile is refused. A change by this process is noticed at once, one by another process or by SQL when the seconds
+have passed.
 """
 
 from __future__ import annotations

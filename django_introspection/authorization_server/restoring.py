@@ -17,8 +17,6 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
 from django.core.signals import setting_changed
 from django.db import Error as DatabaseError
 from django.db.models import Q, QuerySet
@@ -30,6 +28,7 @@ from ..models import Token, TokenKind
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable, RevocationsLost
 from ..setting_values import Revocations
+from ..user_models import user_has_column
 
 logger = logging.getLogger("django_introspection")
 
@@ -166,8 +165,7 @@ def ended_tokens(*, expired_for: int = 0) -> QuerySet[Token]:
     Tokens that have expired are among them until `expired_for` seconds after their expiry.
     """
     ended = Q(revoked_at__isnull=False) | Q(client__is_active=False)
-    with suppress(FieldDoesNotExist):  # a user model need not have it as a column
-        get_user_model()._meta.get_field("is_active")
+    if user_has_column("is_active"):
         ended |= Q(user__is_active=False)
     after = now() - timedelta(seconds=expired_for)
     return Token.objects.on_primary().filter(ended, kind=TokenKind.ACCESS, expires_at__gt=after)

@@ -10,6 +10,7 @@ from ..conf import introspection_settings
 from ..exceptions import InvalidBackend
 from ..protocol.identifiers import endpoint_problem
 from ..setting_values import BACKEND_ALIAS, LONGEST_LEEWAY, NAME, is_whole_number, unknown_keys
+from .options import naming_option
 
 LEAST_DELAY, LONGEST_DELAY = 2, 300
 LONGEST_WAIT = 20
@@ -50,7 +51,7 @@ class FeedOptions:
         if options.URL is not None:
             url = options.URL if isinstance(options.URL, str) else ""
             if problem := endpoint_problem(url, insecure_http=insecure_http):
-                raise options.invalid("URL", problem)
+                raise options.invalid("URL", naming_option(problem))
         if not is_whole_number(options.MAX_DELAY, least=LEAST_DELAY) or options.MAX_DELAY > LONGEST_DELAY:
             problem = f"must be a whole number of seconds from {LEAST_DELAY} to {LONGEST_DELAY}"
             raise options.invalid("MAX_DELAY", problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from ..exceptions import InvalidBackend, InvalidSetting
-from ..protocol.identifiers import endpoint_problem
+from ..protocol.identifiers import PLAIN_HTTP, endpoint_problem
 from ..setting_values import BOOLEAN, CACHE_ALIAS, NAME, is_whole_number, one_of, unknown_keys
 
 _HOUR = 60 * 60
@@ -48,7 +49,7 @@ class Options:
         """Take the URL of an endpoint that tokens or secrets may be sent to."""
         url = self.string(name)
         if url is not None and (problem := endpoint_problem(url, insecure_http=insecure_http)):
-            raise self.invalid(name, problem)
+            raise self.invalid(name, naming_option(problem))
         return url
 
     def choice(self, name: str, choices: Iterable[str]) -> str:
@@ -105,10 +106,11 @@ class Options:
     def paths(self, name: str) -> tuple[str, ...]:
         """Take one path, or one of a certificate and one of its key."""
         value = self._take(name, ())
-        paths = (value,) if isinstance(value, str) else value
-        if not isinstance(paths, (list, tuple)) or not all(map(_is_text, paths)) or len(paths) > 2:
+        given = value if isinstance(value, (list, tuple)) else (value,)
+        paths = tuple(map(_path_as_text, given))
+        if not all(map(_is_text, paths)) or len(paths) > 2:
             raise self.invalid(name, "must be a path, or the paths of a certificate and its key")
-        return tuple(paths)
+        return paths
 
     def strings(self, name: str) -> frozenset[str]:
         """Take a string or a list of strings."""
@@ -148,9 +150,9 @@ class Options:
             raise self.invalid(name, BOOLEAN)
         return value
 
-    def flag_or_string(self, name: str, default: bool) -> bool | str:
-        """Take True, False or a string that is not empty."""
-        value = self._take(name, default)
+    def flag_or_path(self, name: str, default: bool) -> bool | str:
+        """Take True, False or a path."""
+        value = _path_as_text(self._take(name, default))
         if not isinstance(value, (bool, str)) or value == "":
             raise self.invalid(name, "must be True, False or a path")
         return value
@@ -167,6 +169,15 @@ class Options:
     def _take(self, name: str, default: Any = None) -> Any:
         self._known.append(name)
         return self._values.pop(name, default)
+
+
+def naming_option(problem: str) -> str:
+    """Return the problem of a URL in OPTIONS, with the option that allows plain http."""
+    return f"{problem}, unless 'insecure_http' is True" if problem == PLAIN_HTTP else problem
+
+
+def _path_as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _is_text(value: Any) -> bool:

@@ -26,7 +26,7 @@ from ..outbound.discovery import Discovery
 from ..outbound.transport import Transport
 from ..protocol.error_reports import conceal_locals
 from ..protocol.identifiers import issuer_problem, split_uri
-from .options import Options
+from .options import Options, naming_option
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header (RFC 9110 §5.1)."""
@@ -72,7 +72,7 @@ def take_connection(options: Options, *, certificate: tuple[str, ...] = ()) -> S
 
     Raises InvalidBackend.
     """
-    verify, insecure_http = options.flag_or_string("verify", True), options.flag("insecure_http", False)
+    verify, insecure_http = options.flag_or_path("verify", True), options.flag("insecure_http", False)
     proxy, headers = _take_proxy(options), _take_headers(options)
     try:
         transport = Transport(verify=verify, certificate=certificate, proxy=proxy, headers=headers)
@@ -129,7 +129,7 @@ def require_discovery(options: Options, issuer: str | None, name: str, *, insecu
     if issuer is None:
         raise options.invalid(name, "is required, unless the option 'issuer' names an issuer whose metadata has it")
     if problem := issuer_problem(issuer, insecure_http=insecure_http):
-        raise options.invalid("issuer", problem)
+        raise options.invalid("issuer", naming_option(problem))
 
 
 def take_authentication(

@@ -14,6 +14,7 @@ from ..hooks import call_hook
 from ..protocol.opaque import has_control_characters
 from ..protocol.principal import CLIENT_SUBJECT
 from ..setting_values import NAME
+from ..user_models import login_name
 
 
 def user_subject(user: Any, client_id: str | None) -> str:
@@ -42,7 +43,7 @@ def user_name(user: Any) -> str | None:
             raise TypeError("it must return a string")
         return None if name is None else str(name)
 
-    return call_hook(f"{type(user).__qualname__}.get_username()", user.get_username, read=read)
+    return call_hook(f"{type(user).__qualname__}.get_username()", login_name, user, read=read)
 
 
 def client_subject(client_id: str) -> str:

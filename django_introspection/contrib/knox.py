@@ -13,6 +13,7 @@ from knox.settings import knox_settings
 
 from ..protocol.answer import Answer, Inactive, Reason
 from ..revocations import Tombstone
+from ..user_models import is_active_user
 from .project_tokens import ProjectTokenBackend, is_over, tombstone_expiry
 from .seen_tokens import identity_of, remember
 from .watching import Watch
@@ -40,7 +41,7 @@ class KnoxBackend(ProjectTokenBackend):
             return Inactive(Reason.UNKNOWN), None
         if is_over(row.expiry):
             return Inactive(Reason.EXPIRED), row
-        if row.user.is_active and knox_settings.AUTO_REFRESH and row.expiry:
+        if is_active_user(row.user) and knox_settings.AUTO_REFRESH and row.expiry:
             TokenAuthentication().renew_token(row)
         return self.answer_for_user(row.user, created=row.created, expires=row.expiry), row
 

@@ -19,6 +19,7 @@ from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.opaque import has_control_characters
 from ..protocol.scope import format_scope, parse_scope
 from ..protocol.token_info import TokenInfo
+from ..user_models import is_active_user
 from .stored_times import aware, seconds
 
 WITHOUT_EXPIRY = timedelta(days=30)
@@ -64,7 +65,7 @@ class ProjectTokenBackend(TokenBackend):
 
     def answer_for_user(self, user: Any, *, created: datetime, expires: datetime | None = None) -> Answer:
         """Return the answer about the token of a user, which is inactive if the user is."""
-        if not user.is_active:
+        if not is_active_user(user):
             return Inactive(Reason.USER_INACTIVE)
         members = {"sub": user_subject(user, None), "username": user_name(user)}
         return self.active(members, user, created=created, expires=expires)

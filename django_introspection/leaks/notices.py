@@ -13,6 +13,7 @@ from django.utils import translation
 
 from ..conf import introspection_settings
 from ..e_mails import address_of, rendered
+from ..user_models import is_active_user
 from .ending import Leak
 
 logger = logging.getLogger("django_introspection")
@@ -45,7 +46,7 @@ def _try(send: Callable[[], None]) -> None:
 def _by_user(leaks: Iterable[Leak]) -> dict[Any, list[Leak]]:
     by_user: dict[Any, list[Leak]] = {}
     for leak in leaks:
-        if leak.user is not None and leak.user.is_active:
+        if leak.user is not None and is_active_user(leak.user):
             by_user.setdefault(leak.user, []).append(leak)
     return by_user
 

@@ -134,7 +134,10 @@ def _revoke(options: CommandOptions) -> CommandResult:
 
 def _revoke_chosen(options: CommandOptions) -> int:
     if token_id := options["token_id"]:
-        return revoke_token(Token.objects.on_primary().get(pk=token_id), by=None, who=WHO)
+        token = Token.objects.on_primary().filter(pk=token_id).first()
+        if token is None:
+            raise Token.DoesNotExist("The token does not exist.")
+        return revoke_token(token, by=None, who=WHO)
     if grant_id := options["grant"]:
         return revoke_grant(grant_id, by=None, who=WHO)
     if client_id := options["client"]:
@@ -177,7 +180,11 @@ def _restore_tombstones(options: CommandOptions) -> CommandResult:
 
 
 def _user(name: str) -> Any:
-    return get_user_model()._default_manager.get_by_natural_key(name)
+    model = get_user_model()
+    try:
+        return model._default_manager.get_by_natural_key(name)
+    except model.DoesNotExist:
+        raise model.DoesNotExist("The user does not exist.") from None
 
 
 def _uuid(value: str) -> UUID:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ..protocol.answer import Reason
+from ..user_models import is_active_user
 
 
 class TokenRecord(NamedTuple):
@@ -49,4 +50,4 @@ def holder_reason(is_client_active: bool, user: Any) -> Reason | None:
     """Return why the client or the user of a token may not use it."""
     if not is_client_active:
         return Reason.CLIENT_INACTIVE
-    return Reason.USER_INACTIVE if user is not None and not user.is_active else None
+    return Reason.USER_INACTIVE if user is not None and not is_active_user(user) else None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +33,7 @@ from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
 from ..self_service.sessions import is_of_session
+from ..user_models import is_active_user, login_name
 from . import issuing
 from .bounds import UNBOUND, Bounds
 from .issuing import IssuedPersonalToken
@@ -61,7 +60,7 @@ class IsLocalUser(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the request has such a user."""
-        return isinstance(request.user, get_user_model()) and request.user.is_active
+        return isinstance(request.user, get_user_model()) and is_active_user(request.user)
 
 
 class BySession(BasePermission):
@@ -152,8 +151,7 @@ class PersonalTokenViewSet(_ListModelMixin, mixins.RetrieveModelMixin, _ViewSet)
         """Make a token."""
         serializer = NewTokenSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        with _reported():
-            issued = issuing.issue(request.user, **serializer.grant(), by=_who(request), bounds=_bounds(request))
+        issued = issuing.issue(request.user, **serializer.grant(), by=_who(request), bounds=_bounds(request))
         return Response(self._shown(issued), status=status.HTTP_201_CREATED)
 
     @action(detail=True, methods=["post"])
@@ -163,15 +161,18 @@ class PersonalTokenViewSet(_ListModelMixin, mixins.RetrieveModelMixin, _ViewSet)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         grace = timedelta(seconds=serializer.validated_data["grace"])
-        with _reported():
-            issued = issuing.rotate(self.get_object(), grace=grace, by=_who(request), bounds=_bounds(request))
+        issued = issuing.rotate(self.get_object(), grace=grace, by=_who(request), bounds=_bounds(request))
         return Response(self._shown(issued))
 
     def destroy(self, request: Request, **arguments: Any) -> Response:
         """Revoke a token."""
-        with _reported():
-            issuing.revoke(self.get_object(), by=_who(request))
+        issuing.revoke(self.get_object(), by=_who(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer 400 if a request is refused, and 503 if the rights, the database or the cache cannot be asked."""
+        handled: Response = super().handle_exception(_as_api_error(exc))
+        return handled
 
     def finalize_response(self, request: Request, response: Response, *arguments: Any, **options: Any) -> Response:
         """Let no cache keep an answer."""
@@ -188,20 +189,14 @@ def _bounds(request: Request) -> Bounds:
 
 
 def _who(request: Request) -> str:
-    who = f"{revoking.USER} {request.user.get_username()}"
+    who = f"{revoking.USER} {login_name(request.user)}"
     return f"{who} by token {request.auth.jti}" if isinstance(request.auth, TokenInfo) else who
 
 
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Answer 400 if a request is refused, and 503 if the rights, the database or the cache cannot be asked."""
-    try:
-        yield
-    except ValidationError as refused:
-        detail = refused.message_dict if hasattr(refused, "error_dict") else {"non_field_errors": refused.messages}
-        raise exceptions.ValidationError(detail) from None
-    except IntrospectionUnavailable:
-        raise Unavailable from None
-    except DatabaseError as error:  # its text may quote values
+def _as_api_error(error: Exception) -> Exception:
+    if isinstance(error, ValidationError):
+        detail = error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}
+        return exceptions.ValidationError(detail)
+    if isinstance(error, DatabaseError):  # its text may quote values
         logger.error("the API of personal tokens cannot answer: %s", type(error).__name__)
-        raise Unavailable from None
+    return Unavailable() if isinstance(error, (DatabaseError, IntrospectionUnavailable)) else error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,7 @@ from ..models import Token
 from ..models.fields import now, uuid7
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.identifiers import names_any_of
 from ..protocol.networks import MAX_NETWORKS, MEMBER, read_networks
 from ..protocol.scope import format_scope
 from ..signals import personal_token_created
@@ -252,14 +253,19 @@ def _audience(bounds: Bounds, held: Iterable[str] = ()) -> list[str]:
     """Return the services of a new token: no more than those of the token that it replaces, and of the bounds."""
     audience = list(introspection_settings.PERSONAL_TOKENS.audience)
     if held := list(held):
-        audience = [name for name in held if name in audience] if audience else held
+        audience = _common(audience, held) if audience else held
         if not audience:
             raise ValidationError(_("This token is for none of the services of personal tokens now. Make a new one."))
     if bounds.audience is None:
         return audience
     if not audience:
         return list(bounds.audience)
-    common = [name for name in audience if name in bounds.audience]
+    common = _common(audience, bounds.audience)
     if not common:
         raise ValidationError(_("The token of this request is for none of the services of personal tokens."))
     return common
+
+
+def _common(audience: Iterable[str], others: Collection[str]) -> list[str]:
+    """Return the resource identifiers of an audience that others have too, in whatever spelling."""
+    return [name for name in audience if names_any_of(others, [name])]

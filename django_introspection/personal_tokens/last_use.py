@@ -2,15 +2,16 @@
 
 A use is each time that an active token is looked up for a view of this project or for a caller of the introspection
 endpoint. The time is stored at most once in five minutes, however many processes meet the token. A process that dies
-loses the uses that it has not written yet.
+loses the uses that it has not written yet. Each is written to the database in which its token was found.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.signals import request_finished
@@ -35,12 +36,19 @@ MOST = 10_000
 _log = LimitedLog(logging.getLogger("django_introspection"), logging.WARNING)
 
 
+class Use(NamedTuple):
+    """A use to write: its moment, and the alias of the database that has the token."""
+
+    moment: int
+    using: str
+
+
 class LastUses:
     """The uses that one process has seen. Requests end as always until there is one."""
 
     def __init__(self) -> None:
         self._noted: dict[str, int] = {}
-        self._waiting: dict[str, int] = {}
+        self._waiting: dict[str, Use] = {}
         self._lock = Lock()
         self._next_batch = 0.0
 
@@ -53,7 +61,8 @@ class LastUses:
             if len(self._noted) >= MOST:
                 self._noted.clear()
             if len(self._waiting) < MOST // 10:  # else it is noted with a later use
-                self._noted[token_id] = self._waiting[token_id] = now
+                self._noted[token_id] = now
+                self._waiting[token_id] = Use(now, router.db_for_write(PersonalToken))  # perhaps that of a tenant
                 request_finished.connect(self.write_if_due, dispatch_uid=f"{__name__}.{id(self)}")
 
     def write_if_due(self, **_: Any) -> None:
@@ -80,7 +89,7 @@ class LastUses:
             self._noted, self._waiting, self._next_batch = {}, {}, 0.0
             request_finished.disconnect(dispatch_uid=f"{__name__}.{id(self)}")
 
-    def _take(self) -> dict[str, int]:
+    def _take(self) -> dict[str, Use]:
         with self._lock:
             return dict(self._waiting.popitem() for _ in range(min(BATCH, len(self._waiting))))
 
@@ -99,10 +108,17 @@ def note_use(record: TokenRecord) -> None:
         last_uses.note(str(record.id))
 
 
-def _store(batch: dict[str, int]) -> None:
-    """Store the moments of some tokens with one statement, unless another process has done so within five minutes."""
-    using = router.db_for_write(PersonalToken)
-    moments = {UUID(token_id): moment for token_id, moment in batch.items()}
+def _store(batch: dict[str, Use]) -> None:
+    """Store the moments of some tokens, with one statement for each database that has some of them."""
+    by_database: defaultdict[str, dict[UUID, int]] = defaultdict(dict)
+    for token_id, use in batch.items():
+        by_database[use.using][UUID(token_id)] = use.moment
+    for using, moments in by_database.items():
+        _store_in(using, moments)
+
+
+def _store_in(using: str, moments: dict[UUID, int]) -> None:
+    """Store the moments of some tokens, unless another process has done so within five minutes."""
     rows = PersonalToken.objects.using(using).filter(pk__in=moments)
     try:
         old = Q(last_used_at=None) | Q(last_used_at__lte=_by_token(moments, before=INTERVAL))

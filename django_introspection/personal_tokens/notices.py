@@ -19,6 +19,7 @@ from ..hooks import call_hook
 from ..models.fields import now
 from ..setting_values import NAME
 from ..signals import personal_token_expires_soon
+from ..user_models import is_active_user
 from .models import PersonalToken
 
 BATCH = 500
@@ -49,7 +50,7 @@ def due(thresholds: tuple[int, ...]) -> Iterator[Notice]:
     while page:
         for row in page:
             days = min(days for days in thresholds if row.expires_at <= at + timedelta(days=days))
-            if row.user.is_active and (row.noticed_days is None or row.noticed_days > days):
+            if is_active_user(row.user) and (row.noticed_days is None or row.noticed_days > days):
                 yield Notice(row, days)
         page = list(rows.filter(pk__gt=page[-1].pk)[:BATCH])
 

@@ -53,7 +53,7 @@ def allowed_scopes(user: Any, wanted: Iterable[str] | None = None) -> frozenset[
     needed = {name: scopes[name] for name in asked}
 
     def permitted(user: Any) -> list[str]:
-        return [name for name, permissions in needed.items() if all(map(user.has_perm, permissions))]
+        return [name for name, permissions in needed.items() if all(user.has_perm(each) for each in permissions)]
 
     return call_hook(PLACE, permitted, user, read=frozenset)
 

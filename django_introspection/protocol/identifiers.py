@@ -12,6 +12,9 @@ MAX_RESOURCE = 2000
 """The most characters of a resource identifier: it is part of every answer about its tokens."""
 MAX_CLIENT_ID = 255
 """Characters of a client identifier."""
+PLAIN_HTTP = "must be an https URL; plain http is only for loopback addresses"
+"""A rule of `endpoint_problem` that the option `insecure_http` lifts, where there is one."""
+CHARACTERS = "must not contain spaces, control characters or characters outside of ASCII"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -33,13 +36,15 @@ def issuer_problem(issuer: str, *, insecure_http: bool = False) -> str | None:
 
 def endpoint_problem(url: str, *, insecure_http: bool = False) -> str | None:
     """Return the rule that a URL for tokens or secrets breaks, None if they may be sent there (RFC 7662 §4)."""
+    if not _has_uri_characters(url):
+        return CHARACTERS
     parts = split_uri(url)
     if parts is None or not parts.hostname or parts.scheme not in ("https", "http"):
         return "must be an https URL"
     if "@" in parts.netloc:
         return "must not contain credentials"
     if parts.scheme == "http" and not insecure_http and not is_loopback(parts.hostname):
-        return "must be an https URL; plain http is only for loopback addresses"
+        return PLAIN_HTTP
     return None
 
 
@@ -47,6 +52,8 @@ def resource_problem(resource: str) -> str | None:
     """Return the rule that a resource identifier breaks, None if it is valid (RFC 8707 §2)."""
     if len(resource) > MAX_RESOURCE:
         return f"must have at most {MAX_RESOURCE} characters"
+    if not _has_uri_characters(resource):
+        return CHARACTERS
     parts = split_uri(resource)
     if parts is None or not parts.scheme or not (parts.netloc or parts.path):
         return "must be an absolute URI"
@@ -141,7 +148,7 @@ def path_of(issuer: str) -> str:
 
 def split_uri(url: str) -> SplitResult | None:
     """Return the parts of a URI, None if it is malformed (RFC 3986 §2): `urlsplit` accepts line ends and spaces."""
-    if not url.isascii() or not url.isprintable() or " " in url:
+    if not _has_uri_characters(url):
         return None
     try:
         parts = urlsplit(url)
@@ -149,3 +156,7 @@ def split_uri(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _has_uri_characters(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text

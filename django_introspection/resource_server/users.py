@@ -25,6 +25,7 @@ from ..protocol.opaque import digest
 from ..protocol.principal import Principal, is_client, principal_of
 from ..protocol.token_info import TokenInfo
 from ..setting_values import NAME, unknown_keys
+from ..user_models import is_active_user
 from .user_interface import UserInterface
 
 logger = logging.getLogger("django_introspection")
@@ -182,7 +183,7 @@ def _resolved(user: Any) -> Any:
 
 
 def _let_in(user: Any) -> Any:
-    return user if getattr(user, "is_active", True) else Inactive(Reason.USER_INACTIVE)
+    return user if is_active_user(user) else Inactive(Reason.USER_INACTIVE)
 
 
 def _stable_pk(issuer: str, principal: Principal) -> uuid.UUID:

@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from ..protocol.error_reports import conceal_locals
+from ..user_models import is_active_user
 from .sessions import is_of_session
 
 REFERRER_POLICY = "same-origin"
@@ -49,7 +50,7 @@ def _active(view: View) -> View:
 
     @wraps(view)
     def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        if not request.user.is_active:
+        if not is_active_user(request.user):
             raise PermissionDenied
         return view(request, **arguments)
 

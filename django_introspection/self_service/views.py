@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from ..authorization_server import revoking
 from ..protocol.errors import IntrospectionUnavailable
+from ..user_models import login_name
 from .grants import UserGrants
 from .pages import own_page
 
@@ -70,7 +71,7 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
 def _revoke(request: HttpRequest, done: str, revoke: Callable[..., int], *what: Any, **more: Any) -> HttpResponse:
     """Revoke in the name of the user, and report it on the list. A form that is sent twice finds nothing left to do."""
     try:
-        count = revoke(*what, **more, by=None, who=f"{revoking.USER} {request.user.get_username()}")
+        count = revoke(*what, **more, by=None, who=f"{revoking.USER} {login_name(request.user)}")
     except IntrospectionUnavailable:
         messages.warning(request, _("The access was revoked. Some services may not know this yet."), fail_silently=True)
         return _list(request)

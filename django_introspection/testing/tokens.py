@@ -22,6 +22,7 @@ from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.introspection import parse_response
 from ..protocol.jwt import decode_base64url, encode_base64url
+from ..user_models import is_active_user, login_name
 from . import claims as usual
 
 PREFIX = "test-token-"
@@ -36,7 +37,7 @@ def token(*, scope: str | Iterable[str] = "", user: Any = None, **claims: Any) -
     `username` are as this project's own authorization server would name them, and `request.user` is that user if the
     backend knows users (DatabaseBackend). Raises ValueError for claims that no answer may have (RFC 7662 §2.2).
     """
-    named = {} if user is None else {"sub": introspection_settings.SUBJECT(user), "username": user.get_username()}
+    named = {} if user is None else {"sub": introspection_settings.SUBJECT(user), "username": login_name(user)}
     named |= claims
     members = usual.complete(scope, named)
     return _encode({"members": members, "named": sorted(named), "user": None if user is None else str(user.pk)})
@@ -141,7 +142,7 @@ def _with_user(answer: Active, pk: str) -> Answer:
     from django.contrib.auth import get_user_model
 
     user = get_user_model()._default_manager.filter(pk=pk).first()
-    return Active(answer.info, user) if user and user.is_active else Inactive(Reason.USER_INACTIVE)
+    return Active(answer.info, user) if user and is_active_user(user) else Inactive(Reason.USER_INACTIVE)
 
 
 def _knows_users(backend: TokenBackend) -> bool:

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 
 from django_introspection.authorization_server import kept_callers as module
+from django_introspection.authorization_server.client_secrets import note_use
+from django_introspection.authorization_server.deferred_work import run_deferred_work
 from django_introspection.authorization_server.kept_callers import kept_callers
 from django_introspection.authorization_server.provisioning import rotate_secret
-from django_introspection.models import Client, ClientSecret
+from django_introspection.models import Client, ClientSecret, Token
 from django_introspection.models.fields import now
-from tests import endpoints, factories
+from tests import endpoints, factories, tenants
 from tests.authorization_server.helpers import assert_refused, introspecting_client
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +185,29 @@ def test_the_use_of_a_kept_secret_is_noted_once_a_minute(caller: Any, token: str
             counts.append(len(captured))
 
     assert counts == [2, 1]
+
+
+def test_a_client_of_one_tenant_is_none_of_another(token: str, settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [tenants.ROUTER]
+    with tenants.database_of_other_tenant(get_user_model(), Client, ClientSecret, Token):
+        caller = introspecting_client()
+        for _ in range(2):
+            assert endpoints.introspect(token, auth=caller).json()["active"]
+
+        with tenants.tenant():
+            assert_refused(endpoints.introspect(token, auth=caller), 401, "invalid_client")
+        assert endpoints.introspect(token, auth=caller).json()["active"]
+
+
+def test_the_use_of_a_secret_is_noted_in_the_database_of_its_tenant(rf: Any, settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [tenants.ROUTER]
+    with tenants.database_of_other_tenant(get_user_model(), Client, ClientSecret):
+        with tenants.tenant():
+            secret = introspecting_client().client.secrets.get()
+            request = rf.get("/")
+            note_use(request, secret)
+        run_deferred_work(request, response := HttpResponse())
+        response.close()  # by the server, which knows no tenant
+
+        with tenants.tenant():
+            assert ClientSecret.objects.get().last_used_at is not None

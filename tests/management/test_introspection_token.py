@@ -168,7 +168,7 @@ def test_a_token_of_a_machine_has_no_user_and_no_refresh_token(machine: Any) -> 
     ("arguments", "problem"),
     [
         (["--client", "nobody"], "The client does not exist"),
-        (["--client", "api", "--user", "nobody"], "does not exist"),
+        (["--client", "api", "--user", "nobody"], r"^The user does not exist\.$"),
         (["--client", "api", "--scope", '"'], "Enter scopes with one space between"),
         (["--client", "api", "--lifetime", "0"], "A lifetime is one second or more"),
         (["--client", "disabled"], "not active"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,12 +103,21 @@ def test_a_second_try_has_an_assertion_of_its_own(authorization_server: Misbehav
     assert first != second
 
 
+@pytest.mark.parametrize(
+    ("verify", "certificate"),
+    [
+        (CERTIFICATE, CERTIFICATE),
+        (Path(CERTIFICATE), Path(CERTIFICATE)),
+        (Path(CERTIFICATE), [Path(CERTIFICATE), CERTIFICATE]),
+    ],
+    ids=["str", "path", "list"],
+)
 @CALLS
-def test_tls_client_auth_shows_its_certificate(call: Any, settings: Any) -> None:
+def test_tls_client_auth_shows_its_certificate(call: Any, settings: Any, verify: Any, certificate: Any) -> None:
     with MisbehavingServer(tls=True) as server:
         server.ask_for_certificate()
-        common = {"auth_method": "tls_client_auth", "client_secret": None, "verify": CERTIFICATE}
-        configure(settings, server, **common, client_certificate=CERTIFICATE)
+        common = {"auth_method": "tls_client_auth", "client_secret": None, "verify": verify}
+        configure(settings, server, **common, client_certificate=certificate)
         assert call(TOKEN)
         (request,) = server.requests
         assert request.form["client_id"] == [CLIENT_ID]
@@ -354,10 +364,13 @@ def test_a_server_that_refuses_us_is_told_once_a_minute(
             "client_certificate",
         ),
         ({"client_certificate": 7}, "['client_certificate'] must be a path"),
+        ({"client_certificate": b"/none"}, "['client_certificate'] must be a path"),
+        ({"verify": b"/none"}, "['verify'] must be True, False or a path"),
+        ({"verify": Path("/none")}, "['verify'] must be the path of a file"),
         ({"auth_method": "client_credentials"}, "['token_url'] is required"),
         (
             {"auth_method": "client_credentials", "token_url": "http://a.example/token"},
-            "['token_url'] must be an https URL; plain http",
+            "plain http is only for loopback addresses, unless 'insecure_http' is True.",
         ),
     ],
     ids=str,

@@ -327,7 +327,7 @@ def test_the_last_good_document_serves_while_it_cannot_be_renewed(
     ("issuer", "said"),
     [
         (None, "['introspection_url'] is required"),
-        ("http://auth.example.com", "['issuer'] must be an https URL; plain http"),
+        ("http://auth.example.com", "plain http is only for loopback addresses, unless 'insecure_http' is True."),
         ("https://auth.example.com?x", "['issuer'] must not have a query"),
     ],
 )

@@ -271,8 +271,10 @@ def test_a_database_that_fails_is_503(
         monkeypatch.setattr(api.issuing, name, fail)
     rotated = browser.post(one(issued, "rotate/"), {}, content_type="application/json")
     answers = [send(browser), rotated, browser.delete(one(issued))]
+    monkeypatch.setattr(type(PersonalToken.objects), "live", fail)
+    answers += [browser.get(LIST), browser.get(one(issued))]
 
-    assert [(answer.status_code, answer["Retry-After"]) for answer in answers] == [(503, "5")] * 3
+    assert [(answer.status_code, answer["Retry-After"]) for answer in answers] == [(503, "5")] * 5
     assert f"the API of personal tokens cannot answer: {error.__name__}" in caplog.messages
     assert "deadlock" not in caplog.text
 

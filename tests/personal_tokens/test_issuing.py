@@ -276,6 +276,9 @@ OTHER = "https://other.example.com"
         ([], [], None, []),
         ([OTHER], [AUDIENCE], None, None),
         ([AUDIENCE, OTHER], [AUDIENCE], [OTHER], None),
+        ([OTHER, AUDIENCE], [f"{OTHER}/"], None, [OTHER]),
+        ([OTHER, AUDIENCE], [], [f"{OTHER}:443"], [OTHER]),
+        ([], [f"{OTHER}/", AUDIENCE], [OTHER.upper().replace("HTTPS", "https")], [f"{OTHER}/"]),
     ],
 )
 def test_a_rotated_token_is_for_no_further_service(

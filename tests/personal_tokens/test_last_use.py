@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from django_introspection import introspect
 from django_introspection.authorization_server.answering import answer_for_caller
 from django_introspection.backends.inspecting import inspecting
+from django_introspection.models import Client, Token
 from django_introspection.personal_tokens import issuing, last_use
 from django_introspection.personal_tokens.last_use import LastUses, last_uses, write_last_uses
 from django_introspection.personal_tokens.models import PersonalToken
 from django_introspection.resource_server.inspection import inspect_token
-from tests import endpoints, factories
+from tests import endpoints, factories, tenants
 from tests.personal_tokens.conftest import make
 
 pytestmark = pytest.mark.django_db
@@ -172,3 +174,21 @@ def test_what_is_no_use_is_not_stored(user: Any, resource_server: Any, way: str)
                 assert answer_for_caller(make(user).value, resource_server.client).full
 
     assert statements_of(write_last_uses) == []
+
+
+def test_a_use_is_stored_in_the_database_of_its_tenant(
+    clock: Any, user: Any, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.DATABASE_ROUTERS = [tenants.ROUTER]
+    with tenants.database_of_other_tenant(get_user_model(), Client, Token, PersonalToken):
+        here = make(user)
+        with tenants.tenant():
+            there = make(factories.UserFactory())
+            introspect(there.value)
+        introspect(here.value)
+        with django_assert_num_queries(1):
+            write_last_uses()  # after the answers, by a thread that knows no tenant
+
+        with tenants.tenant():
+            assert stored(there) == 0
+        assert stored(here) == 0

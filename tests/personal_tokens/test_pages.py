@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
@@ -219,6 +219,28 @@ def test_rights_that_cannot_be_checked_are_503(browser: Browser, user: Any, sett
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
         assert "Your rights cannot be checked at the moment." in text_of(answer)
     assert Token.objects.count() == 1
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_fails_is_503(
+    error: type[Exception], browser: Browser, user: Any, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    issued = make(user)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error("deadlock detected")
+
+    for name in ("issue", "rotate", "revoke"):
+        monkeypatch.setattr(issuing, name, fail)
+    written = [(NEW, form()), (rotate_page(issued), {"grace": "0"}), (revoke_page(issued), {})]
+    answers = [browser.post(page, data) for page, data in written]
+    for name in ("live", "of"):
+        monkeypatch.setattr(type(PersonalToken.objects), name, fail)
+    answers += [browser.get(page) for page in (LIST, rotate_page(issued), revoke_page(issued))]
+
+    assert [(answer.status_code, answer["Retry-After"]) for answer in answers] == [(503, "5")] * 6
+    assert f"the pages of personal tokens cannot answer: {error.__name__}" in caplog.messages
+    assert "deadlock" not in caplog.text
 
 
 def test_a_cache_that_does_not_answer_loses_no_new_value(

@@ -55,6 +55,15 @@ def scopes(token: str) -> Any:
     return None if info is None else sorted(info.scopes)
 
 
+def test_a_scope_token_without_permission_asks_nothing_of_the_user_model() -> None:
+    class Plain:
+        """A user of a model without PermissionsMixin."""
+
+    assert allowed_scopes(Plain(), ["orders:read"]) == {"orders:read"}
+    with pytest.raises(IntrospectionUnavailable):
+        allowed_scopes(Plain(), ["orders:read", "orders:write"])
+
+
 def test_a_lost_permission_is_a_lost_scope_at_once_and_comes_back(
     token: str, permitted: Any, resource_server: Any
 ) -> None:

@@ -23,3 +23,7 @@ def test_what_belongs_together_is_one_transaction_in_whatever_database() -> None
 def test_people_revoke_access_in_whatever_database_the_tokens_are() -> None:
     journey = "tests/projects/journey.py::test_a_person_sees_an_app_and_revokes_its_access"
     run_tests(journey, "tests.projects.second_database", expected="1 passed")
+
+
+def test_a_user_model_needs_no_base_class_of_django() -> None:
+    run_tests("tests/projects/plain_user_journey.py", "tests.projects.plain_user", expected=" passed")

@@ -22,6 +22,7 @@ from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.jwt import MalformedJWT, looks_like_jwt, parse_jwt
 from ...protocol.opaque import has_control_characters
 from ...protocol.token_info import TokenInfo
+from ...user_models import is_active_user
 from ..stored_times import seconds
 from ..subjects import client_subject
 
@@ -100,7 +101,7 @@ def _reason(token: Any, audience: list[str] | None) -> Reason | None:
         return Reason.EXPIRED
     if token.client is None or not _is_served(token.client):
         return Reason.CLIENT_INACTIVE
-    if token.user is not None and not token.user.is_active:
+    if token.user is not None and not is_active_user(token.user):
         return Reason.USER_INACTIVE
     return Reason.WRONG_AUDIENCE if audience is None else None
 

@@ -22,6 +22,7 @@ from ...protocol.dialects import REFRESH_MARK
 from ...protocol.errors import IntrospectionUnavailable
 from ...protocol.opaque import digest, has_control_characters
 from ...protocol.token_info import TokenInfo
+from ...user_models import is_active_user
 from ..stored_times import seconds
 from ..subjects import client_subject
 
@@ -104,7 +105,7 @@ def _reason(token: Any, *, expires_at: int | None) -> Reason | None:
         return Reason.EXPIRED
     if token.application is not None and not is_usable(token.application):
         return Reason.CLIENT_INACTIVE
-    if token.user is not None and not token.user.is_active:
+    if token.user is not None and not is_active_user(token.user):
         return Reason.USER_INACTIVE
     if not isinstance(token.resource, list) or not all(isinstance(each, str) for each in token.resource):
         return Reason.WRONG_AUDIENCE

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from ....conf import introspection_settings
 from ....management.base import CommandOptions, CommandResult, ScriptCommand, number_of_days
+from ....user_models import login_name
 from ... import notices
 from ...notices import Notice
 
@@ -56,7 +57,7 @@ def _shown(notice: Notice) -> dict[str, object]:
     row = notice.row
     return {
         "id": str(row.pk),
-        "user": row.user.get_username(),
+        "user": login_name(row.user),
         "name": row.name,
         "expires_at": row.token.expires_at,
         "days": notice.days,
@@ -65,4 +66,4 @@ def _shown(notice: Notice) -> dict[str, object]:
 
 def _line(notice: Notice) -> str:
     row = notice.row
-    return f"{row.pk} {row.token.expires_at.isoformat()} {row.user.get_username()!a} {row.name!a}"
+    return f"{row.pk} {row.token.expires_at.isoformat()} {login_name(row.user)!a} {row.name!a}"
