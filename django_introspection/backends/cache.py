@@ -73,12 +73,13 @@ class AnswerCache:
     def heard(self, found: CacheRead, keys: CacheKeys) -> CacheRead:
         """Return what was read, without an active answer that the feed does not clear.
 
-        While the feed is late, tombstones alone can clear it: if none are read, the server is asked.
+        While the feed is late, or answers of before it began anew are kept, tombstones alone can clear it: if none are
+        read, the server is asked.
         """
         feed = self.local.feed
         if feed is None or found.is_revoked:
             return found
-        if not feed.is_fresh:
+        if not feed.may_use_kept:
             is_cleared = revocations.are_tombstones_read()
             is_listed = not is_cleared
         else:
