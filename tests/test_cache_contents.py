@@ -19,7 +19,7 @@ from tests.settings import AUDIENCE, ISSUER, SECRET_KEY
 
 HEX = "[0-9a-f]"
 FORMS = [
-    rf"answer:{HEX}{{32}}:({HEX}{{64}}|(inactive|generation):\d+)",
+    rf"answer:{HEX}{{32}}:({HEX}{{64}}|inactive:\d+|generation(:\d+)?)",
     rf"(assertion|proof):{HEX}{{64}}",
     r"count:(inactive|failed-authentication):\d{4}-\d\d-\d\d",
     rf"revoked:({HEX}{{64}}|whole(:{HEX}{{16}})?)",

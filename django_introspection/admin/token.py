@@ -14,7 +14,8 @@ from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from ..authorization_server.revoking import revoke_tokens
+from ..authorization_server.ending import write_tombstones
+from ..authorization_server.revoking import ended_with, revoke_tokens
 from ..models import Token
 from ..models.fields import now
 from . import debugger, overview, token_issuing, token_revoking
@@ -181,5 +182,6 @@ class TokenAdmin(TranslatedHistory, DeletesWithTokens, _ModelAdmin):
         return False
 
     def before_deletion(self, request: HttpRequest, objects: list[Token]) -> None:
-        """Revoke the tokens, a refresh token with its grant; raises IntrospectionUnavailable."""
+        """Revoke the tokens, a refresh token with its grant; raises IntrospectionUnavailable, and changes nothing."""
+        write_tombstones(ended_with(objects))  # first, because the signal of a revocation cannot be taken back
         revoke_tokens(objects, by=None, who=operator_name(request))

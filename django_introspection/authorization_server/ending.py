@@ -213,7 +213,7 @@ def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields
             _record_disabled(field, instance.pk, using)
         _note_change(f"{field}:{instance.pk}")
     if "password" in before and _has_new_password(instance, before["password"], update_fields):
-        _revoke_for_new_password(instance)  # a process that dies after the save cannot do it any more
+        _revoke_for_new_password(instance, using)  # a process that dies after the save cannot do it any more
 
 
 def _watched_fields(model: type[Model]) -> set[str]:
@@ -230,7 +230,7 @@ def _after_save(field: str, instance: Any, using: str, update_fields: Any, **_: 
     if _must_follow(instance, before):
         transaction.on_commit(partial(_follow_state_later, field, instance.pk, using), using=using)
     if "password" in before and _has_new_password(instance, before["password"], update_fields):
-        _revoke_for_new_password(instance)  # again: tokens may have been issued meanwhile
+        _revoke_for_new_password(instance, using)  # again: tokens may have been issued meanwhile
 
 
 def _must_follow(instance: Any, before: Mapping[str, Any]) -> bool:
@@ -246,9 +246,9 @@ def _note_change(owner: str) -> None:
         revocations.write_failed.set()
 
 
-def _revoke_for_new_password(user: Any) -> None:
+def _revoke_for_new_password(user: Any, using: str) -> None:
     try:
-        revoke_user_tokens(user, by=None, who=PASSWORD_CHANGE)
+        revoke_user_tokens(user, by=None, who=PASSWORD_CHANGE, using=using)
     except IntrospectionUnavailable:
         logger.error("the tokens of a user with a new password are revoked; caches follow when they answer again")
 

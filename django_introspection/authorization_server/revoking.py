@@ -78,9 +78,15 @@ def revoke_client_tokens(client: Client, *, by: Client | None, who: str = "") ->
     return _revoke(Token.objects.on_primary().filter(client=client), by, who)
 
 
-def revoke_user_tokens(user: Any, *, client: Client | None = None, by: Client | None, who: str = "") -> int:
-    """Revoke every token that was issued for a user, or those of one client alone."""
-    chosen = Token.objects.on_primary().filter(user=user)
+def revoke_user_tokens(
+    user: Any, *, client: Client | None = None, by: Client | None, who: str = "", using: str | None = None
+) -> int:
+    """Revoke every token that was issued for a user, or those of one client alone.
+
+    `using` is the alias of their database, by default the one that the database router names.
+    """
+    tokens = Token.objects.on_primary() if using is None else Token.objects.using(using)
+    chosen = tokens.filter(user=user)
     return _revoke(chosen if client is None else chosen.filter(client=client), by, who)
 
 
@@ -148,7 +154,7 @@ def _revoke_batch(batch: list[Token], by: Client | None, who: str, tombstones: _
     On SQLite it begins with its write: a read first would let SQLite refuse the lock.
     """
     with transaction.atomic(using=using):
-        chosen = Token.objects.on_primary().filter(pk__in=[token.pk for token in batch])
+        chosen = Token.objects.using(using).filter(pk__in=[token.pk for token in batch])
         if len(batch) > 1:
             lock_in_order(chosen)
         changed = chosen.filter(revoked_at=None).update(revoked_at=now(), revoked_by=who)

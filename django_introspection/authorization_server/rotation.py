@@ -54,7 +54,7 @@ def refresh(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedToken:
         if replaced is not None:
             issued = _next_tokens(presented, form, cnf)
         if replaced:  # last, because no rollback takes back a tombstone and a signal
-            revoke_tokens(replaced, by=client, who=REPLACED)
+            _revoke_replaced(replaced, client)
     if issued is not None:
         return announce(*issued)
     if presented.rotated_at is not None:
@@ -128,6 +128,14 @@ def _claim_answer(presented: Token) -> list[Token] | None:
     if successor.update(revoked_at=at, rotated_at=at, revoked_by=REPLACED) != 1:
         return None
     return list(answer.filter(kind=TokenKind.ACCESS))
+
+
+def _revoke_replaced(tokens: list[Token], client: Client) -> None:
+    """Revoke the access tokens of an answer that was lost; a cache that fails does not undo the refresh."""
+    try:
+        revoke_tokens(tokens, by=client, who=REPLACED)
+    except IntrospectionUnavailable:
+        logger.error("the tokens of a repeated refresh are revoked; caches follow when they answer again")
 
 
 def _in_grace(rotated_at: datetime | None) -> bool:

@@ -31,7 +31,7 @@ from ..setting_values import NAME, Revocations
 from .cache_read import CacheKeys, CacheRead
 from .cache_steps import CacheCall, Forgetting, delete, look_for_end, look_for_tombstone
 from .entry import Kept, decode, encode, seal_of
-from .local_answers import SLOTS, LocalAnswers, slot_of
+from .local_answers import LocalAnswers, slot_of
 from .options import CacheOptions
 from .outdated import Outdated
 
@@ -62,23 +62,25 @@ class AnswerCache:
         name = salted_hmac(__name__, json.dumps(list(identity)), algorithm="sha256").hexdigest()[:32]
         self._seal = seal_of(name)
         self._prefix = f"introspection:answer:{name}"
+        self._generation_of_all = f"{self._prefix}:generation"
         self.local, self.is_local = LocalAnswers(options.LOCAL_MAX_AGE), options.LOCAL_MAX_AGE > 0
 
     def keys(self, digest: bytes, identity: int = 0) -> CacheKeys:
         """Return the keys of the answer about the token with this digest, and this identity in a feed."""
         name, slot, prefix = digest.hex(), slot_of(digest), self._prefix
         inactive, generation = f"{prefix}:inactive:{slot}", f"{prefix}:generation:{slot}"
-        return CacheKeys(digest, name, f"{prefix}:{name}", inactive, generation, identity)
+        return CacheKeys(digest, name, f"{prefix}:{name}", inactive, generation, self._generation_of_all, identity)
 
     def heard(self, found: CacheRead, keys: CacheKeys) -> CacheRead:
         """Return what was read, without an active answer that the feed does not clear.
 
-        While the feed is late, tombstones alone can clear it: if none are read, the server is asked.
+        While the feed is late, or answers of before it began anew are kept, tombstones alone can clear it: if none are
+        read, the server is asked.
         """
         feed = self.local.feed
         if feed is None or found.is_revoked:
             return found
-        if not feed.is_fresh:
+        if not feed.may_use_kept:
             is_cleared = revocations.are_tombstones_read()
             is_listed = not is_cleared
         else:
@@ -93,7 +95,7 @@ class AnswerCache:
         A kept answer is not used if the tombstones cannot be read or the cache has lost them.
         """
         epoch = self.local.epoch
-        wanted = [keys.active, keys.inactive, keys.generation]
+        wanted = [keys.active, keys.inactive, keys.generation, keys.generation_of_all]
         place = introspection_settings.REVOCATIONS
         identity = b"" if place is None else token_identity(token.value)
         together = place if place is not None and place.alias == self.options.ALIAS else None
@@ -103,7 +105,7 @@ class AnswerCache:
         found = yield from self._call("get_many", wanted)
         if found is None:
             return CacheRead(None, None, epoch)
-        generation = str(found.get(keys.generation, ""))
+        generation = f"{found.get(keys.generation, '')}{found.get(keys.generation_of_all, '')}"
         kept = self._decoded(found, keys, generation)
         if self._outdated.is_late:
             yield from self._delete_outdated()
@@ -210,12 +212,11 @@ class AnswerCache:
     def forget_all(self) -> Steps[None]:
         """Forget every token: entries of another generation than the current one are not believed.
 
-        Raise IntrospectionUnavailable if the cache fails.
+        One key, because some caches write keys one after the other, and `set_many`, because `set` does not report what
+        Memcached did not store. Raise IntrospectionUnavailable if the cache fails.
         """
         self.local.forget_all()
-        generation = token_hex(8)
-        names = (f"{self._prefix}:generation:{slot}" for slot in range(SLOTS))
-        yield from self._forget("set_many", dict.fromkeys(names, generation), self._generation_lives)
+        yield from self._forget("set_many", {self._generation_of_all: token_hex(8)}, self._generation_lives)
 
     def check(self, alias: str) -> list[CheckMessage]:
         """Warn of a cache that other processes do not see, and of levels that a tombstone does not reach."""

@@ -2,6 +2,7 @@
 
 What was kept may be used only while the feed is fresh: less than MAX_DELAY seconds ago a reading began that ended with
 everything the server had. So a request that begins MAX_DELAY seconds after a revocation never gets an answer of before.
+If the server has lost the place of this process, what was kept before is not used until it is forgotten.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..protocol.identifiers import normal_resource
 from ..signals import feed_changed, revocations_received
 from .feed_options import FeedOptions
 from .feed_source import FeedPage, PageSource
+from .kept_before import KeptBefore
 from .revoked_tokens import RevokedTokens
 
 logger = logging.getLogger("django_introspection")
@@ -39,11 +41,16 @@ SHORTEST_PAUSE = 0.05
 
 
 class Feed:
-    """Follow one feed. `on_restart` are called when the server has lost the place of this process."""
+    """Follow one feed.
+
+    `on_restart` are called in a thread when the server has lost the place of this process, and forget what is kept.
+    They are called again after the next reading if one of them raises an error.
+    """
 
     def __init__(self, alias: str, source: PageSource, options: FeedOptions, timeout: float) -> None:
         self.alias, self.source, self.options, self._timeout = alias, source, options, timeout
         self.on_restart: list[Callable[[], None]] = []
+        self._kept_before = KeptBefore(alias, self.on_restart)
         self.tokens = RevokedTokens()
         self.last_page: FeedPage | None = None
         self.last_failure: str | None = None
@@ -66,9 +73,14 @@ class Feed:
         """Whether the first reading of this process has neither succeeded nor failed yet."""
         return not self.has_tried.is_set()
 
+    @property
+    def may_use_kept(self) -> bool:
+        """Whether kept answers may be used: the feed is fresh, and those of before its last beginning are forgotten."""
+        return self.is_fresh and not self._kept_before.is_left
+
     def clears(self, identity: int) -> bool:
-        """Return whether it is known that a token has not ended."""
-        return self.is_fresh and identity not in self.tokens
+        """Return whether a kept answer about a token may be used, because it is known that the token has not ended."""
+        return self.may_use_kept and identity not in self.tokens
 
     def gap(self, *, issuer: str | None, audience: Collection[str], is_audience_named: bool) -> str | None:
         """Return why tokens of an issuer for an audience could end without this feed, None if none can.
@@ -155,6 +167,7 @@ class Feed:
             raise IntrospectionUnavailable("the clock of this machine is too far behind that of the server")
         if page.restart:
             self._restart()
+        self._kept_before.go_on()
         at = time.monotonic()
         outlives = 2 * leeway + MARGIN  # this clock may be behind by LEEWAY, and accepts a token for LEEWAY more
         for identity, expiry in page.changes:
@@ -181,8 +194,7 @@ class Feed:
         self._fresh_until, self._changes = -math.inf, {}
         if self._cursor is not None:
             self._log.write("the feed of revocations begins anew backend=%s", self.alias)
-            for forget in self.on_restart:
-                forget()
+            self._kept_before.begin()
 
     def _fail(self, problem: str) -> None:
         self.last_failure = problem

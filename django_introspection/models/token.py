@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from ..protocol.answer import Reason
@@ -97,7 +97,8 @@ class Token(models.Model):
         """Delete the row after writing its tombstone; raises IntrospectionUnavailable, and then the row stays."""
         from ..authorization_server.ending import before_deletion
 
-        before_deletion(Token.objects.using(using or self._state.db or "default").filter(pk=self.pk))
+        using = using or router.db_for_write(Token, instance=self)
+        before_deletion(Token.objects.using(using).filter(pk=self.pk))
         return super().delete(using=using, keep_parents=keep_parents)
 
     def inactive_reason(self, at: datetime) -> Reason | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
-from django_introspection import revocations
+from django_introspection import revocations, signals
 from django_introspection.models import Client, Token
 from tests import factories
 
@@ -60,6 +60,26 @@ def test_without_the_cache_nothing_is_deleted_and_the_page_says_so(
     assert "protected related objects" not in answer.content.decode()
     assert "deleted" not in told(answer).replace(REFUSED, "")
     assert Token.objects.filter(pk=issued.token.pk, revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("name", ["token", "tokens"])
+def test_a_deletion_that_is_refused_announces_no_revocation(
+    name: str, browser: Browser, issued: Any, settings: Any
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.BrokenCache"}}
+    path, form = pages(issued)[name]
+    revoked: list[Any] = []
+
+    def receiver(tokens: Any, **_: Any) -> None:
+        revoked.append(tokens)
+
+    signals.token_revoked.connect(receiver)
+    try:
+        assert REFUSED in told(browser.post(path, form, follow=True))
+    finally:
+        signals.token_revoked.disconnect(receiver)
+
+    assert revoked == []
 
 
 def test_a_cache_that_fails_between_page_and_deletion_refuses_as_well(

@@ -456,6 +456,44 @@ def test_a_changed_password_stands_without_the_cache(issued: Any, on_password_ch
     assert not Token.objects.filter(user=issued.token.user, revoked_at=None).exists()
 
 
+class ElsewhereRouter:
+    """Name the database of another tenant, as a router does in a context without the right one."""
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "elsewhere" if model._meta.app_label == "introspection" else None
+
+
+def go_to_another_context(settings: Any) -> None:
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOCATIONS": None}
+    settings.DATABASE_ROUTERS = [f"{__name__}.ElsewhereRouter"]
+
+
+def test_a_changed_password_revokes_the_tokens_in_the_database_of_its_user(
+    issued: Any, on_password_change: None, settings: Any
+) -> None:
+    user = issued.token.user
+    go_to_another_context(settings)
+
+    user.set_password("another")
+    user.save(using="default")
+
+    tokens = Token.objects.using("default").filter(user=user)
+    assert set(tokens.values_list("revoked_by", flat=True)) == {"change of password"}
+
+
+@pytest.mark.parametrize("owner", ["user", "token"])
+def test_a_deletion_revokes_what_was_exchanged_in_the_database_of_what_is_deleted(
+    owner: str, issued: Any, settings: Any
+) -> None:
+    exchanged = factories.TokenFactory(user=factories.UserFactory()).token
+    Token.objects.filter(pk=exchanged.pk).update(predecessor=issued.token)
+    go_to_another_context(settings)
+
+    (issued.token if owner == "token" else issued.token.user).delete(using="default")
+
+    assert Token.objects.using("default").get(pk=exchanged.pk).revoked_by == ending.DELETION
+
+
 def test_deleting_tokens_costs_no_statement_for_each(issued: Any) -> None:
     for _ in range(5):
         factories.TokenFactory(client=issued.token.client)

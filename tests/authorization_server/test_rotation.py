@@ -10,11 +10,11 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from django_introspection import revocations, signals
-from django_introspection.authorization_server import rotation
+from django_introspection.authorization_server import restoring, rotation
 from django_introspection.models import Client, GrantType, Token, TokenKind
 from django_introspection.models.fields import now
 from django_introspection.protocol import opaque
-from tests import endpoints, factories
+from tests import endpoints, factories, services
 from tests.authorization_server.helpers import assert_inactive, assert_refused, everything_stored
 from tests.settings import AUDIENCE
 
@@ -680,6 +680,39 @@ def test_a_repeat_within_the_grace_that_fails_ends_nothing_anywhere(
     assert revoked == []
     assert is_active(answer["access_token"], holder)
     assert is_active(answer["refresh_token"], holder)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("cache", ["Broken", "Full"])
+def test_a_repeat_within_the_grace_replaces_the_lost_answer_also_if_its_tombstone_cannot_be_written(
+    settings: Any, with_settings: Any, cache: str
+) -> None:
+    with_settings(REFRESH_GRACE=10, REVOCATIONS={})
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    issued = factories.TokenFactory(client=holder.client, refresh=True)
+    lost = refreshed(issued.refresh_token, holder)
+    rows = Token.objects.filter(predecessor=Token.objects.get(digest=opaque.digest(issued.refresh_token)))
+    access_token = rows.get(kind=TokenKind.ACCESS)
+    settings.CACHES = {"default": {"BACKEND": f"tests.caches.{cache}Cache"}}
+    revoked: list[Any] = []
+
+    def receiver(tokens: Any, **_: Any) -> None:
+        revoked.append(tokens)
+
+    signals.token_revoked.connect(receiver)
+    try:
+        again = refreshed(issued.refresh_token, holder)
+    finally:
+        signals.token_revoked.disconnect(receiver)
+
+    assert revoked == [[access_token.pk]]
+    assert_inactive(endpoints.introspect(lost["access_token"], auth=holder))
+    assert_inactive(endpoints.introspect(lost["refresh_token"], auth=holder))
+    assert is_active(again["access_token"], holder)
+    assert revocations.write_failed.is_set(), "the tombstone follows"
+    settings.CACHES = {"default": services.cache()}
+    assert restoring.restore_all() == 1
+    assert revocations.is_revoked(access_token.digest)
 
 
 @pytest.mark.requirement("6749-10.3-a")

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,9 @@ import pytest
 import time_machine
 from asgiref.sync import async_to_sync
 from django.core.cache import cache, caches
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_introspection import aintrospect, introspect, revocations, token_backends
 from django_introspection.backends import local_answers, outdated
@@ -744,6 +747,45 @@ def test_a_purge_that_was_not_done_is_reported(purge: Any, token: str | None, fa
     assert "password" not in str(raised.value)
     fail()
     purge(token)
+
+
+@pytest.fixture
+def in_database(transactional_db: None, settings: Any) -> Iterator[None]:
+    """Keep answers in a table."""
+    place = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "answers_of_a_test"}
+    settings.CACHES = {"default": place}
+    call_command("createcachetable", verbosity=0)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE answers_of_a_test")
+
+
+def test_everything_is_forgotten_with_one_write(
+    keep: Any, authorization_server: MisbehavingServer, in_database: None
+) -> None:
+    """A cache in a database writes one key after the other, and a task does not wait for hundreds of them."""
+    introspect(TOKEN)
+
+    with CaptureQueriesContext(connection) as captured:
+        purge_all()
+
+    writes = [query["sql"] for query in captured.captured_queries if query["sql"].startswith(("INSERT", "UPDATE"))]
+    assert len(writes) == 1
+    introspect(TOKEN)
+    introspect(TOKEN)
+    assert len(authorization_server.requests) == 2
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_purge_of_one_token_and_one_of_all_tokens_are_both_believed(
+    is_first: bool, keep: Any, authorization_server: MisbehavingServer
+) -> None:
+    for purge in (purge_one, purge_all) if is_first else (purge_all, purge_one):
+        introspect(TOKEN)
+        purge()
+    introspect(TOKEN)
+
+    assert len(authorization_server.requests) == 3
 
 
 def test_a_task_does_not_wait_for_a_purge_in_a_cache_that_hangs(

@@ -19,7 +19,6 @@ from django_introspection.backends.revoked_tokens import identity_of
 from django_introspection.exceptions import IntrospectionUnavailable, InvalidBackend
 from django_introspection.protocol.jwt import token_identity
 from django_introspection.signals import feed_changed, revocations_received
-from tests import caches as test_caches
 
 from .feed_server import FeedServer, until
 from .issuers import jwt_settings
@@ -373,26 +372,6 @@ def test_a_server_that_lost_its_history_lets_kept_answers_be_asked_for(server: F
 
     assert introspect("a") is None
     assert knows("b")  # it ended, whatever the server remembers
-
-
-def test_a_feed_that_begins_anew_is_late_until_kept_answers_are_forgotten(
-    server: FeedServer, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prefix = settings.CACHES["default"]["KEY_PREFIX"]
-    settings.CACHES = {"default": {**test_caches.unreliable(), "KEY_PREFIX": prefix}}
-    settings.TOKEN_INTROSPECTION = server.settings(cache={})
-    followed = follow()
-    assert introspect("a")
-    server.end("a", is_heard=False)
-    monkeypatch.setattr(test_caches.UnreliableCache, "failing", frozenset({"set"}))
-
-    server.lose_history()
-    until(lambda: "the cache of answers did not forget" in str(followed.last_failure))
-    assert not followed.is_fresh
-    monkeypatch.setattr(test_caches.UnreliableCache, "failing", frozenset())
-    until(lambda: followed.is_fresh)
-
-    assert introspect("a") is None
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600], ids=["back", "forward"])

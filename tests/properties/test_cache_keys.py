@@ -62,7 +62,8 @@ def keys(deployment: Deployment, token_digest: bytes) -> tuple[set[str], set[str
         made = backend._cache.keys(token_digest)
         backend.close()
     store = LocMemCache("", {"KEY_PREFIX": deployment.key_prefix})
-    return {store.make_key(made.active)}, {store.make_key(made.inactive), store.make_key(made.generation)}
+    shared = (made.inactive, made.generation, made.generation_of_all)
+    return {store.make_key(made.active)}, {store.make_key(name) for name in shared}
 
 
 @given(PAIRS, TOKENS, TOKENS)
