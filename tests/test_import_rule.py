@@ -29,6 +29,7 @@ ROOMS = {
     "e_mails": "words",
     "check_messages": "settings",
     "cache_calls": "cache calls",
+    "database_caches": "cache calls",
     "shared_caches": "cache calls",
     "notices": "cache calls",
     "revocations": "revocations",
