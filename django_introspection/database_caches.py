@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from django.core.cache import BaseCache
 from django.core.cache.backends.db import BaseDatabaseCache
+from django.db import Error as DatabaseError
 from django.db import connections, router, transaction
 
 T = TypeVar("T")
@@ -42,6 +43,15 @@ def call_cache(cache: BaseCache, work: Callable[[BaseCache], T], *, must_last: b
 def database_of(cache: Any) -> str:
     """Return the alias of the database that a database cache writes to."""
     return str(router.db_for_write(cache.cache_model_class))
+
+
+def is_table_missing(cache: Any) -> bool:
+    """Return whether a database cache has no table, False if its database does not answer."""
+    connection = connections[database_of(cache)]
+    try:
+        return cache.cache_model_class._meta.db_table not in connection.introspection.table_names()
+    except DatabaseError:
+        return False
 
 
 def _refuse_transaction(database: str) -> None:

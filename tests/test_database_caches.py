@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,15 +12,22 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client as Browser
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from django_introspection import token_backends
 from django_introspection.authentication import IntrospectionAuthentication
+from django_introspection.backends.diagnosis import Severity
+from django_introspection.cache_calls import CacheCalls
 from django_introspection.check_messages import TAG
+from django_introspection.exceptions import IntrospectionUnavailable
+from django_introspection.management.commands.introspection_doctor import everything
+from django_introspection.models import Token
 from tests import factories, jose
-from tests.misbehaving.server import remote_settings
+from tests.misbehaving.server import MisbehavingServer, remote_settings
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
 TABLE = "used_proofs"
@@ -46,11 +54,21 @@ class Orders(APIView):
         return Response()
 
 
+class Queries(APIView):
+    """A view that asks the database."""
+
+    authentication_classes = (IntrospectionAuthentication,)
+
+    def get(self, request: Any) -> Response:
+        return Response(Token.objects.count())
+
+
 plain_view = Orders.as_view()
 urlpatterns = [
     path("orders", Orders.as_view()),
     path("outside", transaction.non_atomic_requests(Orders.as_view())),
     path("inside", transaction.atomic(plain_view)),
+    path("queries", Queries.as_view()),
 ]
 
 
@@ -101,6 +119,72 @@ class TestUsedProofs:
         assert statuses("/outside", "") == [200]
 
         assert any("used proofs" in line and "ATOMIC_REQUESTS" in line for line in caplog.messages)
+
+
+@pytest.fixture
+def remote_answers(settings: Any) -> Iterator[MisbehavingServer]:
+    """A server whose active answers are kept in a database cache without a table: createcachetable was forgotten."""
+    settings.CACHES = {**settings.CACHES, "database": {**DATABASE_CACHE, "LOCATION": "no_such_table"}}
+    members = {"active": True, "token_type": "Bearer", "aud": AUDIENCE, "sub": "1"}
+    with MisbehavingServer("status", code=200, content=json.dumps(members).encode()) as server:
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": remote(server.url)}
+        settings.ROOT_URLCONF = __name__
+        yield server
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_cache_that_fails_leaves_the_transaction_of_the_view_usable(
+    remote_answers: MisbehavingServer, atomic_requests: None
+) -> None:
+    statuses = [Browser().get("/queries", headers={"Authorization": "Bearer abc"}).status_code for _ in range(2)]
+
+    assert statuses == [200, 200]
+    assert len(remote_answers.requests) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_purge_that_fails_leaves_the_transaction_of_its_caller_usable(remote_answers: MisbehavingServer) -> None:
+    for token in (None, "abc"):
+        with transaction.atomic():
+            with pytest.raises(IntrospectionUnavailable):
+                token_backends["default"].purge(token)
+
+            assert Token.objects.count() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("database_cache")
+def test_a_call_is_a_savepoint_in_a_transaction_alone(settings: Any) -> None:
+    calls = CacheCalls("tests")
+    with CaptureQueriesContext(connection) as captured:
+        calls.make("database", "get", "a")
+        calls.make("default", "get", "a")
+
+    assert [query["sql"].partition(" ")[0] for query in captured] == ["SAVEPOINT", "SELECT", "RELEASE"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("database_cache")
+def test_a_call_outside_of_a_transaction_costs_what_the_cache_costs() -> None:
+    calls = CacheCalls("tests")
+    with CaptureQueriesContext(connection) as captured:
+        calls.make("database", "get", "a")
+
+    assert [query["sql"].partition(" ")[0] for query in captured] == ["SELECT"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_doctor_names_the_command_that_makes_the_table(
+    remote_answers: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"seen": [], "revoked": False}  # by the other process, which has the settings of the module alone
+    monkeypatch.setattr("django_introspection.management.caches._other_process", lambda wish: found)
+
+    (finding,) = [each.finding for each in everything() if each.about == "caches" and "'database'" in each.finding.what]
+
+    assert finding.severity == Severity.ERROR
+    assert finding.what == "the cache 'database' (answers of default) has no table in the database 'default'"
+    assert finding.mend == "Run manage.py createcachetable --database default."
 
 
 def messages(**values: Any) -> list[checks.CheckMessage]:

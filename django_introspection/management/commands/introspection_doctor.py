@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from django.apps import apps
 from django.core import checks
+from django.core.cache import caches
 from django.core.management.base import CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseError
@@ -18,9 +19,10 @@ from ...backends.diagnosis import Finding, Severity
 from ...backends.registry import token_backends
 from ...backends.routing import RoutingBackend
 from ...cache_checks import cache_uses
-from ...cache_properties import use_problem
+from ...cache_properties import is_database_cache, use_problem
 from ...check_messages import TAG
 from ...conf import introspection_settings, setting_problem
+from ...database_caches import database_of, is_table_missing
 from ...exceptions import IntrospectionUnavailable, InvalidSetting
 from ...services.registry import services
 from ...setting_values import NAME
@@ -213,6 +215,12 @@ def _judged(alias: str, is_seen: bool | None, uses: list[str]) -> Finding:
     if is_seen is None:
         if problem := use_problem(alias):
             return Finding.error(f"{what} {problem}", f"Install the package, or correct CACHES[{alias!r}].")
+        if is_database_cache(alias) and is_table_missing(caches[alias]):
+            database = database_of(caches[alias])
+            return Finding.error(
+                f"{what} has no table in the database {database!r}",
+                f"Run manage.py createcachetable --database {database}.",
+            )
         return Finding.error(f"{what} does not answer", f"Check CACHES[{alias!r}], and whether its server runs.")
     if not is_seen:
         return Finding.warning(
