@@ -7,8 +7,8 @@ request would undo what was written, so a call whose effect must last is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from django.core.cache import BaseCache
@@ -33,11 +33,18 @@ def call_cache(cache: BaseCache, work: Callable[[BaseCache], T], *, must_last: b
     written = database_of(cache)
     if must_last and connections[written].in_atomic_block:
         _refuse_transaction(written)
-    with ExitStack() as savepoints:
-        for database in {written, router.db_for_read(cache.cache_model_class)}:
-            if connections[database].in_atomic_block:
-                savepoints.enter_context(transaction.atomic(using=database))
+    with savepoints(written, router.db_for_read(cache.cache_model_class)):
         return work(cache)
+
+
+@contextmanager
+def savepoints(*databases: str) -> Iterator[None]:
+    """Keep the open transactions of databases usable if a statement within fails; costs nothing without one."""
+    with ExitStack() as made:
+        for database in set(databases):
+            if connections[database].in_atomic_block:
+                made.enter_context(transaction.atomic(using=database))
+        yield
 
 
 def database_of(cache: Any) -> str:

@@ -23,10 +23,15 @@ from django_introspection.authentication import IntrospectionAuthentication
 from django_introspection.backends.diagnosis import Severity
 from django_introspection.cache_calls import CacheCalls
 from django_introspection.check_messages import TAG
+from django_introspection.contrib.issuers.models import TrustedIssuer
+from django_introspection.contrib.issuers.table import IssuerTable
+from django_introspection.contrib.right_secrets import RightSecrets
 from django_introspection.exceptions import IntrospectionUnavailable
 from django_introspection.management.commands.introspection_doctor import everything
 from django_introspection.models import Token
+from django_introspection.models.verified_secret import VerifiedSecret
 from tests import factories, jose
+from tests.authorization_server.helpers import without_table
 from tests.misbehaving.server import MisbehavingServer, remote_settings
 from tests.settings import AUDIENCE, TOKEN_INTROSPECTION
 
@@ -150,6 +155,25 @@ def test_a_purge_that_fails_leaves_the_transaction_of_its_caller_usable(remote_a
                 token_backends["default"].purge(token)
 
             assert Token.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_table_of_verified_secrets_leaves_it_usable_as_well() -> None:
+    secrets = RightSecrets()
+    with without_table(VerifiedSecret), transaction.atomic():
+        assert secrets.find(b"a" * 32) is False
+        secrets.remember(b"a" * 32)
+
+        assert Token.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_table_of_trusted_issuers_leaves_it_usable_as_well() -> None:
+    with without_table(TrustedIssuer), transaction.atomic():
+        with pytest.raises(IntrospectionUnavailable):
+            IssuerTable()("https://auth.example.com")
+
+        assert Token.objects.count() == 0
 
 
 @pytest.mark.django_db
