@@ -26,6 +26,7 @@ ROOMS = {
     "personal_token_setting": "settings",
     "cache_properties": "settings",
     "hooks": "settings",
+    "own_tables": "settings",
     "e_mails": "words",
     "check_messages": "settings",
     "cache_calls": "cache calls",
