@@ -18,6 +18,7 @@ from weakref import WeakSet
 from django.core.cache import BaseCache
 from django.core.signals import setting_changed
 
+from .database_caches import InTransaction, call_cache
 from .shared_caches import shared_cache
 
 logger = logging.getLogger("django_introspection")
@@ -38,11 +39,13 @@ class CacheCalls:
     """Call caches for one purpose, which the log names: `calls.make("default", "get", key)`.
 
     The purposes do not share their pauses: an error of one, such as a value of the wrong type, must not stop another.
+    With `must_last` an error in the request must not undo the calls, so none is made if that could happen.
     """
 
-    def __init__(self, purpose: str, *, level: int = logging.WARNING) -> None:
+    def __init__(self, purpose: str, *, level: int = logging.WARNING, must_last: bool = False) -> None:
         self._purpose = purpose
         self._level = level
+        self._must_last = must_last
         self._lines: dict[str, _Line] = {}
         _every_purpose.add(self)
 
@@ -55,7 +58,11 @@ class CacheCalls:
         line = self._lines.get(alias) or self._lines.setdefault(alias, _Line(self._log))
         call = line.begin()
         try:
-            result = work(shared_cache(alias))
+            result = call_cache(shared_cache(alias), work, must_last=self._must_last)
+        except InTransaction as problem:  # no failure of the cache, so that other requests need no pause
+            line.end(call)
+            logger.log(self._level, "the cache of %s cannot be used here: %s", self._purpose, problem)
+            raise CacheUnavailable from None
         except Exception as error:  # noqa: BLE001 - each cache has errors of its own, which may show its password
             line.fail(call, type(error).__name__)
             raise CacheUnavailable from None

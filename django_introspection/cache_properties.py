@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.core.cache import caches
-from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.db import BaseDatabaseCache, DatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
@@ -49,6 +49,11 @@ def forgetting_problem(alias: str) -> str | None:
 def may_evict(alias: str) -> bool:
     """Return whether the server of a cache may evict entries, which no setting of Django says."""
     return forgetting_problem(alias) is None and not issubclass(_class_of(alias), DatabaseCache)
+
+
+def is_database_cache(alias: str) -> bool:
+    """Return whether a cache is a table of a database."""
+    return issubclass(_class_of(alias), BaseDatabaseCache)
 
 
 def use_problem(alias: str) -> str | None:

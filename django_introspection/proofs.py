@@ -25,7 +25,7 @@ NONCE_WINDOW = 300
 """Seconds in which every nonce is the same; one is valid in its window and the next."""
 UNAVAILABLE = "the cache of used proofs does not answer"
 
-_calls = CacheCalls("used proofs", level=logging.ERROR)
+_calls = CacheCalls("used proofs", level=logging.ERROR, must_last=True)
 
 
 class NonceNeeded(InvalidProof):

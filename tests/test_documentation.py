@@ -23,11 +23,13 @@ from django.core.management import call_command
 
 import django_introspection
 from django_introspection import backends, exceptions, models, signals, token_backends
+from django_introspection.backends.overriding import override_problem
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import SETTING_NAMES, introspection_settings
 from django_introspection.outbound.client_authentication import BEARER_METHODS, METHODS, NO_METHOD
 from django_introspection.permissions import requires_claim
 from django_introspection.protocol.answer import Active, Inactive, Reason
+from django_introspection.protocol.token_info import TokenInfo
 from tests import factories
 from tests.public_names import backend_options
 from tests.settings import AUDIENCE
@@ -406,6 +408,19 @@ def test_the_backend_of_the_settings_page_is_one() -> None:
     assert isinstance(backend.introspect("abd"), Inactive)
     with pytest.raises(exceptions.InvalidBackend):
         names["OneToken"]("default", {"value": "abc", "other": 1})
+
+
+def test_the_rule_of_the_settings_page_counts_in_every_view() -> None:
+    names: dict[str, Any] = {"__name__": "orders.robots"}
+    (block,) = (block for block in blocks("docs/settings.rst") if block.file == "robots.py")
+    exec(block.code, names)  # noqa: S102
+    robot, person = (Active(TokenInfo({"client_id": name})) for name in ("robot", "person"))
+
+    refused = names["WithoutRobots"]._refused
+
+    assert override_problem(names["WithoutRobots"]) is None
+    assert isinstance(refused(None, robot), Inactive)
+    assert refused(None, person) is person
 
 
 def test_the_hook_of_the_settings_page_answers_by_who_asks(user: Any) -> None:

@@ -17,7 +17,7 @@ from ..protocol.errors import TemporarilyUnavailable
 from ..protocol.jwt import UnverifiedJWT
 from .client_sources import CLIENT_INACTIVE, UNKNOWN_CLIENT, ClientResult, Rejection
 
-_calls = CacheCalls("used assertions", level=logging.ERROR)
+_calls = CacheCalls("used assertions", level=logging.ERROR, must_last=True)
 
 
 def is_supported() -> bool:

@@ -20,6 +20,7 @@ from ..exceptions import IntrospectionUnavailable, InvalidSetting
 from ..jose import is_installed
 from ..keys import signing_key
 from ..models import AuthMethod
+from ..own_tables import own_models, related_models
 from ..protocol.metadata import contradictions
 from ..setting_values import NAME
 from .client_sources import client_sources, orphaned_policies
@@ -32,7 +33,7 @@ LONG_KEPT = 60
 
 def register() -> None:
     """Register the checks of an authorization server; a second call changes nothing."""
-    for check in (check_client_sources, check_urls, check_metadata, check_leaks):
+    for check in (check_client_sources, check_urls, check_metadata, check_leaks, check_tables):
         checks.register(check, TAG)
     for deploy_check in (
         check_issuer,
@@ -113,6 +114,18 @@ def check_client_sources(**_: Any) -> Messages:
         return [message for source in client_sources() for message in source.check()]
     except InvalidSetting as invalid:
         return [error("E030", str(invalid))]
+
+
+def check_tables(**_: Any) -> Messages:
+    """Look for a table that is in another database than one that it refers to, such as that of the users (E031)."""
+    messages: Messages = []
+    for model in own_models():
+        for other in sorted(related_models(model), key=lambda each: each._meta.label):
+            here, there = router.db_for_write(model), router.db_for_write(other)
+            if here != there:
+                text = f"Its table is in the database {here!r}, and the table of {other._meta.label} in {there!r}."
+                messages.append(error("E031", text, model._meta.label))
+    return messages
 
 
 @of_valid_settings

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import cut_offs, revocations
 from ..cache_calls import CacheCalls, CacheUnavailable
+from ..database_caches import call_cache
 from ..outbound.steps import Blocking, Step, Steps
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.token_info import TokenInfo
@@ -53,7 +54,9 @@ class Forgetting(Step[None]):
     def run(self) -> None:
         """Call it in this thread."""
         try:
-            refused = getattr(shared_cache(self._alias), self._method)(*self._arguments)
+            refused = call_cache(
+                shared_cache(self._alias), lambda cache: getattr(cache, self._method)(*self._arguments)
+            )
         except Exception as error:  # noqa: BLE001 - each cache has errors of its own, which may show its password
             raise IntrospectionUnavailable(f"{NOT_FORGOTTEN}: {type(error).__name__}") from None
         if refused:  # `set_many` returns the keys that it did not store

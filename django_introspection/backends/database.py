@@ -122,7 +122,7 @@ def _with_digest(lookup: KeptLookup[T], token_digest: bytes) -> T | None:
     try:
         return lookup.get(token_digest)
     except DatabaseError as error:
-        raise IntrospectionUnavailable("the database does not answer") from error
+        raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
 
 
 def describe_token(token: TokenRecord) -> TokenInfo:

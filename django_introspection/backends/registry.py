@@ -14,6 +14,7 @@ from ..protocol.error_reports import conceal_locals
 from ..setting_values import NAME, did_you_mean, unknown_keys
 from .base import TokenBackend
 from .made_once import MadeOnce
+from .overriding import override_problem
 
 ALIAS_KEYS = ("BACKEND", "OPTIONS", "CACHE", "REVOCATIONS", "USER")
 OWN_BACKENDS = tuple(
@@ -82,6 +83,8 @@ def _backend_class(place: str, path: Any) -> type[TokenBackend]:
         ) from error
     if not (isinstance(backend_class, type) and issubclass(backend_class, TokenBackend)) or isabstract(backend_class):
         raise InvalidBackend(f"{place}['BACKEND'] must be the dotted path of a TokenBackend.")
+    if problem := override_problem(backend_class):
+        raise InvalidBackend(f"{place}['BACKEND'] {problem}.")
     return backend_class
 
 

@@ -57,7 +57,7 @@ class ProjectTokenBackend(TokenBackend):
         try:
             return self.look_up(token)
         except DatabaseError as error:
-            raise IntrospectionUnavailable("the database does not answer") from error
+            raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
 
     @abstractmethod
     def look_up(self, token: str) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 
 from django.db import Error as DatabaseError
@@ -13,6 +13,7 @@ from django.db import router
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
+from ..database_caches import savepoints
 from ..models.fields import now
 from ..models.verified_secret import VerifiedSecret
 
@@ -53,10 +54,8 @@ class RightSecrets:
     def find(self, digest: bytes) -> bool:
         """Return whether another process knew it; a table that cannot be read knows nothing."""
         try:
-            rows = _rows().filter(digest=digest, expires_at__gt=now())
-            expires_at = rows.values_list("expires_at", flat=True).first()
-            if expires_at is not None and expires_at < now() + LIFETIME / 2:
-                rows.update(expires_at=now() + LIFETIME)
+            with savepoints(_database()):
+                expires_at = _renewed(digest)
         except DatabaseError as error:
             logger.warning("verified secrets cannot be read: %s", type(error).__name__)
             return False
@@ -68,9 +67,10 @@ class RightSecrets:
         """Remember that a secret is right, for every process, and drop what has expired."""
         self._keep(digest)
         try:
-            _rows().filter(expires_at__lte=now()).delete()
-            row = VerifiedSecret(digest=digest, expires_at=now() + LIFETIME)
-            _rows().bulk_create([row], ignore_conflicts=True)  # another process may have been faster
+            with savepoints(_database()):
+                _rows().filter(expires_at__lte=now()).delete()
+                row = VerifiedSecret(digest=digest, expires_at=now() + LIFETIME)
+                _rows().bulk_create([row], ignore_conflicts=True)  # another process may have been faster
         except DatabaseError as error:
             logger.warning("verified secrets cannot be written: %s", type(error).__name__)
 
@@ -82,5 +82,18 @@ class RightSecrets:
                 self._known.popitem(last=False)
 
 
+def _renewed(digest: bytes) -> datetime | None:
+    """Return when the row of a secret expires, None if there is none; a row that is used is renewed."""
+    rows = _rows().filter(digest=digest, expires_at__gt=now())
+    expires_at = rows.values_list("expires_at", flat=True).first()
+    if expires_at is not None and expires_at < now() + LIFETIME / 2:
+        rows.update(expires_at=now() + LIFETIME)
+    return expires_at
+
+
 def _rows() -> QuerySet[VerifiedSecret]:
-    return VerifiedSecret._default_manager.using(router.db_for_write(VerifiedSecret))
+    return VerifiedSecret._default_manager.using(_database())
+
+
+def _database() -> str:
+    return router.db_for_write(VerifiedSecret)

@@ -69,8 +69,8 @@ def end_leaked(alerts: Iterable[Alert], *, source: str) -> Found:
             secrets = [alert for alert in batch if kind_of(alert.value) == CLIENT_SECRET]
             _end_secrets({digest(alert.value): alert for alert in secrets}, found)
             _end_tokens(dict(_tokens(batch)), found)
-    except DatabaseError:
-        found.failure = IntrospectionUnavailable("the database does not answer")
+    except DatabaseError as error:
+        found.failure = IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}")
     finally:
         for leak in found.leaks:
             token_leaked.send_robust(

@@ -64,7 +64,7 @@ def _undone() -> Iterator[None]:
             yield
             transaction.set_rollback(True, using=using)
     except DatabaseError as error:
-        raise IntrospectionUnavailable("the database of the users does not answer") from error
+        raise IntrospectionUnavailable(f"the database of the users does not answer: {type(error).__name__}") from error
 
 
 def _database_of_users() -> str | None:

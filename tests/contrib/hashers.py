@@ -21,4 +21,5 @@ class CountingHasher(PBKDF2PasswordHasher):
 def statements(captured: Any, client_id: str) -> list[str]:
     """Return the statements of a request without the values in which two clients differ, and without the time."""
     shown = [re.sub(r"> \d{10}\b", "> ?", query["sql"].replace(client_id, "?")) for query in captured]
+    shown = [re.sub(r"SAVEPOINT .*", "SAVEPOINT", statement) for statement in shown]  # in the transaction of a test
     return [re.sub(r"(digest\W+= ).*?( AND )", r"\1?\2", statement, flags=re.DOTALL) for statement in shown]

@@ -106,25 +106,28 @@ def test_two_issuers_appear_change_their_keys_and_vanish(
     assert [call(access_token(alpha.origin, name="new")), call(second)] == [None, None]
 
 
+def selects(queries: CaptureQueriesContext) -> int:
+    """Count the queries without the savepoints around them, which are there in the transaction of a test."""
+    return sum(query["sql"].startswith("SELECT") for query in queries)
+
+
 @CALLS
 def test_tokens_of_strangers_cost_one_query_in_five_seconds(call: Any, alpha: MisbehavingServer, clock: Clock) -> None:
     TrustedIssuer.objects.create(issuer=alpha.origin)
     token = access_token(alpha.origin)
     strangers = [access_token(f"{STRANGER}/{number}") for number in range(30)]
 
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         for _ in range(2):
             assert call(token)
             assert not any(call(stranger) for stranger in strangers)
-    assert len(queries) == 1
+    assert selects(queries) == 1
 
     clock.now += KEPT_FOR
     with CaptureQueriesContext(connection) as queries:
         assert call(token)
         assert not any(call(stranger) for stranger in strangers)
-    assert len(queries) == 1
+    assert selects(queries) == 1
 
 
 def test_a_change_that_another_process_makes_counts_within_ten_seconds(alpha: MisbehavingServer, clock: Clock) -> None:
@@ -452,7 +455,7 @@ def test_an_async_view_reads_the_table_in_a_thread(alpha: MisbehavingServer) -> 
 
     with CaptureQueriesContext(connection) as queries:
         assert all(async_to_sync(many)())
-    assert len(queries) == 1
+    assert selects(queries) == 1
     assert len(alpha.requests_at(JWKS)) >= 1
 
 

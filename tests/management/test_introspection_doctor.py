@@ -385,7 +385,12 @@ def test_a_database_without_the_tables_is_said() -> None:
     with without_table(Token):
         members, code = doctor()
 
-    assert of("backend default", members) == [("error", "it cannot answer: the database does not answer")]
+    ((severity, what),) = of("database", members)
+    assert (severity, what) == ("error", "the database 'default' is migrated, and has no table introspection_token")
+    ((severity, what),) = of("backend default", members)
+    assert severity == "error"
+    assert what.startswith("it cannot answer: the database does not answer: ")
+    assert what.endswith("Error")
     assert code == 1
 
 

@@ -63,7 +63,7 @@ class AllauthClients(ClientSource):
         try:
             row = first(with_policy(tokens(token), "client_id"), token)
         except DatabaseError as problem:
-            raise IntrospectionUnavailable("the database does not answer") from problem
+            raise IntrospectionUnavailable(f"the database does not answer: {type(problem).__name__}") from problem
         if row is None:
             return None, Inactive(Reason.UNKNOWN)
         answer = describe_allauth_token(row, token)

@@ -37,7 +37,7 @@ def answer_for_allauth_token(token: str) -> Answer:
     try:
         row = first(tokens(token), token)
     except DatabaseError as error:
-        raise IntrospectionUnavailable("the database does not answer") from error
+        raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
     return describe_allauth_token(row, token) if row is not None else Inactive(Reason.UNKNOWN)
 
 

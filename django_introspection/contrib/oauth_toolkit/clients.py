@@ -62,7 +62,7 @@ class OAuthToolkitClients(ClientSource):
         try:
             row = first(with_policy(access_tokens(token), "application__client_id"))
         except DatabaseError as error:
-            raise IntrospectionUnavailable("the database does not answer") from error
+            raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
         if row is None:
             return None, Inactive(Reason.UNKNOWN)
         answer = describe_access_token(row)

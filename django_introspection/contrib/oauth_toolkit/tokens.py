@@ -38,7 +38,7 @@ def answer_for_oauth_toolkit_token(token: str) -> Answer:
             return describe_access_token(access_token)
         refresh_token = first(_refresh_tokens(token))
     except DatabaseError as error:
-        raise IntrospectionUnavailable("the database does not answer") from error
+        raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
     return describe_refresh_token(refresh_token) if refresh_token else Inactive(Reason.UNKNOWN)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from django.apps import apps
 from django.core import checks
+from django.core.cache import caches
 from django.core.management.base import CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseError
@@ -18,17 +18,17 @@ from ...backends.diagnosis import Finding, Severity
 from ...backends.registry import token_backends
 from ...backends.routing import RoutingBackend
 from ...cache_checks import cache_uses
-from ...cache_properties import use_problem
+from ...cache_properties import is_database_cache, use_problem
 from ...check_messages import TAG
 from ...conf import introspection_settings, setting_problem
+from ...database_caches import database_of, is_table_missing
 from ...exceptions import IntrospectionUnavailable, InvalidSetting
+from ...own_tables import missing_tables, own_models
 from ...services.registry import services
 from ...setting_values import NAME
 from ..base import CommandOptions, CommandResult, ScriptCommand, shown
 from ..caches import OtherProcessFailed, look
 from ..memory import diagnose_memory
-
-PACKAGE = "django_introspection"
 
 
 class LocatedFinding(NamedTuple):
@@ -147,24 +147,27 @@ def _settings() -> Iterator[Finding]:
 def _labels_by_database() -> dict[str, set[str]]:
     """Return the labels of this package's apps that have tables, by the alias of the database with these tables."""
     found: dict[str, set[str]] = {}
-    for app in apps.get_app_configs():
-        if app.name.partition(".")[0] == PACKAGE:
-            for model in app.get_models():
-                found.setdefault(router.db_for_write(model) or DEFAULT_DB_ALIAS, set()).add(app.label)
+    for model in own_models():
+        found.setdefault(router.db_for_write(model) or DEFAULT_DB_ALIAS, set()).add(model._meta.app_label)
     return found
 
 
 def _database(alias: str, labels: Container[str]) -> Iterator[Finding]:
-    """Look for migrations of some apps that are not applied in a database."""
+    """Look for migrations of some apps that are not applied in a database, and for tables that are not there."""
     try:
         executor = MigrationExecutor(connections[alias])
         missing = executor.migration_plan([key for key in executor.loader.graph.leaf_nodes() if key[0] in labels])
+        tables = missing_tables(alias, labels)
     except DatabaseError as problem:
         yield Finding.error(f"the database {alias!r} does not answer: {type(problem).__name__}", "Check DATABASES.")
         return
     if missing:
         names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in missing)
         yield Finding.error(f"not migrated: {names}", f"Run manage.py migrate --database {alias}.")
+    elif tables:
+        what = f"the database {alias!r} is migrated, and has no table {', '.join(tables)}"
+        mend = f"Look at DATABASE_ROUTERS, and run manage.py migrate --database {alias}."
+        yield Finding.error(what, mend)
     else:
         yield Finding.ok(f"the database {alias!r} is migrated")
         yield from _checked_rows(alias)
@@ -213,6 +216,12 @@ def _judged(alias: str, is_seen: bool | None, uses: list[str]) -> Finding:
     if is_seen is None:
         if problem := use_problem(alias):
             return Finding.error(f"{what} {problem}", f"Install the package, or correct CACHES[{alias!r}].")
+        if is_database_cache(alias) and is_table_missing(caches[alias]):
+            database = database_of(caches[alias])
+            return Finding.error(
+                f"{what} has no table in the database {database!r}",
+                f"Run manage.py createcachetable --database {database}.",
+            )
         return Finding.error(f"{what} does not answer", f"Check CACHES[{alias!r}], and whether its server runs.")
     if not is_seen:
         return Finding.warning(
