@@ -21,7 +21,7 @@ Every receiver gets keyword arguments only:
   is not asked for now)
 - `revocations_received`: `backend` (an alias whose feed of revocations this process follows), `count` (changes), `age`
   (the seconds since the oldest of them was recorded, by the clock of the server; None at the first reading)
-- `feed_changed`: `backend`, `is_fresh` (whether its feed of revocations is fresh)
+- `feed_changed`: `backend`, `is_fresh` (whether everything that ended MAX_DELAY seconds ago is known by its feed)
 - `credentials_refused`: `backend`, `service` (the alias of one of them, None for the other), `detail`; once a minute
   while a server refuses the credentials of this project
 - `security_event_received`: `stream` (the row of the stream), `event_type` (a URI), `event` (its members), `subject`

@@ -17,7 +17,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.signals import post_save, pre_delete, pre_save
 
@@ -25,7 +25,7 @@ from .. import revocations
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
-from ..models.locking import lock_in_order
+from ..models.locking import lock_in_order, lock_owner
 from ..protocol.errors import IntrospectionUnavailable
 from .restoring import ended_tokens
 from .revoking import revoke_exchanged, revoke_user_tokens
@@ -34,8 +34,6 @@ logger = logging.getLogger("django_introspection")
 
 BATCH = 1000
 """Tokens of one statement and of one call to the cache."""
-MAX_LOOKS = 100
-"""Looks for refresh tokens of an owner that is deleted; a snapshot that stands still shows the same ones again."""
 DELETION = "deletion of its client or user, or of the token that it was exchanged for"
 PASSWORD_CHANGE = "change of password"
 LEAK = "report of a leak"
@@ -180,21 +178,13 @@ def _record_disabled(field: str, pk: Any, using: str) -> None:
 def _before_delete(field: str, instance: Any, using: str, **_: Any) -> None:
     """Write the tombstones of all tokens that are about to be deleted; raises IntrospectionUnavailable.
 
-    First the refresh tokens are used up, so that no refresh under way adds a token. Then the owner is locked, so that
-    no token is issued for it. A refresh locks in the same order, and a revocation locks tokens as is done here, so that
-    none waits for another for ever.
+    The owner is locked first: that waits for every refresh, exchange and issue under way, and the next ones wait for
+    the deletion. SQLite has one writer at a time, which begins with a write.
     """
     own = Token.objects.using(using).filter(**{field: instance.pk})
-    refresh_tokens = own.filter(kind=TokenKind.REFRESH, revoked_at=None)
-    last = None
-    for _look in range(MAX_LOOKS):
-        last = lock_in_order(own, after=last)
-        if not refresh_tokens.update(revoked_at=now(), revoked_by=DELETION) and not refresh_tokens.exists():
-            break  # an update that waited for a refresh does not see its successor
-    owner = type(instance)._base_manager.using(using).select_for_update().filter(pk=instance.pk)
-    list(owner.values_list("pk"))
-    lock_in_order(own, after=last)
-    refresh_tokens.update(revoked_at=now(), revoked_by=DELETION)
+    lock_owner(instance, using)
+    lock_in_order(own)
+    own.filter(kind=TokenKind.REFRESH, revoked_at=None).update(revoked_at=now(), revoked_by=DELETION)
     before_deletion(own)
 
 
@@ -207,6 +197,9 @@ def _before_save(field: str, instance: Any, using: str, raw: bool, update_fields
     if raw or not watched or instance._state.adding:
         return
     row = type(instance)._base_manager.using(using).filter(pk=instance.pk)
+    features = connections[using].features
+    if "password" in watched and connections[using].in_atomic_block and features.has_select_for_update:
+        row = row.select_for_update(no_key=features.has_select_for_no_key_update)  # before its tokens are locked
     before = vars(instance)[_BEFORE] = row.values(*watched).first() or {}
     if _must_follow(instance, before):
         if not instance.is_active:

@@ -15,7 +15,7 @@ from ..backends.database import find
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
-from ..models.locking import lock_in_order
+from ..models.locking import keep, lock_in_order
 from ..protocol.authorization_details import with_details
 from ..protocol.errors import IntrospectionUnavailable, InvalidGrant
 from ..protocol.form import Form
@@ -48,7 +48,9 @@ def refresh(client: Client, form: Form, cnf: Mapping[str, str]) -> IssuedToken:
     lapse = presented.lapse_reason(now())
     if lapse and presented.rotated_at is None:
         raise _refusal(client, lapse)
-    with transaction.atomic(using=Token.objects.on_primary().db):
+    using = Token.objects.on_primary().db
+    with transaction.atomic(using=using):
+        keep(presented.client, presented.user, using=using)
         issued = None
         replaced = None if lapse else [] if _claim(presented) else _claim_answer(presented)
         if replaced is not None:
@@ -103,7 +105,7 @@ def _presented(client: Client, value: str) -> Token:
 def _claim(presented: Token) -> bool:
     """Use the token up, for one caller only.
 
-    The first statement of its transaction: here SQLite takes its write lock, the others the lock of the row.
+    The first statement of its transaction on SQLite, which takes its write lock here; the others lock the row.
     """
     at = now()
     unused = Token.objects.on_primary().filter(pk=presented.pk, revoked_at=None)

@@ -15,6 +15,7 @@ from ..backends.subjects import client_subject, user_subject
 from ..conf import introspection_settings
 from ..models import Client, Token, TokenKind
 from ..models.fields import now
+from ..models.locking import keep
 from ..protocol.actors import acting, may_act
 from ..protocol.authorization_details import with_details
 from ..protocol.errors import InvalidRequest, InvalidTarget
@@ -49,7 +50,10 @@ def exchange(client: Client, form: Form, cnf: Confirmation) -> IssuedToken:
     members = {**with_details(subject.members, details), **act, **bound_to(cnf)}
     if should_be_jwt(client, audience):
         members = _readable(members, client, has_user=subject.user is not None)
-    with transaction.atomic(using=Token.objects.on_primary().db):
+    using = Token.objects.on_primary().db
+    clients = {each.pk: each for each in (client, subject.client)}  # in the order in which several are deleted
+    with transaction.atomic(using=using):
+        keep(*(clients[pk] for pk in sorted(clients)), subject.user, using=using)
         if not _is_still_live(subject):
             raise _refusal(client, "subject", "revoked meanwhile")
         token, value = create(
@@ -162,8 +166,8 @@ def _proves(cnf: Confirmation, token: Token) -> bool:
 def _is_still_live(subject: Token) -> bool:
     """Return whether the subject token was not revoked meanwhile, and keep it so until the new token is there.
 
-    A write that changes nothing locks the row: a revocation waits, and then finds the new token. The first statement of
-    its transaction, as in a refresh.
+    A write that changes nothing locks the row: a revocation waits, and then finds the new token. On SQLite the first
+    statement of its transaction, as in a refresh.
     """
     live = Token.objects.on_primary().filter(pk=subject.pk, revoked_at=None)
     return live.update(revoked_at=F("revoked_at")) == 1

@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from ..authorization_server import issuing, revoking
 from ..authorization_server.jwt_access_tokens import should_be_jwt
 from ..conf import introspection_settings
-from ..models import Token
+from ..models import Client, Token
 from ..models.fields import now, uuid7
+from ..models.locking import keep
 from ..protocol.error_reports import conceal_locals
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.identifiers import names_any_of
@@ -166,7 +167,7 @@ def _issue(
         lifetime=lifetime,
         members={**issuing.bound_to(dict(cnf or {})), **({MEMBER: row.networks} if row.networks else {})},
         token_id=row.token_id,
-        beside=_beside(row, rotation),
+        beside=_beside(row, client, rotation),
     )
     row.token = issued.token
     old = rotation.old if rotation else None
@@ -175,17 +176,17 @@ def _issue(
 
 
 @contextmanager
-def _beside(row: PersonalToken, rotation: _Rotation | None) -> Iterator[None]:
+def _beside(row: PersonalToken, client: Client, rotation: _Rotation | None) -> Iterator[None]:
     """Store the row in the transaction of its token, one token of a user at a time, and end the old one there.
 
-    The old token is locked before the user, as in the deletion of a user, so that neither waits for the other for ever.
+    Client and user are locked before the old token, as in their deletion, so that neither waits for the other for ever.
     """
     using = router.db_for_write(PersonalToken)
-    if rotation:
-        rotation.lock(using)
+    keep(client, using=using)
     _lock(row.user, using)
     _require_room(row.user, rotation)
     if rotation:
+        rotation.lock(using)
         rotation.claim(using)
     yield
     row.save(force_insert=True, using=using)

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
 
-from django_introspection.authorization_server import purging
+from django_introspection.authorization_server import ending, purging, rotation, token_exchange
 from django_introspection.authorization_server.revoking import revoke_grant, revoke_tokens
 from django_introspection.models import Client, GrantType, Token, TokenKind
 from django_introspection.models.fields import now
@@ -25,6 +25,7 @@ from django_introspection.personal_tokens.models import PersonalToken
 from tests import endpoints, factories
 from tests.authorization_server.racing import in_threads
 from tests.personal_tokens.conftest import configure, make
+from tests.settings import AUDIENCE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -181,11 +182,137 @@ def test_a_user_is_deleted_while_a_personal_token_is_rotated(first: str, setting
 
 def test_keys_are_locked_in_their_order_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_introspection.models.locking.BATCH", 2)
-    keys = sorted(factories.TokenFactory().token.pk for _ in range(5))
+    for _ in range(5):
+        factories.TokenFactory()
 
     with transaction.atomic(), CaptureQueriesContext(connection) as captured:
-        assert lock_in_order(Token.objects.all()) == keys[-1]
-        assert lock_in_order(Token.objects.all(), after=keys[-1]) == keys[-1]
-        assert lock_in_order(Token.objects.none()) is None
+        lock_in_order(Token.objects.all())
+        lock_in_order(Token.objects.none())
 
-    assert [query["sql"].count("FOR UPDATE") for query in captured.captured_queries] == [1] * 4
+    assert [query["sql"].count("FOR UPDATE") for query in captured.captured_queries] == [1] * 3
+
+
+class Pause:
+    """Stop one call of a function: before it, a thread `arrived`, and goes on when it is `let_go`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+        self.arrived, self.let_go = threading.Event(), threading.Event()
+        call = getattr(owner, name)
+
+        def paused(*arguments: Any, **options: Any) -> Any:
+            if not self.arrived.is_set():
+                self.arrived.set()
+                assert self.let_go.wait(LONG)
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, paused)
+
+
+def delete_while_a_new_token_is_used(
+    user: Any, in_use: Pause, issue: Callable[[], Any], use: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begin to delete a user, who gets a token before the row of the user is locked, and is using it then."""
+    before_lock = Pause(monkeypatch, ending, "lock_owner")
+
+    def use_new_token() -> None:
+        assert before_lock.arrived.wait(LONG)
+        use(issue())
+
+    def order() -> None:
+        assert in_use.arrived.wait(LONG)
+        before_lock.let_go.set()
+        let_go(in_use.arrived, in_use.let_go, waiting=1)
+
+    in_threads([factories.User.objects.get(pk=user.pk).delete, use_new_token, order])
+
+    assert not factories.User.objects.exists()
+    assert not Token.objects.exists()
+
+
+def test_a_user_is_deleted_while_a_new_grant_is_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = factories.UserFactory()
+    holder = factories.RegistrationFactory(grant_types=[GrantType.REFRESH_TOKEN])
+    in_use = Pause(monkeypatch, rotation, "_next_tokens")
+
+    def issue() -> Any:
+        return factories.TokenFactory(client=holder.client, user=user, refresh=True)
+
+    def refresh(issued: Any) -> None:
+        form = {"grant_type": "refresh_token", "refresh_token": issued.refresh_token}
+        assert endpoints.post("/oauth/token", form, auth=holder).status_code == 200
+
+    delete_while_a_new_token_is_used(user, in_use, issue, refresh, monkeypatch)
+
+
+def test_a_user_is_deleted_while_a_new_token_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = factories.UserFactory()
+    holder = factories.RegistrationFactory(grant_types=[GrantType.TOKEN_EXCHANGE], resources=[AUDIENCE])
+    in_use = Pause(monkeypatch, token_exchange, "create")
+
+    def issue() -> Any:
+        return factories.TokenFactory(client=holder.client, user=user)
+
+    def exchange(issued: Any) -> None:
+        kind = "urn:ietf:params:oauth:token-type:access_token"
+        form = {"grant_type": GrantType.TOKEN_EXCHANGE.value, "subject_token_type": kind}
+        form["subject_token"] = issued.access_token
+        answer = endpoints.post("/oauth/token", form, auth=holder)
+        assert answer.status_code == 200, answer.content
+
+    delete_while_a_new_token_is_used(user, in_use, issue, exchange, monkeypatch)
+
+
+def test_a_user_is_deleted_while_a_new_personal_token_is_rotated(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(settings)
+    user = factories.UserFactory()
+    in_use = Pause(monkeypatch, issuing._Rotation, "claim")
+
+    def rotate(issued: Any) -> None:
+        issuing.rotate(PersonalToken.objects.of(user).get(pk=issued.row.pk))
+
+    delete_while_a_new_token_is_used(user, in_use, lambda: make(user), rotate, monkeypatch)
+
+
+@pytest.mark.parametrize("first", ["password", "rotate"])
+def test_a_password_changes_in_a_transaction_while_a_personal_token_is_rotated(first: str, settings: Any) -> None:
+    configure(settings)
+    settings.TOKEN_INTROSPECTION = {**settings.TOKEN_INTROSPECTION, "REVOKE_ON_PASSWORD_CHANGE": True}
+    user = factories.UserFactory()
+    issued = make(user)
+
+    def change_password() -> None:
+        same = factories.User.objects.get(pk=user.pk)
+        same.set_password("another")
+        with transaction.atomic():
+            same.save()
+
+    def rotate() -> None:
+        row = PersonalToken.objects.of(user).get(pk=issued.row.pk)
+        with suppress(ValidationError) if first == "password" else nullcontext():
+            issuing.rotate(row)
+
+    works = {"password": change_password, "rotate": rotate}
+    queue_behind(issued.row.token, works[first], works["rotate" if first == "password" else "password"])
+
+    assert not Token.objects.filter(revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("first", ["delete", "exchange"])
+def test_clients_are_deleted_while_a_token_of_one_is_exchanged_by_the_other(first: str) -> None:
+    kind = "urn:ietf:params:oauth:token-type:access_token"
+    owner = factories.RegistrationFactory(resources=[AUDIENCE])
+    exchanging = factories.RegistrationFactory(grant_types=[GrantType.TOKEN_EXCHANGE], resources=[AUDIENCE])
+    issued = factories.TokenFactory(client=owner.client, user=factories.UserFactory())
+    form = {"grant_type": GrantType.TOKEN_EXCHANGE.value, "subject_token_type": kind}
+    form["subject_token"] = issued.access_token
+
+    def exchange() -> None:
+        answer = endpoints.post("/oauth/token", form, auth=exchanging)
+        assert answer.status_code == (200 if first == "exchange" else 400), answer.content
+
+    works: dict[str, Callable[[], Any]] = {"delete": Client.objects.all().delete, "exchange": exchange}
+    queue_behind(issued.token, works[first], works["exchange" if first == "delete" else "delete"])
+
+    assert not Token.objects.exists()
