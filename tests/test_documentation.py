@@ -22,7 +22,8 @@ from django.core import checks
 from django.core.management import call_command
 
 import django_introspection
-from django_introspection import backends, exceptions, models, signals, token_backends
+from django_introspection import backends, exceptions, models, services, signals, token_backends
+from django_introspection.authorization_server import revoking
 from django_introspection.backends.overriding import override_problem
 from django_introspection.check_messages import HINTS, TAG
 from django_introspection.conf import SETTING_NAMES, introspection_settings
@@ -442,15 +443,12 @@ def test_the_reference_lists_every_reason() -> None:
 
 def test_the_reference_shows_the_signatures_as_they_are() -> None:
     shown = re.findall(r"``((?:[a-z_]+\.)?[a-z_]+)\(([^`]*[=*][^`]*)\)``", read("docs/reference.rst"))
-    modules = [
-        importlib.import_module(f"django_introspection{name}")
-        for name in ("", ".services", ".authorization_server.revoking")
-    ]
+    unnamed = [django_introspection, services, revoking, django_introspection.TokenInfo]
 
     assert len(shown) > 5
     for name, arguments in shown:
         module, _, function = name.rpartition(".")
-        places = [importlib.import_module(f"django_introspection.{module}")] if module else modules
+        places = [importlib.import_module(f"django_introspection.{module}")] if module else unnamed
         (found,) = {getattr(place, function) for place in places if hasattr(place, function)}
         scope: dict[str, Any] = {}
         exec(f"def shown({arguments}): ...", scope)  # noqa: S102 - a page of our own

@@ -43,7 +43,8 @@ def user_name(user: Any) -> str | None:
             raise TypeError("it must return a string")
         return None if name is None else str(name)
 
-    return call_hook(f"{type(user).__qualname__}.get_username()", login_name, user, read=read)
+    get_name = getattr(user, "get_username", None) or partial(login_name, user)
+    return call_hook(f"{type(user).__qualname__}.get_username()", get_name, read=read)
 
 
 def client_subject(client_id: str) -> str:

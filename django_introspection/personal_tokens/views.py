@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -20,7 +17,7 @@ from django.utils.translation import gettext as _
 from ..authorization_server import revoking
 from ..models.fields import now
 from ..protocol.errors import IntrospectionUnavailable
-from ..self_service.pages import View, own_page
+from ..self_service.pages import own_page, unavailable
 from ..user_models import login_name
 from . import issuing
 from .forms import NewTokenForm, RotationForm
@@ -28,29 +25,9 @@ from .issuing import IssuedPersonalToken
 from .models import PersonalToken
 
 PAGE_SIZE = 20
-RETRY_AFTER = "5"
-"""Seconds."""
-logger = logging.getLogger("django_introspection")
-
-
-def _reported(view: View) -> View:
-    """Answer 503 if the rights of the user or the database cannot be asked."""
-
-    @wraps(view)
-    def reported(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        try:
-            return view(request, **arguments)
-        except IntrospectionUnavailable:
-            return _unavailable(request)
-        except DatabaseError as error:  # its text may quote values
-            logger.error("the pages of personal tokens cannot answer: %s", type(error).__name__)
-            return _unavailable(request)
-
-    return reported
 
 
 @own_page("GET", "HEAD")
-@_reported
 def tokens(request: HttpRequest) -> HttpResponse:
     """List the live tokens of the user, the newest first."""
     page = Paginator(PersonalToken.objects.live(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -58,7 +35,6 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 
 @own_page("GET", "HEAD", "POST")
-@_reported
 def new(request: HttpRequest) -> HttpResponse:
     """Make a token, and show its value in the answer to the form alone."""
     try:
@@ -70,11 +46,12 @@ def new(request: HttpRequest) -> HttpResponse:
         return _list(request)
     except ValidationError as refused:
         _add_errors(form, refused)
+    except IntrospectionUnavailable:
+        return _unavailable(request)
     return _page(request, "new", {"title": _("New token"), "form": form})
 
 
 @own_page("GET", "HEAD", "POST")
-@_reported
 def rotate(request: HttpRequest, token_id: UUID) -> HttpResponse:
     """Give a token a new value, after a question."""
     row = _own(request, token_id)
@@ -88,6 +65,8 @@ def rotate(request: HttpRequest, token_id: UUID) -> HttpResponse:
     except ValidationError as refused:
         messages.info(request, " ".join(refused.messages), fail_silently=True)
         return _list(request)
+    except IntrospectionUnavailable:
+        return _unavailable(request)
     if not row.is_live(now()) or row.rotated_at is not None:
         messages.info(request, issuing.NOT_ROTATED, fail_silently=True)
         return _list(request)
@@ -95,7 +74,6 @@ def rotate(request: HttpRequest, token_id: UUID) -> HttpResponse:
 
 
 @own_page("GET", "HEAD", "POST")
-@_reported
 def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
     """Revoke a token, after a question."""
     row = _own(request, token_id)
@@ -150,11 +128,8 @@ def _ended_before(request: HttpRequest) -> HttpResponse:
 
 
 def _unavailable(request: HttpRequest) -> HttpResponse:
-    """Answer that the page cannot be made now."""
-    response = _page(request, "unavailable", {"title": _("Not available")})
-    response.status_code = 503
-    response["Retry-After"] = RETRY_AFTER
-    return response
+    """Answer that the rights of the user cannot be found out now."""
+    return unavailable(request, "introspection/personal_tokens/unavailable.html", {"namespace": _namespace(request)})
 
 
 def _list(request: HttpRequest) -> HttpResponse:

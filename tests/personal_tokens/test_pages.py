@@ -239,7 +239,7 @@ def test_a_database_that_fails_is_503(
     answers += [browser.get(page) for page in (LIST, rotate_page(issued), revoke_page(issued))]
 
     assert [(answer.status_code, answer["Retry-After"]) for answer in answers] == [(503, "5")] * 6
-    assert f"the pages of personal tokens cannot answer: {error.__name__}" in caplog.messages
+    assert f"a page for people cannot be shown: {error.__name__}" in caplog.messages
     assert "deadlock" not in caplog.text
 
 

@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext, override_settings
@@ -15,7 +16,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django_introspection import revocations
 from django_introspection.models import Client, Token
 from django_introspection.personal_tokens.models import PersonalToken
-from django_introspection.self_service import grants, pages
+from django_introspection.self_service import grants, pages, views
 from django_introspection.signals import token_revoked
 from tests import endpoints, factories
 from tests.self_service.conftest import text_of
@@ -56,6 +57,27 @@ def live() -> int:
 
 def everything_of(response: Any) -> str:
     return f"{response.content.decode()} {response.headers} {response.cookies}"
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_fails_is_503(
+    error: type[Exception], browser: Browser, issued: Any, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error("deadlock detected")
+
+    monkeypatch.setattr(views.revoking, "revoke_grant", fail)
+    answers = [browser.post(grant_page(issued.token))]
+    monkeypatch.setattr(views, "UserGrants", fail)
+    answers += [browser.get(page) for page in (LIST, ALL, grant_page(issued.token), app_page(issued.token.client))]
+    monkeypatch.setattr(SessionStore, "load", fail)
+    answers.append(browser.get(LIST))
+
+    assert [(answer.status_code, answer["Retry-After"]) for answer in answers] == [(503, "5")] * 6
+    assert all("This page is not available at the moment." in text_of(answer) for answer in answers)
+    assert all("no-store" in answer["Cache-Control"] for answer in answers)
+    assert f"a page for people cannot be shown: {error.__name__}" in caplog.messages
+    assert "deadlock" not in caplog.text
 
 
 def test_the_list_names_the_apps_and_no_token(browser: Browser, issued: Any) -> None:
