@@ -34,7 +34,7 @@ def call_hook(
     except passing:
         raise
     except Exception as error:
-        raise _failed(place, f"raised {type(error).__name__} at {_line_of(error)}") from error
+        raise _failed(place, f"raised {type(error).__name__} at {line_of(error)}") from error
     try:
         return read(result)
     except passing:
@@ -50,6 +50,7 @@ def _failed(place: str, problem: str) -> IntrospectionUnavailable:
     return IntrospectionUnavailable(f"{place} failed")
 
 
-def _line_of(error: Exception) -> str:
+def line_of(error: Exception) -> str:
+    """Return the file and the line at which an error was raised, without its text."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
