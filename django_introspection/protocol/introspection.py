@@ -37,7 +37,11 @@ def parse_response(content_type: str, body: bytes) -> Answer:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _NO_JSON or media_type.endswith("+jwt"):
         raise InvalidResponse("the response is not application/json")
-    return read_members(_json_object(body))
+    try:
+        members = parse_json_document(body)
+    except ValueError as problem:
+        raise InvalidResponse(f"the response {problem}") from None
+    return read_members(members)
 
 
 def read_members(members: Members) -> Answer:
@@ -73,13 +77,6 @@ def render_response(answer: Answer) -> Members:
     if answer:
         members = answer.info.to_dict()
     return members
-
-
-def _json_object(body: bytes) -> Members:
-    try:
-        return parse_json_document(body)
-    except ValueError as problem:
-        raise InvalidResponse(f"the response {problem}") from None
 
 
 def _is_string(value: Any) -> bool:
