@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from django.core.cache import BaseCache
+from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.signals import setting_changed
 
-from .database_caches import InTransaction, call_cache
+from .database_caches import InTransaction, call_database_cache
 from .shared_caches import shared_cache
 
 logger = logging.getLogger("django_introspection")
@@ -58,7 +59,11 @@ class CacheCalls:
         line = self._lines.get(alias) or self._lines.setdefault(alias, _Line(self._log))
         call = line.begin()
         try:
-            result = call_cache(shared_cache(alias), work, must_last=self._must_last)
+            cache = shared_cache(alias)
+            if isinstance(cache, BaseDatabaseCache):  # a request with another cache pays for no call more
+                result = call_database_cache(cache, work, must_last=self._must_last)
+            else:
+                result = work(cache)
         except InTransaction as problem:  # no failure of the cache, so that other requests need no pause
             line.end(call)
             logger.log(self._level, "the cache of %s cannot be used here: %s", self._purpose, problem)

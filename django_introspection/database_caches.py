@@ -23,13 +23,16 @@ class InTransaction(Exception):
     """A call whose effect must last would be part of a transaction that is open."""
 
 
-def call_cache(cache: BaseCache, work: Callable[[BaseCache], T], *, must_last: bool = False) -> T:
-    """Let a function make its calls to a cache, and return its result; raises whatever the cache raises.
+def call_cache(cache: BaseCache, work: Callable[[BaseCache], T]) -> T:
+    """Let a function make its calls to any cache, and return its result; raises whatever the cache raises."""
+    return call_database_cache(cache, work) if isinstance(cache, BaseDatabaseCache) else work(cache)
+
+
+def call_database_cache(cache: Any, work: Callable[[BaseCache], T], *, must_last: bool = False) -> T:
+    """Let a function make its calls to a database cache, and return its result; raises whatever the cache raises.
 
     `must_last` says that an error in the request must not undo the calls; raises InTransaction if it could.
     """
-    if not isinstance(cache, BaseDatabaseCache):
-        return work(cache)
     written = database_of(cache)
     if must_last and connections[written].in_atomic_block:
         _refuse_transaction(written)

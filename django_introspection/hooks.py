@@ -34,7 +34,7 @@ def call_hook(
     except passing:
         raise
     except Exception as error:
-        raise _failed(place, f"raised {type(error).__name__} at {_line_of(error)}") from error
+        raise _failed(place, f"raised {type(error).__name__} at {line_of(error)}") from error
     try:
         return read(result)
     except passing:
@@ -50,7 +50,7 @@ def _failed(place: str, problem: str) -> IntrospectionUnavailable:
     return IntrospectionUnavailable(f"{place} failed")
 
 
-def _line_of(error: Exception) -> str:
+def line_of(error: Exception) -> str:
     """Name the innermost line in the file of the function, and the line of other code that it called, if any."""
     _, *frames = traceback.extract_tb(error.__traceback__)
     if not frames:  # the function could not be called

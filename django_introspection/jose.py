@@ -236,6 +236,7 @@ def _from_pem(text: str) -> Any:
 
     if "PRIVATE" not in text:
         raise KeyProblem("it is not a private key in PEM")
+    text = text.replace("\\r", "").replace("\\n", "\n")  # as .env files write line ends; PEM has no backslash
     try:
         native: Any = load_pem_private_key(text.encode(), password=None)
     except Exception as error:  # noqa: BLE001 - the library raises many, whose messages could quote the key

@@ -62,6 +62,20 @@ def test_a_key_may_be_pem_or_jwk_and_has_an_algorithm_of_its_own(
     assert (key.alg, key.kid) == (preferred, jose.key(alg).thumbprint())
 
 
+@pytest.mark.parametrize("escaped", ["\\n", "\\r\\n"])
+@pytest.mark.parametrize("place", ["KEY", "ENV"])
+def test_a_pem_on_one_line_may_have_escaped_line_ends(
+    with_keys: Any, monkeypatch: pytest.MonkeyPatch, place: str, escaped: str
+) -> None:
+    line = jose.pem("ES256").replace("\n", escaped)
+    monkeypatch.setenv("SIGNING_KEY", line)
+    with_keys({"KEY": line} if place == "KEY" else {"ENV": "SIGNING_KEY"})
+
+    (key,) = signing_keys()
+
+    assert key.kid == jose.key("ES256").thumbprint()
+
+
 @pytest.mark.parametrize("alg", jose.ALGORITHMS)
 def test_the_algorithm_may_be_chosen_among_those_of_the_key(with_keys: Any, alg: str) -> None:
     with_keys({"KEY": jose.pem(alg), "ALG": alg, "KID": "mine"})

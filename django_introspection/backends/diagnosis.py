@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..conf import introspection_settings
-from ..protocol.answer import Answer, Reason
+from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.opaque import ACCESS_TOKEN
 
@@ -58,12 +58,21 @@ def ask(introspect: Callable[[str], Answer]) -> Iterator[Finding]:
     except IntrospectionUnavailable as problem:
         yield Finding.error(f"it cannot answer: {problem}", "Requests with a token get 503 until it can.")
         return
-    if answer:
+    if mistake := result_problem(answer):
+        yield Finding.error(f"its introspect() {mistake}", "Correct it: requests with a token get 500 until then.")
+    elif answer:
         yield said_active()
     elif answer.reason == Reason.MALFORMED:
         yield Finding.ok("it refuses a token that is not of its kind")
     else:
         yield Finding.ok(f"a random token is inactive, in {milliseconds(time.monotonic() - start)}")
+
+
+def result_problem(result: object) -> str | None:
+    """Return why the result of a backend is no answer, None if it is one; the value is not named."""
+    if isinstance(result, Active | Inactive):
+        return None
+    return f"returned {type(result).__name__}, and must return Active or Inactive"
 
 
 def said_active() -> Finding:

@@ -13,7 +13,7 @@ from ..outbound.messages import Reply, Request
 from ..outbound.steps import Steps
 from ..outbound.transport import Transport
 from ..protocol.errors import InvalidResponse
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from .reply import body_of
 from .revoked_tokens import IDENTITY
 
@@ -70,7 +70,7 @@ def read_page(reply: Reply) -> FeedPage:
     refuse_if_busy(reply)
     body = body_of(reply)
     try:
-        return _page(parse_json_object(body))
+        return _page(parse_json_document(body))
     except (ValueError, TypeError, KeyError):
         raise InvalidResponse("the feed of revocations is malformed") from None
 

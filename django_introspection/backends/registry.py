@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from ..conf import introspection_settings
-from ..exceptions import InvalidBackend, UnknownBackend
+from ..exceptions import InvalidBackend, InvalidSetting, UnknownBackend
+from ..hooks import line_of
 from ..protocol.error_reports import conceal_locals
 from ..setting_values import NAME, did_you_mean, unknown_keys
 from .base import TokenBackend
@@ -37,7 +38,14 @@ class TokenBackends(MadeOnce[TokenBackend]):
     @conceal_locals
     def make(self, alias: str, entry: Any) -> TokenBackend:
         """Make a backend from an entry like those of BACKENDS; raises InvalidBackend that names the place."""
-        backend = kind_of(alias, entry)(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
+        backend_class = kind_of(alias, entry)
+        try:
+            backend = backend_class(alias, entry.get("OPTIONS", {}), entry.get("CACHE"))
+        except InvalidSetting:
+            raise
+        except Exception as error:
+            problem = f"raised {type(error).__name__} at {line_of(error)}"
+            raise InvalidBackend(f"{NAME}['BACKENDS'][{alias!r}] cannot be made: its class {problem}.") from error
         backend.user_resolver = entry.get("USER")
         if "REVOCATIONS" in entry:
             backend.follow_feed(entry["REVOCATIONS"])

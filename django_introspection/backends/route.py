@@ -9,6 +9,7 @@ from ..protocol.answer import Answer, Inactive, Reason
 from ..protocol.errors import IntrospectionUnavailable
 from ..signals import token_validated
 from .base import TokenBackend
+from .diagnosis import result_problem
 from .registry import token_backends
 
 _NOT_ITS_OWN = frozenset({Reason.MALFORMED, Reason.UNKNOWN, Reason.WRONG_ISSUER})
@@ -33,19 +34,26 @@ def ask_route(asked: TokenBackend, token: str, judge: Judge) -> Found:
     Every request of a view comes this way, so this and its async twin are no steps.
     """
     answer: Answer = _NOBODY_KNOWS
-    source = asked
+    given: Answer = _NOBODY_KNOWS
+    source = asking = asked
     try:
         for backend in asked.route(token) if asked.is_router else (asked,):
-            answer = judge(backend.introspect(token), backend)
+            asking = backend
+            given = backend.introspect(token)
+            answer = judge(given, backend)
             if answer and backend.then_ask is not None:
-                confirming = token_backends[backend.then_ask]
-                answer, source = judge(confirming.introspect(token), confirming), backend
+                asking = token_backends[backend.then_ask]
+                given = asking.introspect(token)
+                answer, source = judge(given, asking), backend
                 break
             if answer or answer.reason not in _NOT_ITS_OWN:
                 source = backend
                 break
     except IntrospectionUnavailable as failure:
         _report(asked, None, failure)
+        raise
+    except Exception as error:  # a mistake in a backend of the project; each answer that is right costs no look
+        _name_backend(error, given, asking)
         raise
     if token_validated.receivers:  # a project without one pays for no call
         _report(source, answer)
@@ -55,13 +63,17 @@ def ask_route(asked: TokenBackend, token: str, judge: Judge) -> Found:
 async def aask_route(asked: TokenBackend, token: str, judge: Judge) -> Found:
     """Ask like `ask_route`, without blocking the event loop."""
     answer: Answer = _NOBODY_KNOWS
-    source = asked
+    given: Answer = _NOBODY_KNOWS
+    source = asking = asked
     try:
         for backend in await asked.aroute(token) if asked.is_router else (asked,):
-            answer = judge(await backend.aintrospect(token), backend)
+            asking = backend
+            given = await backend.aintrospect(token)
+            answer = judge(given, backend)
             if answer and backend.then_ask is not None:
-                confirming = token_backends[backend.then_ask]
-                answer, source = judge(await confirming.aintrospect(token), confirming), backend
+                asking = token_backends[backend.then_ask]
+                given = await asking.aintrospect(token)
+                answer, source = judge(given, asking), backend
                 break
             if answer or answer.reason not in _NOT_ITS_OWN:
                 source = backend
@@ -69,9 +81,19 @@ async def aask_route(asked: TokenBackend, token: str, judge: Judge) -> Found:
     except IntrospectionUnavailable as failure:
         _report(asked, None, failure)
         raise
+    except Exception as error:  # a mistake in a backend of the project; each answer that is right costs no look
+        _name_backend(error, given, asking)
+        raise
     if token_validated.receivers:  # a project without one pays for no call
         _report(source, answer)
     return Found(answer, source)
+
+
+def _name_backend(error: Exception, given: object, backend: TokenBackend) -> None:
+    """Add the alias of a backend to its error; raise TypeError if it returned something else than an answer."""
+    if isinstance(error, AttributeError) and (problem := result_problem(given)):
+        raise TypeError(f"The token backend {backend.alias!r} {problem}.") from None
+    error.add_note(f"The token backend {backend.alias!r} raised it.")
 
 
 def _report(backend: TokenBackend, answer: Answer | None, failure: IntrospectionUnavailable | None = None) -> None:

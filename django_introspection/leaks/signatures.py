@@ -18,7 +18,7 @@ from ..outbound.renewal import Fetched, Renewable
 from ..outbound.steps import Steps, run
 from ..outbound.transport import Transport
 from ..protocol.errors import InvalidRequest, InvalidResponse
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from ..setting_values import NAME
 
 IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
@@ -112,7 +112,7 @@ def read_keys(reply: Reply) -> Keys:
     if reply.is_packed or len(reply.body) > MAX_REPLY:
         raise InvalidResponse("the keys of alerts are encoded or too large")
     try:
-        entries = parse_json_object(reply.body).get("public_keys")
+        entries = parse_json_document(reply.body).get("public_keys")
     except ValueError as problem:
         raise InvalidResponse(f"the document with the keys of alerts {problem}") from None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.explanation import quoted
 from ..protocol.identifiers import endpoint_problem, leads_here, on_host_of
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from .messages import Reply, Request
 from .renewal import Fetched, Renewable
 from .steps import Steps
@@ -116,7 +116,7 @@ def read_metadata(reply: Reply, issuer: str) -> Mapping[str, Any]:
     if reply.is_packed:
         raise InvalidResponse("the document is encoded although identity was asked")
     try:
-        metadata = parse_json_object(reply.body)
+        metadata = parse_json_document(reply.body)
     except ValueError as problem:
         raise InvalidResponse(f"the document {problem}") from None
     if metadata.get("issuer") != issuer:

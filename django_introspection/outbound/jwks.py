@@ -16,7 +16,7 @@ from ..conf import introspection_settings
 from ..jose import VerificationKey, read_key_set
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.identifiers import endpoint_problem, is_loopback, is_public
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from ..setting_values import NAME
 from .deadline import deadline
 from .renewal import Fetched, Renewable
@@ -77,7 +77,7 @@ def read_keys(reply: Reply) -> VerificationKeys:
     if len(reply.body) > MAX_SET:
         raise InvalidResponse("the set of keys is too large")
     try:
-        return read_key_set(parse_json_object(reply.body))
+        return read_key_set(parse_json_document(reply.body))
     except ValueError as problem:  # KeyProblem is one
         raise InvalidResponse(f"the set of keys {problem}") from None
 
@@ -88,7 +88,7 @@ def signing_algorithms(reply: Reply) -> frozenset[str]:
     A key that is for several algorithms counts for none, since it does not say by which of them it signs.
     """
     of_one = {name for key in read_keys(reply) if len(key.algorithms) == 1 for name in key.algorithms}
-    jwks = [jwk for jwk in parse_json_object(reply.body)["keys"] if isinstance(jwk, dict)]
+    jwks = [jwk for jwk in parse_json_document(reply.body)["keys"] if isinstance(jwk, dict)]
     return frozenset(of_one.union(jwk["alg"] for jwk in jwks if isinstance(jwk.get("alg"), str) and _signs(jwk)))
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..protocol.errors import CredentialsRefused, ExchangeRefused, IntrospectionUnavailable, InvalidResponse
 from ..protocol.obtained_token import ObtainedToken
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from .busy import refuse_if_busy
 from .messages import Reply
 
@@ -81,7 +81,7 @@ def _credentials_refused(reply: Reply, code: str | None) -> CredentialsRefused:
 
 def _error_members(reply: Reply) -> Mapping[str, Any]:
     try:
-        return parse_json_object(reply.body)
+        return parse_json_document(reply.body)
     except ValueError:
         return {}
 
@@ -91,7 +91,7 @@ def _read(reply: Reply, asked_at: float, scope: str | None) -> Issued:
     if reply.status != 200:
         raise IntrospectionUnavailable(f"the token endpoint of {reply.host} answers {reply.status}")
     try:
-        members = parse_json_object(reply.body)
+        members = parse_json_document(reply.body)
     except ValueError as problem:
         raise InvalidResponse(f"the token response {problem}") from None
     value, token_type, granted = (members.get(name) for name in ("access_token", "token_type", "scope"))

@@ -9,7 +9,7 @@ from .token_info import TokenInfo
 
 JKT, X5T = "jkt", "x5t#S256"
 """Members of `cnf`: the key of a DPoP proof (RFC 9449 §6), the certificate of a TLS client (RFC 8705 §3.1)."""
-_OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku"})
+OTHER_KEYS = frozenset({"jwk", "jwe", "kid", "jku"})
 """Members of `cnf` that name a key in a way that is not checked here (RFC 7800 §3.1)."""
 
 
@@ -40,4 +40,4 @@ def binding_refusal(info: TokenInfo, keys: ProvenKeys) -> Reason | None:
         return Reason.BOUND_TO_A_KEY
     proven = {JKT: keys.jkt, X5T: keys.x5t}
     are_proven = all(value is not None and cnf[name] == value for name, value in proven.items() if name in cnf)
-    return None if are_proven and _OTHER_KEYS.isdisjoint(cnf) else Reason.ANOTHER_KEY
+    return None if are_proven and OTHER_KEYS.isdisjoint(cnf) else Reason.ANOTHER_KEY

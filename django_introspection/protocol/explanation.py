@@ -12,7 +12,7 @@ from typing import Any
 
 from . import dialects
 from .answer import Inactive, Reason
-from .binding import JKT, NO_KEYS, X5T, ProvenKeys
+from .binding import JKT, NO_KEYS, OTHER_KEYS, X5T, ProvenKeys
 from .claims import RequiredClaim
 from .networks import MEMBER as NETWORKS
 from .token_info import TokenInfo
@@ -104,7 +104,15 @@ def _cut(value: Any) -> str:
 def _binding(info: TokenInfo) -> str:
     if info.confirmation is None:
         return "no cnf" if info.token_type is None else f"token_type {quoted([info.token_type])} and no cnf"
-    return f"cnf with {', '.join(f'{name} {quoted([value])}' for name, value in sorted(info.confirmation.items()))}"
+    members = [_confirmation(name, value) for name, value in sorted(info.confirmation.items())]
+    return f"cnf with {', '.join(members[:MAX_VALUES] + ['…'] * (len(members) > MAX_VALUES)) or 'no key'}"
+
+
+def _confirmation(name: str, value: Any) -> str:
+    """Return the kind of key that a member of `cnf` names, with its value if that is a thumbprint."""
+    if name in (JKT, X5T) and isinstance(value, str):
+        return f"{name} {quoted([value])}"
+    return name if name in (JKT, X5T, *OTHER_KEYS) else _cut(name)
 
 
 def _networks(info: TokenInfo) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from .answer import Active, Answer, Inactive, Reason
 from .dialects import is_scope_list
 from .errors import InvalidResponse
-from .strict_json import parse_json_object
+from .strict_json import parse_json_document
 from .times import is_time, readable_time
 from .token_info import TokenInfo
 
@@ -16,7 +16,6 @@ MAX_RESPONSE = 1024 * 1024
 """The most bytes of a response that are read; no token needs nearly as many."""
 
 _TIMES = ("exp", "iat", "nbf")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_JSON = frozenset({"text/html", "application/jwt"})
 
 Members = dict[str, Any]
@@ -38,7 +37,11 @@ def parse_response(content_type: str, body: bytes) -> Answer:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in _NO_JSON or media_type.endswith("+jwt"):
         raise InvalidResponse("the response is not application/json")
-    return read_members(_json_object(body.removeprefix(_BYTE_ORDER_MARK)))
+    try:
+        members = parse_json_document(body)
+    except ValueError as problem:
+        raise InvalidResponse(f"the response {problem}") from None
+    return read_members(members)
 
 
 def read_members(members: Members) -> Answer:
@@ -72,13 +75,6 @@ def render_response(answer: Answer) -> Members:
     if answer:
         members = answer.info.to_dict()
     return members
-
-
-def _json_object(body: bytes) -> Members:
-    try:
-        return parse_json_object(body)
-    except ValueError as problem:
-        raise InvalidResponse(f"the response {problem}") from None
 
 
 def _is_string(value: Any) -> bool:

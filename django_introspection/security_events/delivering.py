@@ -16,7 +16,7 @@ from ..keys import signing_keys
 from ..outbound.messages import Reply
 from ..protocol.errors import IntrospectionUnavailable
 from ..protocol.security_event import SET_TYPE
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from .calling import post
 from .models import SentEvent, SentStream
 from .outbox import database
@@ -145,7 +145,7 @@ def _error(reply: Reply) -> str:
     if reply.status != 400:
         return ""
     try:
-        err: Any = parse_json_object(reply.body).get("err")
+        err: Any = parse_json_document(reply.body).get("err")
     except ValueError:
         return ""
     return err if isinstance(err, str) and err.isascii() and err.isidentifier() and len(err) < 64 else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..protocol.errors import IntrospectionUnavailable, InvalidResponse
 from ..protocol.security_event import EventRefused
-from ..protocol.strict_json import parse_json_object
+from ..protocol.strict_json import parse_json_document
 from .calling import post
 from .models import ReceivedStream
 from .receiving import note_failure, receive_polled
@@ -90,7 +90,7 @@ def _exchange(stream: ReceivedStream, answers: _Answers, *, most: int, wait: boo
     if reply.status != 200:
         raise IntrospectionUnavailable(f"{reply.host} answers {reply.status} instead of events")
     try:
-        found = parse_json_object(reply.body)
+        found = parse_json_document(reply.body)
     except ValueError as problem:
         raise InvalidResponse(f"the response of {reply.host} {problem}") from None
     sets = found.get("sets", {})

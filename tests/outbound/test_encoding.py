@@ -16,6 +16,7 @@ from tests.backends.issuers import JWKS, OAUTH, access_token, jwt_settings, publ
 from tests.misbehaving.server import MisbehavingServer
 
 TOKEN = "some-token"
+MARK = "\ufeff".encode()
 CALLS = pytest.mark.parametrize("call", [introspect, async_to_sync(aintrospect)], ids=["sync", "async"])
 PACKED = [
     "gzip of a body over the limit",
@@ -50,6 +51,29 @@ def test_metadata_and_keys_are_read_packed(settings: Any) -> None:
         assert introspect(access_token(server.origin)) is not None
 
         assert [request.path for request in server.requests] == [OAUTH, JWKS]
+
+
+def test_a_byte_order_mark_of_metadata_and_keys_is_ignored(settings: Any) -> None:
+    with MisbehavingServer() as server:
+        metadata = {"issuer": server.origin, "jwks_uri": f"{server.origin}{JWKS}"}
+        server.behave("body", at=OAUTH, content=MARK + json.dumps(metadata).encode())
+        server.behave("body", at=JWKS, content=MARK + json.dumps({"keys": [public()]}).encode())
+        settings.TOKEN_INTROSPECTION = {"BACKENDS": {"default": jwt_settings(server.origin)}}
+
+        assert introspect(access_token(server.origin)) is not None
+
+        assert [request.path for request in server.requests] == [OAUTH, JWKS]
+
+
+def test_a_byte_order_mark_of_the_own_token_of_this_api_is_ignored(
+    authorization_server: MisbehavingServer, settings: Any
+) -> None:
+    token_url = f"{authorization_server.origin}/token"
+    settings.TOKEN_INTROSPECTION = authorization_server.settings(auth_method="client_credentials", token_url=token_url)
+    answer = {"access_token": "own", "token_type": "Bearer", "expires_in": 600}
+    authorization_server.behave("body", at="/token", content=MARK + json.dumps(answer).encode())
+
+    assert introspect(TOKEN) is not None
 
 
 def test_the_own_token_of_this_api_is_read_packed(authorization_server: MisbehavingServer, settings: Any) -> None:

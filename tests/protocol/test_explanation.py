@@ -45,7 +45,21 @@ def explained(reason: Reason, **members: Any) -> tuple[str, str]:
         (Reason.BOUND_TO_A_KEY, {"cnf": {"jkt": "x"}}, "a bearer token without cnf", "cnf with jkt 'x'"),
         (Reason.BOUND_TO_A_KEY, {"token_type": "DPoP"}, "a bearer token without cnf", "token_type 'DPoP' and no cnf"),
         (Reason.NOT_BOUND_TO_A_KEY, {}, "cnf with jkt", "no cnf"),
-        (Reason.ANOTHER_KEY, {"cnf": {"kid": 1, "jkt": "x"}}, "cnf with jkt 'key' alone", "cnf with jkt 'x', kid 1"),
+        (Reason.ANOTHER_KEY, {"cnf": {"kid": 1, "jkt": "x"}}, "cnf with jkt 'key' alone", "cnf with jkt 'x', kid"),
+        (Reason.BOUND_TO_A_KEY, {"cnf": {}}, "a bearer token without cnf", "cnf with no key"),
+        (Reason.BOUND_TO_A_KEY, {"cnf": {"jwk": {"kty": "EC"}}}, "a bearer token without cnf", "cnf with jwk"),
+        (
+            Reason.BOUND_TO_A_KEY,
+            {"cnf": {"jkt": ["x"], "a\nb": 1}},
+            "a bearer token without cnf",
+            "cnf with 'a\\nb', jkt",
+        ),
+        (
+            Reason.BOUND_TO_A_KEY,
+            {"cnf": dict.fromkeys("klmnopqrstu", 1)},
+            "a bearer token without cnf",
+            "cnf with 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', …",
+        ),
         (Reason.REVOKED, {}, "", ""),
     ],
 )

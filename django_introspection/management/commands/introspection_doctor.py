@@ -23,6 +23,7 @@ from ...check_messages import TAG
 from ...conf import introspection_settings, setting_problem
 from ...database_caches import database_of, is_table_missing
 from ...exceptions import IntrospectionUnavailable, InvalidSetting
+from ...hooks import line_of
 from ...own_tables import missing_tables, own_models
 from ...services.registry import services
 from ...setting_values import NAME
@@ -96,7 +97,7 @@ def everything(issuers: Iterable[str] = ()) -> Iterator[LocatedFinding]:
             made.append(token_backends[alias])
         except InvalidSetting:  # the settings have said so
             continue
-        yield from _about(f"backend {alias}", made[-1].diagnose())
+        yield from _about(f"backend {alias}", _diagnosed(made[-1]))
     for alias in _aliases(services):
         with suppress(InvalidSetting):  # the settings have said so
             yield from _about(f"service {alias}", services[alias].diagnose())
@@ -107,6 +108,15 @@ def everything(issuers: Iterable[str] = ()) -> Iterator[LocatedFinding]:
         reads_cut_offs = any(backend.cut_off_issuer is not None for backend in made)
         memory = diagnose_memory(introspection_settings.REVOCATIONS, reads_cut_offs=reads_cut_offs)
         yield from _about("revocations", memory)
+
+
+def _diagnosed(backend: TokenBackend) -> Iterator[Finding]:
+    """Try a backend; an error in one of the project is a finding, and others are tried all the same."""
+    try:
+        yield from backend.diagnose()
+    except Exception as error:  # noqa: BLE001 - the code of a project raises what it likes, and its text may hold values
+        what = f"it raised {type(error).__name__} at {line_of(error)}"
+        yield Finding.error(what, "Correct the backend: requests with a token may get 500 until then.")
 
 
 def _issuer(issuer: str, backends: Iterable[TokenBackend]) -> Iterator[Finding]:
@@ -123,7 +133,7 @@ def _issuer(issuer: str, backends: Iterable[TokenBackend]) -> Iterator[Finding]:
         else:
             if found is not None:
                 is_known = True
-                yield from found.diagnose()
+                yield from _diagnosed(found)
     if not is_known:
         yield Finding.error("no backend knows it", "Compare it with the iss of a token, letter by letter.")
 
