@@ -31,6 +31,7 @@ MODULES = (
     "backends.feed_source",
     "backends.issuers",
     "backends.jwt",
+    "backends.kept_before",
     "backends.local_answers",
     "backends.outdated",
     "backends.routing",
