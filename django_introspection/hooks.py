@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -50,12 +51,16 @@ def _failed(place: str, problem: str) -> IntrospectionUnavailable:
     return IntrospectionUnavailable(f"{place} failed")
 
 
-def line_of(error: Exception) -> str:
-    """Name the innermost line in the file of the function, and the line of other code that it called, if any."""
+def line_of(error: Exception, *, of: type | None = None) -> str:
+    """Name the innermost line in the file of the function, and the line of other code that it called, if any.
+
+    `of` is the class whose file is meant; otherwise it is that of the function that our code called first.
+    """
     _, *frames = traceback.extract_tb(error.__traceback__)
     if not frames:  # the function could not be called
         return "its call"
-    own = [frame for frame in frames if frame.filename == frames[0].filename][-1]
+    files = (getattr(sys.modules.get(of.__module__), "__file__", None) if of else None, frames[0].filename)
+    own = next(frame for file in files for frame in reversed(frames) if frame.filename == file)
     inner = "" if frames[-1] is own else f", in {_place_of(frames[-1])}"
     return f"{_place_of(own)}{inner}"
 

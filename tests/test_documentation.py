@@ -229,7 +229,7 @@ def test_the_readme_makes_both_servers_as_it_is_pasted(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -44,7 +44,7 @@ class TokenBackends(MadeOnce[TokenBackend]):
         except InvalidSetting:
             raise
         except Exception as error:
-            problem = f"raised {type(error).__name__} at {line_of(error)}"
+            problem = f"raised {type(error).__name__} at {line_of(error, of=backend_class)}"
             raise InvalidBackend(f"{NAME}['BACKENDS'][{alias!r}] cannot be made: its class {problem}.") from error
         backend.user_resolver = entry.get("USER")
         if "REVOCATIONS" in entry:

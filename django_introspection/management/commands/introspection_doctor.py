@@ -115,7 +115,7 @@ def _diagnosed(backend: TokenBackend) -> Iterator[Finding]:
     try:
         yield from backend.diagnose()
     except Exception as error:  # noqa: BLE001 - the code of a project raises what it likes, and its text may hold values
-        what = f"it raised {type(error).__name__} at {line_of(error)}"
+        what = f"it raised {type(error).__name__} at {line_of(error, of=type(backend))}"
         yield Finding.error(what, "Correct the backend: requests with a token may get 500 until then.")
 
 
