@@ -34,6 +34,7 @@ from django_introspection.protocol.token_info import TokenInfo
 from tests import factories
 from tests.public_names import backend_options
 from tests.settings import AUDIENCE
+from tests.web_servers.running import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -253,13 +254,6 @@ def as_pasted(section: str) -> str:
     script = "\n".join(steps).replace("python -m pip install .\n", "", 1)
     waiting = r"\1\ntimeout 60 sh -c 'until curl -s -o /dev/null http://127.0.0.1:\2/; do sleep 0.1; done'"
     return re.sub(r"^(.* runserver (\d+) &)$", waiting, script, flags=re.MULTILINE)
-
-
-def free_port() -> int:
-    with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        port: int = any_port.getsockname()[1]
-        return port
 
 
 @pytest.mark.processes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 from tests.peers.flows import ENVIRONMENT, SELLING, AuthorizationServer
 from tests.peers.processes import NODE, served
+from tests.web_servers.running import free_port
 
 
 class Peer(NamedTuple):
@@ -44,9 +44,6 @@ PEERS = {
 @contextmanager
 def running(peer: Peer, token_format: str, directory: Path, **told: str) -> Iterator[AuthorizationServer]:
     """Run a server until the block ends."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = str(bound.getsockname()[1])
-    own = {"FORMAT": token_format, "PORT": port, "DATABASE_FILE": str(directory / "server.sqlite3")}
+    own = {"FORMAT": token_format, "PORT": str(free_port()), "DATABASE_FILE": str(directory / "server.sqlite3")}
     with served(peer.command, {**ENVIRONMENT, **own, **told}, cwd=peer.cwd) as origin:
         yield AuthorizationServer.at(f"{origin}{peer.metadata}")

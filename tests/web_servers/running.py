@@ -10,20 +10,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 from tempfile import TemporaryDirectory
 
 import pytest
 
 PYTHON = Path(sys.executable)
+PORTS = range(20_000, 30_000)
+sample = SystemRandom().sample  # processes that test must not choose alike, whatever their seed
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port for a server that starts later, apart from those that systems give to outgoing connections."""
+    for port in sample(PORTS, len(PORTS)):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def get(port: int, path: str, token: str) -> tuple[int, str]:

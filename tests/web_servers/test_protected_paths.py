@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.web_servers.running import free_port
+
 SITE = "tests.web_servers.protected_site"
 SERVERS = {
     "gunicorn": ["gunicorn", "--threads=2", "--bind=127.0.0.1:{port}", f"{SITE}:wsgi"],
@@ -22,9 +24,7 @@ SERVERS = {
 
 @pytest.fixture(scope="module", params=SERVERS)
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
+    free = free_port()
     command = [each.format(port=free) for each in SERVERS[request.param]]
     with subprocess.Popen(
         [sys.executable, "-m", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
