@@ -17,7 +17,7 @@ from ..models.token_record import TokenRecord
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.dialects import REFRESH_MARK
 from ..protocol.error_reports import conceal_locals
-from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.errors import IntrospectionUnavailable, database_failure
 from ..protocol.jwt import ACCESS_TOKEN_TYPE, MalformedJWT, looks_like_jwt, parse_jwt, token_identity
 from ..protocol.presented import Presented
 from ..protocol.token_info import TokenInfo
@@ -122,7 +122,7 @@ def _with_digest(lookup: KeptLookup[T], token_digest: bytes) -> T | None:
     try:
         return lookup.get(token_digest)
     except DatabaseError as error:
-        raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
+        raise database_failure(error) from error
 
 
 def describe_token(token: TokenRecord) -> TokenInfo:

@@ -35,8 +35,8 @@ class LocalAnswers:
     """Keep answers for `max_age` seconds, active ones by token and inactive ones by slot.
 
     `epoch` changes with each purge. An answer that was under way during a purge has the epoch of before, and is not
-    kept. With a `feed`, an active answer is used only while the feed clears its token: the look is
-    at each reading, so that an answer that was under way during a revocation is not used either.
+    kept. With a `feed`, an active answer is used only while the feed clears its token: the look is at each reading, so
+    that an answer that was under way during a revocation is not used either.
     """
 
     def __init__(self, max_age: int) -> None:

@@ -15,7 +15,7 @@ from ..backends.subjects import user_name, user_subject
 from ..conf import introspection_settings
 from ..protocol.answer import Active, Answer, Inactive, Reason
 from ..protocol.error_reports import conceal_locals
-from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.errors import database_failure
 from ..protocol.opaque import has_control_characters
 from ..protocol.scope import format_scope, parse_scope
 from ..protocol.token_info import TokenInfo
@@ -57,7 +57,7 @@ class ProjectTokenBackend(TokenBackend):
         try:
             return self.look_up(token)
         except DatabaseError as error:
-            raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
+            raise database_failure(error) from error
 
     @abstractmethod
     def look_up(self, token: str) -> Answer:

@@ -18,7 +18,7 @@ from ..authorization_server.revoking import revoke_grants
 from ..backends.database import stored_digest
 from ..models import Client, ClientSecret, Token, TokenKind
 from ..models.fields import now
-from ..protocol.errors import IntrospectionUnavailable
+from ..protocol.errors import IntrospectionUnavailable, database_failure
 from ..protocol.opaque import CLIENT_SECRET, digest, kind_of
 from ..signals import token_leaked
 from .alerts import Alert
@@ -70,7 +70,7 @@ def end_leaked(alerts: Iterable[Alert], *, source: str) -> Found:
             _end_secrets({digest(alert.value): alert for alert in secrets}, found)
             _end_tokens(dict(_tokens(batch)), found)
     except DatabaseError as error:
-        found.failure = IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}")
+        found.failure = database_failure(error)
     finally:
         for leak in found.leaks:
             token_leaked.send_robust(

@@ -170,6 +170,11 @@ class IntrospectionUnavailable(IntrospectionError):
         return type(self)(str(self), retry_after=self.retry_after)
 
 
+def database_failure(error: Exception) -> IntrospectionUnavailable:
+    """Return the outage that an error of a database is; its class alone is named, because its text may quote values."""
+    return IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}")
+
+
 class CredentialsRefused(IntrospectionUnavailable):
     """Report that the authorization server rejects the credentials of this resource server."""
 

@@ -221,6 +221,16 @@ def answer(server: MisbehavingServer, **changes: Any) -> None:
     server.behave("active", **{name: value for name, value in members.items() if value is not None})
 
 
+def keep_beside_cut_offs(call: Any, server: MisbehavingServer, settings: Any) -> None:
+    """Let an answer be kept in the cache of the cut-offs, and its keys of cut-offs be learned."""
+    settings.TOKEN_INTROSPECTION = remote_values(server, place={})
+    mark()
+    revocations.set_markers()
+    answer(server)
+    assert call("token")
+    assert call("token")
+
+
 @CALLS
 def test_a_kept_answer_ends_with_a_cut_off(call: Any, remote: MisbehavingServer) -> None:
     answer(remote)
@@ -292,12 +302,7 @@ def test_a_token_issued_after_the_cut_off_is_accepted(call: Any, remote: Misbeha
 def test_a_kept_answer_costs_one_more_call_once_and_then_none(
     call: Any, counted: list[str], remote: MisbehavingServer, settings: Any
 ) -> None:
-    settings.TOKEN_INTROSPECTION = remote_values(remote, place={})
-    mark()
-    revocations.set_markers()
-    answer(remote)
-    assert call("token")
-    assert call("token")
+    keep_beside_cut_offs(call, remote, settings)
     counted.clear()
 
     assert call("token")
@@ -310,12 +315,7 @@ def test_a_kept_answer_costs_one_more_call_once_and_then_none(
 def test_a_member_that_a_later_answer_adds_is_compared_with_cut_offs_as_well(
     call: Any, remote: MisbehavingServer, settings: Any
 ) -> None:
-    settings.TOKEN_INTROSPECTION = remote_values(remote, place={})
-    mark()
-    revocations.set_markers()
-    answer(remote)
-    assert call("token")
-    assert call("token")
+    keep_beside_cut_offs(call, remote, settings)
     token_backends["default"].purge()
     answer(remote, sid="session")
     assert call("token")

@@ -26,7 +26,7 @@ from ...check_messages import error
 from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
-from ...protocol.errors import IntrospectionUnavailable
+from ...protocol.errors import database_failure
 from ..hashed_secrets import HashedSecrets, is_hashed
 from .tokens import describe_allauth_token, first, tokens
 
@@ -63,7 +63,7 @@ class AllauthClients(ClientSource):
         try:
             row = first(with_policy(tokens(token), "client_id"), token)
         except DatabaseError as problem:
-            raise IntrospectionUnavailable(f"the database does not answer: {type(problem).__name__}") from problem
+            raise database_failure(problem) from problem
         if row is None:
             return None, Inactive(Reason.UNKNOWN)
         answer = describe_allauth_token(row, token)

@@ -18,7 +18,7 @@ from ...conf import introspection_settings
 from ...hooks import call_hook
 from ...protocol.answer import Active, Answer, Inactive, Reason
 from ...protocol.dialects import REFRESH_MARK
-from ...protocol.errors import IntrospectionUnavailable
+from ...protocol.errors import database_failure
 from ...protocol.jwt import MalformedJWT, looks_like_jwt, parse_jwt
 from ...protocol.opaque import has_control_characters
 from ...protocol.token_info import TokenInfo
@@ -37,7 +37,7 @@ def answer_for_allauth_token(token: str) -> Answer:
     try:
         row = first(tokens(token), token)
     except DatabaseError as error:
-        raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
+        raise database_failure(error) from error
     return describe_allauth_token(row, token) if row is not None else Inactive(Reason.UNKNOWN)
 
 

@@ -24,7 +24,7 @@ from ...check_messages import error
 from ...models import Client
 from ...protocol.answer import Answer, Inactive, Reason
 from ...protocol.credentials import SecretCredentials
-from ...protocol.errors import IntrospectionUnavailable
+from ...protocol.errors import database_failure
 from ..hashed_secrets import HashedSecrets, is_hashed
 from .tokens import access_tokens, describe_access_token, first, is_usable
 
@@ -62,7 +62,7 @@ class OAuthToolkitClients(ClientSource):
         try:
             row = first(with_policy(access_tokens(token), "application__client_id"))
         except DatabaseError as error:
-            raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
+            raise database_failure(error) from error
         if row is None:
             return None, Inactive(Reason.UNKNOWN)
         answer = describe_access_token(row)

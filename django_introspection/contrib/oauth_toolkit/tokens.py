@@ -19,7 +19,7 @@ from ...hooks import call_hook
 from ...models.lookups import whole_rows_by
 from ...protocol.answer import Active, Answer, Inactive, Reason
 from ...protocol.dialects import REFRESH_MARK
-from ...protocol.errors import IntrospectionUnavailable
+from ...protocol.errors import database_failure
 from ...protocol.opaque import digest, has_control_characters
 from ...protocol.token_info import TokenInfo
 from ...user_models import is_active_user
@@ -38,7 +38,7 @@ def answer_for_oauth_toolkit_token(token: str) -> Answer:
             return describe_access_token(access_token)
         refresh_token = first(_refresh_tokens(token))
     except DatabaseError as error:
-        raise IntrospectionUnavailable(f"the database does not answer: {type(error).__name__}") from error
+        raise database_failure(error) from error
     return describe_refresh_token(refresh_token) if refresh_token else Inactive(Reason.UNKNOWN)
 
 
